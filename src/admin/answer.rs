@@ -26,6 +26,10 @@ pub(super) enum Refused {
     Failed(String),
     /// The `Host` is no address of this machine: a page of somebody else may be asking.
     ForeignHost,
+    /// A browser asks for a page of somebody else.
+    ForeignOrigin,
+    /// The address takes another method.
+    WrongMethod,
 }
 
 impl Refused {
@@ -36,7 +40,8 @@ impl Refused {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::NotResolved => StatusCode::CONFLICT,
             Self::Failed(_) => StatusCode::BAD_GATEWAY,
-            Self::ForeignHost => StatusCode::FORBIDDEN,
+            Self::ForeignHost | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 
@@ -49,6 +54,8 @@ impl Refused {
             Self::NotResolved => "NotResolved",
             Self::Failed(_) => "Failed",
             Self::ForeignHost => "ForeignHost",
+            Self::ForeignOrigin => "ForeignOrigin",
+            Self::WrongMethod => "MethodNotAllowed",
         }
     }
 
@@ -72,6 +79,11 @@ impl Refused {
                 "The event's stage or form is not known yet, so it has no conversions. See its conditions.".to_owned()
             }
             Self::ForeignHost => "The Host of the request is neither localhost nor an IP address.".to_owned(),
+            Self::ForeignOrigin => "The Origin of the request is not the address that it was sent to.".to_owned(),
+            Self::WrongMethod => {
+                "This address takes another method. docs/admin-api.md lists the addresses with their methods."
+                    .to_owned()
+            }
             Self::Malformed(message) | Self::Failed(message) => message.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! The contact that a question is about, as HubSpot shows it now.
 
-use super::answer::Refused;
+use crate::domain::brief::brief;
 use crate::domain::contact::Contact;
 use crate::domain::eligibility::properties_of;
 use crate::domain::ids::ContactId;
@@ -13,14 +13,23 @@ pub(super) async fn read_contact(
     event: &Event,
     id: ContactId,
     notes: &mut Vec<String>,
-) -> Result<Option<Contact>, Refused> {
+) -> Option<Contact> {
     let (properties, with_history) = properties_of([&event.rules]);
     let read = ContactRead {
         ids: vec![id],
         properties,
         with_history,
     };
-    let batch = crm.read_contacts(&read).await?;
+    let batch = match crm.read_contacts(&read).await {
+        Ok(batch) => batch,
+        Err(error) => {
+            notes.push(format!(
+                "HubSpot did not show the contact: {}. What follows is from the ledger alone; ask again later for the rest.",
+                brief(error)
+            ));
+            return None;
+        }
+    };
     let found = batch.contacts.into_iter().find(|contact| contact.requested_id == id);
     if let Some(why) = batch.unreadable.get(&id) {
         notes.push(format!(
@@ -39,7 +48,7 @@ pub(super) async fn read_contact(
             "HubSpot does not give the contact's property {name}, which the event needs, so nothing is decided now: see the \
              event's condition Synced. What follows is from the ledger alone."
         ));
-        return Ok(None);
+        return None;
     }
-    Ok(found)
+    found
 }

@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::answer::Refused;
+use super::asked_contact::{ASK_SO, NOT_ASKED, Question, asked_contact};
 use super::contact::read_contact;
 use super::conversions::{Conversion, counted_stream, to_conversion};
 use super::deals::read_deals;
@@ -15,35 +16,12 @@ use super::source::{Admin, Source};
 use crate::domain::contact::{Contact, Deal};
 use crate::domain::eligibility::Occurrence;
 use crate::domain::explained_value::Worth;
-use crate::domain::explanation::{self, Line, Rules};
+use crate::domain::explanation::{self, Line, Rules, Waiting};
 use crate::domain::ids::{ContactId, ObjectKey};
+use crate::domain::outcome::Outcome;
 use crate::domain::sending_story::{Sending, describe_earlier, explain_sending};
-use crate::ports::crm::Crm;
 use crate::ports::ledger::view::{ConversionQuery, ListedConversion, MAX_PAGE};
 use crate::registry::{CountedStream, Event, HubSpotAccount, Readiness};
-
-/// Whom the question is about. An e-mail address is used to look the contact up, and neither logged nor repeated.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Question {
-    #[serde(default)]
-    contact: Option<String>,
-    #[serde(default)]
-    email: Option<String>,
-}
-
-impl Question {
-    /// What somebody typed: an id, or an address.
-    pub(super) fn about(typed: &str) -> Self {
-        let typed = Some(typed.trim().to_owned());
-        let (contact, email) = if typed.as_ref().is_some_and(|text| text.contains('@')) {
-            (None, typed)
-        } else {
-            (typed, None)
-        };
-        Self { contact, email }
-    }
-}
 
 /// The life of a contact under an event.
 #[derive(Debug, Serialize)]
@@ -100,11 +78,6 @@ pub(super) async fn explain_contact(
         .map(Json)
 }
 
-const ASK_SO: &str = r#"ask with {"contact": "ID"}, the id of a HubSpot contact, or with {"email": "ADDRESS"}"#;
-
-const NO_ID: &str = "The id of a HubSpot contact is a number, the one in the address of its page in HubSpot. Its e-mail address \
-                     does as well.";
-
 /// Explains one contact.
 pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Question) -> Result<Explanation, Refused> {
     let counted = counted_stream(source, key)?;
@@ -122,7 +95,7 @@ pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Questio
         return Ok(Explanation::of_nobody(notes));
     };
     let contact = if let (Some(event), Some(crm)) = (&event, &crm) {
-        read_contact(crm.as_ref(), event, asked, &mut notes).await?
+        read_contact(crm.as_ref(), event, asked, &mut notes).await
     } else {
         notes.push(NOT_ASKED.to_owned());
         None
@@ -163,9 +136,6 @@ pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Questio
     })
 }
 
-const NOT_ASKED: &str = "HubSpot was not asked, as the event is stalled or its HubSpotAccount is not ready or suspended: \
-                         see the event's conditions. What follows is from the ledger alone.";
-
 impl Explanation {
     fn of_nobody(notes: Vec<String>) -> Self {
         Self {
@@ -175,40 +145,6 @@ impl Explanation {
             entries: Vec::new(),
         }
     }
-}
-
-/// Whom the question is about; `None` if HubSpot knows nobody of this address.
-async fn asked_contact(question: &Question, crm: Option<&dyn Crm>) -> Result<Option<ContactId>, Refused> {
-    match (question.contact.as_deref(), question.email.as_deref(), crm) {
-        (Some(id), None, _) => {
-            let id = id.trim().parse().map_err(|_| Refused::Malformed(NO_ID.to_owned()))?;
-            Ok(Some(id))
-        }
-        (None, Some(_), None) => Err(Refused::Failed(NOT_ASKED.to_owned())),
-        (None, Some(email), Some(crm)) => find_by_email(crm, email).await,
-        _ => Err(Refused::Malformed(ASK_SO.to_owned())),
-    }
-}
-
-/// A well-formed address, of nobody in particular (RFC 2606).
-const ANY_ADDRESS: &str = "anybody@example.com";
-
-async fn find_by_email(crm: &dyn Crm, email: &str) -> Result<Option<ContactId>, Refused> {
-    let address = email.trim().to_lowercase();
-    let mut asked = vec![address.clone()];
-    let mut found = crm.read_by_email(&asked, &[]).await?;
-    if found.unreadable.contains_key(&address) {
-        // HubSpot refuses what it does not take for an address. That it is no other refusal shows where it answers for
-        // another one beside it.
-        asked.push(ANY_ADDRESS.to_owned());
-        found = crm.read_by_email(&asked, &[]).await?;
-    }
-    if found.unreadable.contains_key(&address) {
-        return Err(Refused::Failed(
-            "HubSpot shows the contact in a form that can't be understood.".to_owned(),
-        ));
-    }
-    Ok(found.contacts.get(&address).map(|contact| contact.id))
 }
 
 /// What the ledger has of these contacts.
@@ -256,9 +192,9 @@ impl Parts<'_> {
                 match entry.why_not {
                     Some(why) if known.is_none() => {
                         let sent = before.map_or("", |row| describe_earlier(row.outcome));
-                        entries.push(no_conversion(entry.at, &format!("{why}{sent}")));
+                        entries.push(not_counted(entry.at, "no conversion", format!("{why}{sent}")));
                     }
-                    _ if known.is_none() => entries.push(no_conversion(entry.at, NOT_SEEN)),
+                    _ if known.is_none() => entries.push(not_counted(entry.at, NOT_YET, NOT_SEEN.to_owned())),
                     _ => {}
                 }
             }
@@ -270,6 +206,7 @@ impl Parts<'_> {
 
     fn entry_of(&self, contact: Option<&Contact>, row: &ListedConversion) -> Entry {
         let now = self.source.clock.now();
+        let conversion = to_conversion(row, self.counted.gates, now);
         let mut lines: Vec<ExplainedLine> = Vec::new();
         if let (Some(contact), Some(event)) = (contact, self.event) {
             let rules = self.rules(event, row);
@@ -284,18 +221,23 @@ impl Parts<'_> {
                 explanation::explain_entry(contact, occurrence, &rules, now)
             };
             lines.extend(explained.into_iter().map(ExplainedLine::from));
-            if !row.outcome.is_final() {
-                let (named, next) = (
-                    row.submission.is_some(),
-                    row.record.as_ref().and_then(|record| record.due),
-                );
-                lines.push(explanation::decide_now(contact, occurrence, named, &rules, now, next).into());
+            let waiting = Waiting {
+                reason: conversion.reason.as_deref().unwrap_or_default(),
+                next: conversion.next_time,
+            };
+            match (row.outcome, &row.record) {
+                (Outcome::Pending, _) => {
+                    let named = row.submission.is_some();
+                    lines.push(explanation::decide_now(contact, occurrence, named, &rules, now, waiting).into());
+                }
+                (Outcome::Skipped, Some(record)) => lines.push(explanation::explain_skip(record.changed_at).into()),
+                _ => {}
             }
         }
         lines.extend(sending_lines(row));
         Entry {
             time: row.occurred_at,
-            conversion: Some(to_conversion(row, self.counted.gates, now)),
+            conversion: Some(conversion),
             lines,
         }
     }
@@ -357,16 +299,15 @@ fn sending_lines(row: &ListedConversion) -> impl Iterator<Item = ExplainedLine> 
     explained.into_iter().flatten().map(ExplainedLine::from)
 }
 
-const NOT_SEEN: &str = "The operator has not seen it yet. It does with one of its next polls.";
+/// What an entry is about that becomes a conversion, but is none yet.
+pub(super) const NOT_YET: &str = "not seen yet";
+const NOT_SEEN: &str = "The operator has not seen it yet, and it will be a conversion. The operator sees it with one of its next polls; \
+                        one that HubSpot noted with an older time only with the next search for such changes (--sweep-interval).";
 
-fn no_conversion(time: Timestamp, why: &str) -> Entry {
-    let says = why.to_owned();
+fn not_counted(time: Timestamp, about: &'static str, why: String) -> Entry {
     Entry {
         time,
         conversion: None,
-        lines: vec![ExplainedLine {
-            about: "no conversion",
-            says,
-        }],
+        lines: vec![ExplainedLine { about, says: why }],
     }
 }

@@ -26,10 +26,12 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 /// Refuses requests of foreign hosts, and says with each answer what a browser may do with it.
 pub(super) async fn check_request(request: Request, next: Next) -> Response {
-    let mut response = if is_own_host(request.headers()) && is_own_origin(request.headers()) {
-        next.run(request).await
-    } else {
+    let mut response = if !is_own_host(request.headers()) {
         Refused::ForeignHost.into_response()
+    } else if !is_own_origin(request.headers()) {
+        Refused::ForeignOrigin.into_response()
+    } else {
+        next.run(request).await
     };
     response
         .headers_mut()

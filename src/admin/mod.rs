@@ -5,6 +5,7 @@
 //! contacts, times, counts, and codes. It changes nothing, anywhere.
 
 mod answer;
+mod asked_contact;
 mod contact;
 mod conversions;
 mod cursor;
@@ -38,6 +39,7 @@ pub fn admin_router(admin: Admin) -> Router {
         .route(&format!("{event}/explain"), post(explain::explain_contact))
         .merge(page::page_router())
         .fallback(async || Refused::NoSuchPage)
+        .method_not_allowed_fallback(async || Refused::WrongMethod)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(guard::check_request))
         .with_state(admin)

@@ -14,7 +14,7 @@ use super::enhancement::{self, Person, Submitted};
 use super::explained_value::{Worth, describe_value};
 use super::identifiers::identifiers_of;
 use super::occurrence::{NoEntry, judge_rows};
-use super::outcome::explain_reason;
+use super::outcome::{explain_reason, reason};
 use super::refusals::CLICK_TOO_LATE;
 use super::time::later;
 use crate::api::SharedData;
@@ -101,15 +101,23 @@ pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &Rules<'_>) -
     ]
 }
 
-/// What would become of a conversion that waits, were it looked at now. `next`: when it is looked at next. That is the time that
-/// counts; where it is known no other is told, like the one to which a look of now would put it off.
+/// Why a conversion waits, as people see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting<'a> {
+    pub reason: &'a str,
+    /// When it is looked at next. That is the time that counts; where it is known no other is told, like the one to which a look
+    /// of now would put it off.
+    pub next: Option<Timestamp>,
+}
+
+/// What would become of a conversion that waits, were it looked at now.
 pub fn decide_now(
     contact: &Contact,
     occurrence: Occurrence,
     named: bool,
     rules: &Rules<'_>,
     now: Timestamp,
-    next: Option<Timestamp>,
+    waiting: Waiting<'_>,
 ) -> Line {
     let decision = if rules.event.form {
         let submitted = Submitted {
@@ -127,17 +135,49 @@ pub fn decide_now(
     let decision = decision.unwrap_or_else(LeftOut::skip);
     let meaning = |reason: &str| explain_reason(reason).unwrap_or_default().to_owned();
     let says = match decision {
-        Decision::Send(_) => "It would be sent now.".to_owned(),
+        Decision::Send(_) => describe_sendable(waiting, now),
         Decision::Wait { reason, due } => {
-            let until = match next {
+            let until = match waiting.next {
                 Some(_) => String::new(),
                 None => format!(" until {due:.0}"),
             };
-            format!("It waits as {reason}{until}. {}", meaning(reason))
+            // What the reason means that it has already is said above.
+            let meaning = Some(meaning(reason)).filter(|_| reason != waiting.reason);
+            let meaning = meaning.map(|meaning| format!(" {meaning}")).unwrap_or_default();
+            format!("It waits as {reason}{until}.{meaning}")
         }
         Decision::Skip { reason } => format!("It would be skipped as {reason}. {}", meaning(reason)),
     };
     line("by today's data", says)
+}
+
+/// Reasons to wait that lie in the contact's data and their times.
+const OF_THE_CONTACT: [&str; 4] = [
+    reason::NOT_DUE,
+    reason::AWAITING_CLICK_ID,
+    reason::AWAITING_CONSENT,
+    reason::UNREADABLE_RECORD,
+];
+
+/// Of a conversion that waits and that the contact's data would let go.
+fn describe_sendable(waiting: Waiting<'_>, now: Timestamp) -> String {
+    let why = waiting.reason;
+    if !OF_THE_CONTACT.contains(&why) {
+        format!("The contact's data does not hold it back. It waits as {why}.")
+    } else if waiting.next.is_some_and(|next| next > now) {
+        "The contact's data does not hold it back. It is judged with its next look.".to_owned()
+    } else {
+        "It would be sent now.".to_owned()
+    }
+}
+
+/// That what was skipped stays so. What is said of the contact is of today, and may contradict the reason.
+pub fn explain_skip(changed_at: Timestamp) -> Line {
+    let says = format!(
+        "Skipped on {changed_at:.0}, by what HubSpot showed then. It stays skipped: what has changed since, and is shown here as it is \
+         today, counts for later conversions only."
+    );
+    line("decision", says)
 }
 
 fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>, now: Timestamp) -> String {
@@ -225,15 +265,30 @@ fn describe_shared(contact: &Contact, rules: &Rules<'_>) -> String {
     }
     let of = |kind: &&SharedData| !identifiers_of(contact, &[**kind], rules.region).is_empty();
     let (usable, missing): (Vec<_>, Vec<_>) = rules.event.share.iter().partition(of);
-    let names = |kinds: &[&SharedData]| kinds.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ");
+    let name = |kind: &&&SharedData| match kind {
+        SharedData::Phone if missing.contains(*kind) => format!("Phone ({})", phone_flaw(contact)),
+        kind => format!("{kind:?}"),
+    };
+    let names = |kinds: &[&SharedData]| kinds.iter().map(|kind| name(&kind)).collect::<Vec<_>>().join(", ");
     match (usable.as_slice(), missing.as_slice()) {
         ([], missing) => format!("The contact has no usable value for {}.", names(missing)),
-        (usable, []) => format!("Usable, and sent hashed: {}.", names(usable)),
-        (usable, missing) => format!(
-            "Usable, and sent hashed: {}. Not usable: {}.",
-            names(usable),
-            names(missing)
-        ),
+        (usable, []) => format!("Usable: {} ({HASHED}).", names(usable)),
+        (usable, missing) => format!("Usable: {} ({HASHED}). Not usable: {}.", names(usable), names(missing)),
+    }
+}
+
+/// What is usable is not sent by that alone: the conversion may be skipped, or wait.
+const HASHED: &str = "hashed if it is sent";
+
+fn phone_flaw(contact: &Contact) -> &'static str {
+    if ["phone", "mobilephone"]
+        .iter()
+        .all(|name| contact.property(name).is_none())
+    {
+        "phone and mobilephone are empty"
+    } else {
+        "not a number that can be called from abroad; one without a country code needs the contact's country, or \
+         spec.defaultRegion of the HubSpotAccount"
     }
 }
 

@@ -182,8 +182,68 @@ fn a_click_id_that_may_still_appear_is_waited_for() {
 fn the_decision_of_today(#[case] granted: &str, #[case] click: Option<i64>, #[case] says: &str) {
     let event = event_rules(granted);
     let contact = contact(&[("customer", 0, false)], click);
-    let told = decide_now(&contact, OCCURRENCE(), false, &rules(&event, 30), at(10 * DAY), None);
+    let told = decide_now(&contact, OCCURRENCE(), false, &rules(&event, 30), at(10 * DAY), NOT_DUE);
     assert!(told.says.starts_with(says), "{}", told.says);
+}
+
+const NOT_DUE: Waiting<'static> = Waiting {
+    reason: "NotDue",
+    next: None,
+};
+
+#[rstest]
+#[case::due("NotDue", Some(-1), "It would be sent now.")]
+#[case::later(
+    "NotDue",
+    Some(60),
+    "The contact's data does not hold it back. It is judged with its next look."
+)]
+#[case::account("AccountNotReady", Some(-1), "The contact's data does not hold it back. It waits as AccountNotReady.")]
+#[case::quota(
+    "QuotaExhausted",
+    Some(60),
+    "The contact's data does not hold it back. It waits as QuotaExhausted."
+)]
+#[case::tag(
+    "AwaitingWebConversion",
+    None,
+    "The contact's data does not hold it back. It waits as AwaitingWebConversion."
+)]
+fn what_else_holds_it_back_is_not_passed_over(#[case] reason: &str, #[case] next: Option<i64>, #[case] says: &str) {
+    let event = event_rules("yes-secret");
+    let contact = contact(&[("customer", 0, false)], Some(-3 * DAY));
+    let waiting = Waiting {
+        reason,
+        next: next.map(|second| at(10 * DAY + second)),
+    };
+    let told = decide_now(&contact, OCCURRENCE(), false, &rules(&event, 30), at(10 * DAY), waiting);
+    assert_eq!(told.says, says);
+}
+
+#[test]
+fn what_is_usable_is_not_said_to_be_sent() {
+    let event = EventRules {
+        share: vec![SharedData::Email, SharedData::Phone],
+        ..event_rules("yes-secret")
+    };
+    let shared = |contact: &Contact| {
+        let told = explain_entry(contact, OCCURRENCE(), &rules(&event, 30), at(10 * DAY));
+        told[2].says.clone()
+    };
+    let mut contact = contact(&[("customer", 0, false)], None);
+    assert_eq!(shared(&contact), "Usable: Email, Phone (hashed if it is sent).");
+    let without = |contact: &Contact, phone: Option<&'static str>| {
+        let mut properties: Vec<(&str, &str)> = vec![SECRETS[1]];
+        properties.extend(phone.map(|phone| ("phone", phone)));
+        Contact {
+            properties: properties.into_iter().collect(),
+            ..contact.clone()
+        }
+    };
+    contact = without(&contact, None);
+    assert!(shared(&contact).ends_with("Not usable: Phone (phone and mobilephone are empty)."));
+    let national = shared(&without(&contact, Some("030 901820")));
+    assert!(national.contains("needs the contact's country"), "{national}");
 }
 
 #[test]
@@ -193,14 +253,20 @@ fn of_a_conversion_that_waits_one_time_is_told() {
         as_of: Some(at(10)),
         ..contact(&[("customer", 0, false)], None)
     };
-    let told = |next| decide_now(&read, OCCURRENCE(), false, &rules(&event, 30), at(40), next).says;
+    let told = |reason, next| {
+        let waiting = Waiting { reason, next };
+        decide_now(&read, OCCURRENCE(), false, &rules(&event, 30), at(40), waiting).says
+    };
     let begin = "It waits as AwaitingClickId";
-    assert!(told(None).starts_with(&format!("{begin} until ")), "{}", told(None));
-    let said = told(Some(at(90)));
+    let first = told("NotDue", None);
+    assert!(first.starts_with(&format!("{begin} until ")), "{first}");
+    let said = told("NotDue", Some(at(90)));
     assert!(
         said.starts_with(&format!("{begin}. ")) && !said.contains("2026-"),
         "{said}"
     );
+    // What it means is said of its reason already.
+    assert_eq!(told("AwaitingClickId", Some(at(90))), format!("{begin}."));
 }
 
 #[test]
@@ -214,7 +280,7 @@ fn a_submission_names_its_deadline() {
     let deadline = told.iter().find(|line| line.about == "deadline").unwrap();
     let until = format!("{:.0}", at(0) + LIMITS.deadline);
     assert!(deadline.says.contains(&until), "{}", deadline.says);
-    let late = decide_now(&contact, OCCURRENCE(), true, &rules(&event, 30), at(10 * DAY), None);
+    let late = decide_now(&contact, OCCURRENCE(), true, &rules(&event, 30), at(10 * DAY), NOT_DUE);
     assert!(late.says.contains("DeadlineMissed"), "{}", late.says);
 }
 
@@ -227,7 +293,7 @@ fn no_value_of_a_property_is_told() {
             let rules = rules(&event, 30);
             let mut told = explain_entry(&contact, OCCURRENCE(), &rules, at(10 * DAY));
             told.extend(explain_submission(&contact, at(0), &rules));
-            told.push(decide_now(&contact, OCCURRENCE(), true, &rules, at(DAY), None));
+            told.push(decide_now(&contact, OCCURRENCE(), true, &rules, at(DAY), NOT_DUE));
             for line in told {
                 for (name, value) in SECRETS {
                     assert!(!line.says.contains(value), "{name} in {}", line.says);

@@ -58,8 +58,13 @@ fn describe_request(sending: &Sending<'_>) -> String {
         return match sending.attempts {
             _ if sending.outcome == Outcome::Rejected => "It was in a request that Google refused.".to_owned(),
             0 => "Nothing was sent to Google.".to_owned(),
-            1 => "It was tried once, and Google has not taken it.".to_owned(),
-            tries => format!("It was tried {tries} times, and Google has not taken it."),
+            tries if REFUSED_FOR_NOW.contains(&sending.reason) => {
+                format!("It was tried {}, and Google has not taken it.", times(tries))
+            }
+            tries => format!(
+                "Nothing that Google took. It was tried {}, and failed at HubSpot, which is asked first, or at Google.",
+                times(tries)
+            ),
         };
     }
     let value = match &sending.value {
@@ -69,6 +74,20 @@ fn describe_request(sending: &Sending<'_>) -> String {
     match sending.request_id {
         Some(id) => format!("Sent {value}; Google's id of the request: {id}."),
         None => format!("Sent {value}. No request id of Google's is kept."),
+    }
+}
+
+/// Only Google says so.
+const REFUSED_FOR_NOW: [&str; 3] = [
+    reason::AWAITING_WEB_CONVERSION,
+    reason::ACTION_TOO_NEW,
+    reason::CLICK_TOO_RECENT,
+];
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
     }
 }
 
@@ -90,6 +109,13 @@ fn describe_answer(sending: &Sending<'_>) -> String {
         (_, why) if sending.sent => {
             format!("It is not known whether Google has it ({why}). It goes again with the same id and value.{again}")
         }
+        (_, why) if sending.attempts > 0 && REFUSED_FOR_NOW.contains(&why) => {
+            format!("Google refused it for now: {why}.{again}")
+        }
+        (Outcome::Pending, why) if sending.attempts > 0 => format!(
+            "None that settles it: it waits as {why}. What HubSpot or Google said stands in the event's status.sync.lastErrors and its \
+             conditions.{again}"
+        ),
         _ => "None.".to_owned(),
     }
 }
@@ -102,6 +128,10 @@ mod tests {
     use super::*;
 
     fn told(outcome: Outcome, why: &str, sent: bool, request_id: Option<&str>) -> String {
+        told_after(0, outcome, why, sent, request_id)
+    }
+
+    fn told_after(attempts: u32, outcome: Outcome, why: &str, sent: bool, request_id: Option<&str>) -> String {
         let lines = explain_sending(&Sending {
             outcome,
             reason: why,
@@ -115,7 +145,7 @@ mod tests {
             request_id,
             changed_at: "2026-11-20T10:00:00.5Z".parse().unwrap(),
             due: (!outcome.is_final()).then(|| "2026-11-20T11:00:00Z".parse().unwrap()),
-            attempts: 0,
+            attempts,
         });
         lines.map(|line| format!("{}: {}", line.about, line.says)).join("\n")
     }
@@ -171,5 +201,25 @@ mod tests {
         #[case] expected: &str,
     ) {
         assert_eq!(told(outcome, why, sent, request_id), expected);
+    }
+
+    #[rstest]
+    #[case::by_google(
+        reason::AWAITING_WEB_CONVERSION,
+        5,
+        "request: It was tried 5 times, and Google has not taken it.\nanswer: Google refused it for now: AwaitingWebConversion. It is looked at again on 2026-11-20T11:00:00Z."
+    )]
+    #[case::perhaps_by_hubspot(
+        reason::UPSTREAM_UNAVAILABLE,
+        1,
+        "request: Nothing that Google took. It was tried once, and failed at HubSpot, which is asked first, or at Google.\nanswer: None that settles it: it waits as UpstreamUnavailable. What HubSpot or Google said stands in the event's status.sync.lastErrors and its conditions. It is looked at again on 2026-11-20T11:00:00Z."
+    )]
+    #[case::not_tried(reason::NOT_DUE, 0, "request: Nothing was sent to Google.\nanswer: None.")]
+    fn a_failed_try_is_not_said_to_be_googles_unless_it_is(
+        #[case] why: &str,
+        #[case] attempts: u32,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(told_after(attempts, Outcome::Pending, why, false, None), expected);
     }
 }

@@ -11,16 +11,18 @@ use axum::Form;
 use axum::Router;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
 use maud::Markup;
 use serde::Deserialize;
 
 use self::frame::failure_page;
 use super::answer::Refused;
+use super::asked_contact::Question;
 use super::events::{ListParameters, describe_event, page_of};
-use super::explain::{Question, explain};
+use super::explain::explain;
 use super::source::Admin;
 use crate::domain::brief::brief_name;
 use crate::domain::ids::ObjectKey;
@@ -38,7 +40,7 @@ pub(super) fn page_router() -> Router<Admin> {
         .route("/", get(show_list))
         .route("/style.css", get(serve_style))
         .route("/events/{namespace}/{name}", get(show_event))
-        .route("/events/{namespace}/{name}/explain", post(show_story))
+        .route("/events/{namespace}/{name}/explain", get(lead_back).post(show_story))
 }
 
 async fn serve_style() -> Response {
@@ -80,6 +82,11 @@ async fn show_event(State(admin): State<Admin>, Path((namespace, name)): Path<(S
         Ok(event::event_page(&details, source.clock.now()))
     };
     to_page(page.await)
+}
+
+/// The address that a browser shows beside a story: who opens it again has not asked for anybody.
+async fn lead_back(uri: Uri) -> Redirect {
+    Redirect::to(uri.path().trim_end_matches("/explain"))
 }
 
 /// What the form on the page of an event sends.

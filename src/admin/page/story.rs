@@ -41,7 +41,7 @@ fn section(entry: &Entry) -> Markup {
                 time datetime=(entry.time.to_string()) { (format!("{:.0}", entry.time)) } ": "
                 @match &entry.conversion {
                     Some(conversion) => (headline(conversion)),
-                    None => "no conversion",
+                    None => (entry.lines.first().map_or("", |line| line.about)),
                 }
             }
             @if let Some(message) = entry.conversion.as_ref().and_then(|c| c.message.as_ref()) { p { (message) } }

@@ -24,9 +24,9 @@ reasons! {
     /// No click id, and nothing declared to share.
     Skipped NO_CLICK_ID = "NoClickId" => "The contact has no Google click id (an e-mail address or a number in that property does not count) and the event shares no data. Add spec.shareData, or check that the ads' landing pages carry HubSpot's tracking code.";
     /// Neither click id nor a usable declared identifier.
-    Skipped NO_SHARED_DATA = "NoSharedData" => "The contact has neither a click id nor a usable value of the kinds in spec.shareData.";
+    Skipped NO_SHARED_DATA = "NoSharedData" => "The contact has neither a click id nor a usable value of the kinds in spec.shareData. To send such contacts, have forms ask for this data, or add kinds to spec.shareData.";
     /// Consent is not granted.
-    Skipped NO_CONSENT = "NoConsent" => "The contact's consent property does not hold a value of spec.consent.grantedValues.";
+    Skipped NO_CONSENT = "NoConsent" => "The contact's consent property does not hold a value of spec.consent.grantedValues. Without consent nothing is to be done. If contacts did consent, correct spec.consent.";
     /// The click is too long ago.
     Skipped OUTSIDE_CLICK_WINDOW = "OutsideClickWindow" => "More time passed between ad click and stage change than the click window of the conversion action (at most 90 days) allows. To lengthen it, set conversionAction.create.clickThroughLookbackWindowDays.";
     /// The contact is gone.

@@ -78,12 +78,7 @@ fn to_text(event: &str, answer: &Value, width: Width) -> String {
         let _ = writeln!(text, "{}", width.indented(2, &printable(note)));
     }
     for entry in entries(answer) {
-        let _ = writeln!(
-            text,
-            "\n{}  {}",
-            foreign(text_of(entry, "time")),
-            headline(&entry["conversion"])
-        );
+        let _ = writeln!(text, "\n{}  {}", foreign(text_of(entry, "time")), headline(entry));
         let conversion = &entry["conversion"];
         let mut rows = vec![("meaning", text_of(conversion, "message"))];
         let lines = entry["lines"].as_array().into_iter().flatten();
@@ -106,9 +101,11 @@ const FACTS: [(&str, &str); 5] = [
     ("transaction id", "transactionId"),
 ];
 
-fn headline(conversion: &Value) -> String {
+fn headline(entry: &Value) -> String {
+    let conversion = &entry["conversion"];
     if !conversion.is_object() {
-        return "is no conversion".to_owned();
+        // "no conversion", or "not seen yet".
+        return format!("is {}", foreign(text_of(&entry["lines"][0], "about")));
     }
     let field = |name: &str| foreign(text_of(conversion, name));
     let mut line = field("outcome");
