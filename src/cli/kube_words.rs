@@ -56,6 +56,8 @@ impl Unanswered {
 pub(in crate::cli) enum Giver {
     /// The Role for commands that look before anything is applied.
     Check,
+    /// The same where manifests come from files.
+    CheckFiles,
     /// The same for a Secret, which may come from a file.
     CheckSecret,
     /// The Role for those who ask the operator.
@@ -69,11 +71,10 @@ pub(in crate::cli) enum Giver {
 impl Giver {
     fn way_out(self, everywhere: bool) -> String {
         let check = "The Role adconversion-check in docs/commands.md gives it";
+        let also = ", and so does the chart's ClusterRole *-view, which belongs to view, edit and admin.";
         match self {
-            Self::Check => format!(
-                "{check}, and so does the chart's ClusterRole *-view, which belongs to view, edit and admin. Or give the \
-                 manifest as a file with -f."
-            ),
+            Self::Check => format!("{check}{also} Or give the manifest as a file with -f."),
+            Self::CheckFiles => format!("{check}{also}"),
             Self::CheckSecret => format!("{check}. Or give the Secret as a file with -f."),
             Self::Questions => {
                 let one = "The Role adconversion-questions in docs/admin-api.md gives it in the operator's namespace";

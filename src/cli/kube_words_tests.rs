@@ -48,6 +48,17 @@ fn an_answer_of_the_api_server_is_put_into_words(#[case] code: u16, #[case] said
     );
 }
 
+#[test]
+fn whoever_gave_files_is_not_told_to_give_files() {
+    let words = |giver| get_account(giver).explain(&answered(403, "")).to_string();
+    assert!(words(Giver::Check).ends_with("Or give the manifest as a file with -f."));
+    let beside = words(Giver::CheckFiles);
+    assert!(
+        beside.contains("adconversion-check") && !beside.contains("-f"),
+        "{beside}"
+    );
+}
+
 #[rstest]
 #[case(403, Silence::Refused)]
 #[case(401, Silence::Refused)]

@@ -90,7 +90,7 @@ enum Command {
     /// Check whether this can work, before anything is applied or after: credentials, scopes, APIs, portal, customer, conversion
     /// tracking, terms, limits, stage or form, properties, how many contacts have a click id, conversion action, account goal,
     /// and the way to Google by an upload that is only validated and counts nothing. Each has its own line: ✓ fine, ✗ a finding with
-    /// the way out, – nothing to judge. Secrets come from files, or are read with your own rights. Nothing is written anywhere. The
+    /// the way out, – nothing to judge, ? it could not be found out. Secrets come from files, or are read with your own rights. Nothing is written anywhere. The
     /// exit code is 0 if all is fine, 1 for a finding, 2 if something could not be found out.
     ///
     /// Example: adconversion check -f manifests/ -f secrets.yaml

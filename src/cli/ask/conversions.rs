@@ -38,7 +38,7 @@ pub(in crate::cli) struct ConversionsFlags {
     #[arg(long, value_name = "TIME")]
     changed_since: Option<Since>,
     /// Only those of the HubSpot contact with this id.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = parse_contact)]
     contact: Option<u64>,
     /// Form of the answer. `csv` opens in a spreadsheet; `json` is one object a line, `yaml` a list.
     #[arg(long, short, value_enum, default_value_t = Form::Table)]
@@ -188,6 +188,14 @@ fn say_whom(operator: &Operator, count: usize) {
     }
 }
 
+fn parse_contact(text: &str) -> Result<u64, String> {
+    text.trim().parse().map_err(|_| {
+        "the id of a HubSpot contact is a number, the one in the address of its page in HubSpot. `adconversion explain` takes an \
+         e-mail address too"
+            .to_owned()
+    })
+}
+
 /// An error where nothing has the reason, and nobody knows it: a slip of the pen must not look like a count of none.
 fn check_reason(name: &str) -> Result<(), CommandError> {
     if reason::ALL.iter().any(|known| known.name == name) || explain_rejection(name).is_some() {
@@ -206,6 +214,13 @@ fn check_reason(name: &str) -> Result<(), CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_no_contact_id() {
+        assert_eq!(parse_contact(" 51 "), Ok(51));
+        let said = parse_contact("a@example.com");
+        assert!(said.as_ref().is_err_and(|said| said.contains("explain")), "{said:?}");
+    }
 
     #[test]
     fn a_reason_that_nobody_knows_is_an_error_with_those_that_are_known() {

@@ -15,7 +15,7 @@ use crate::cli::command_error::CommandError;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DashboardFlags {
     /// Port of this machine. If absent: one that is free.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, conflicts_with = "operator_url")]
     port: u16,
     /// Only print the address. So it is too where standard output is no terminal, or there is no screen.
     #[arg(long)]

@@ -27,9 +27,9 @@ const TABLE: [(&str, &str); 8] = [
     ("OUTCOME", "outcome"),
     ("REASON", "reason"),
     ("CODE", "code"),
+    ("NEXT", "nextTime"),
     ("VALUE", "value"),
     ("CURRENCY", "currency"),
-    ("NEXT", "nextTime"),
 ];
 
 /// So many of them are printed on the narrowest terminal, and the code where there is one.
@@ -121,7 +121,12 @@ fn to_table(rows: &[Value], width: Width) -> String {
     let mut cells: Vec<Vec<String>> = Vec::with_capacity(rows.len());
     let mut meanings: BTreeMap<(&str, &str), (u64, &str)> = BTreeMap::new();
     for row in rows {
-        cells.push(columns.iter().map(|(_, field)| foreign(&cell_of(row, field))).collect());
+        cells.push(
+            columns
+                .iter()
+                .map(|(_, field)| foreign(&table_cell(row, field)))
+                .collect(),
+        );
         let message = text_of(row, "message");
         if !message.is_empty() {
             let of = (text_of(row, "reason"), text_of(row, "code"));
@@ -142,6 +147,15 @@ fn cell_of(conversion: &Value, field: &str) -> String {
     match &conversion[field] {
         Value::Number(number) => number.to_string(),
         _ => text_of(conversion, field).to_owned(),
+    }
+}
+
+/// Times to the second: there is little room beside them.
+fn table_cell(conversion: &Value, field: &str) -> String {
+    let cell = cell_of(conversion, field);
+    match cell.parse::<Timestamp>() {
+        Ok(time) if matches!(field, "time" | "nextTime") => format!("{time:.0}"),
+        _ => cell,
     }
 }
 
@@ -208,7 +222,9 @@ mod tests {
                 .collect()
         };
         let expected = ["2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z", "2026-11-21T10:00:00.5Z"];
-        for form in [Form::Table, Form::Csv, Form::Json, Form::Yaml] {
+        let in_table = times(&printed(Form::Table, &rows));
+        assert_eq!(in_table, [expected[0], expected[1], expected[1]], "to the second");
+        for form in [Form::Csv, Form::Json, Form::Yaml] {
             assert_eq!(times(&printed(form, &rows)), expected, "{form:?}");
         }
     }
@@ -235,7 +251,7 @@ mod tests {
             row("2026-11-22T10:00:00Z", None),
         ];
         let expected = "\
-TIME                  CONTACT  OUTCOME   REASON         CODE             VALUE  CURRENCY  NEXT
+TIME                  CONTACT  OUTCOME   REASON         CODE             NEXT  VALUE  CURRENCY
 2026-11-20T10:00:00Z  51       Rejected  ClickNotFound  CLICK_NOT_FOUND
 2026-11-21T10:00:00Z  51       Skipped   NoClickId
 2026-11-22T10:00:00Z  51       Skipped   NoClickId

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use comfy_table::Cell;
 
-use super::report::{Checked, MANIFEST, Probe, Report, Verdict};
+use super::report::{Checked, GATES, MANIFEST, Probe, Report, Verdict};
 use crate::cli::layout::{Hung, Width};
 use crate::domain::brief::{counted, first_names};
 
@@ -100,17 +100,24 @@ fn objects_text(alike: &[&Checked], look: Look) -> String {
     let told = first.probes.iter().filter(|probe| !look.short || is_open(probe));
     let rows: Vec<Hung> = told.map(|probe| probe_row(probe, others, look.colored)).collect();
     if look.short && rows.is_empty() {
-        let is_unjudged = |probe: &Probe| probe.name == MANIFEST && probe.verdict == Verdict::Skipped;
-        return if first.probes.iter().any(is_unjudged) {
-            let mark = Verdict::Skipped.mark();
-            format!("{mark}  {title}: fine as far as it was judged, which no API server has done\n")
-        } else {
-            format!("{}  {title}\n", Verdict::Fine.mark())
-        };
+        return look.width.paragraph(&short_line(&first.probes, &title)) + "\n";
     }
     let (title, rows) = (look.width.paragraph(&title), look.width.hang(0, rows));
     // In the long form a blank line comes after each object, in the short one every object is a line.
     format!("{title}\n{rows}\n")
+}
+
+/// The line of an object of which nothing is open: that it is fine, or that it was not judged.
+fn short_line(probes: &[Probe], title: &str) -> String {
+    let mark = Verdict::Skipped.mark();
+    let mut skipped = probes.iter().filter(|probe| probe.verdict == Verdict::Skipped);
+    if let Some(gate) = skipped.clone().find(|probe| GATES.contains(&probe.name.as_str())) {
+        return format!("{mark}  {title}: not judged. {}: {}", gate.name, gate.message);
+    }
+    if skipped.any(|probe| probe.name == MANIFEST) {
+        return format!("{mark}  {title}: fine as far as it was judged, which no API server has done");
+    }
+    format!("{}  {title}", Verdict::Fine.mark())
 }
 
 /// The line of a probe, or that the others have another one.

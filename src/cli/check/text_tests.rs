@@ -86,7 +86,7 @@ fn the_short_form_has_what_is_not_fine() {
         "✓  HubSpotAccount marketing/acme (cluster)\n\
          GoogleAdsAccount marketing/acme (cluster)\n\
          ✗  customer             There is none.\n\
-         –  customer data terms  No answer.\n\n\
+         ?  customer data terms  No answer.\n\n\
          2 fine, 1 finding, 1 could not be found out\n"
     );
 }
@@ -103,6 +103,22 @@ fn what_no_api_server_has_judged_is_not_simply_fine() {
     assert_eq!(
         Report::new(vec![unjudged], vec![]).to_text(short),
         "–  AdConversionEvent marketing/won (won.yaml): fine as far as it was judged, which no API server has done\n\n1 fine\n"
+    );
+}
+
+#[test]
+fn an_event_whose_account_cannot_be_used_is_not_called_fine() {
+    let found = report(vec![
+        Probe::skipped("HubSpotAccount", "acme cannot be used yet: see its own lines."),
+        Probe::fine("GoogleAdsAccount", "acme can be used."),
+        Probe::skipped("stage", "Not probed without its HubSpotAccount."),
+        Probe::skipped("account goal", "Known once the conversion action exists."),
+    ]);
+    let short = Look { short: true, ..PLAIN };
+    assert_eq!(
+        found.to_text(short),
+        "–  AdConversionEvent marketing/won (won.yaml): not judged. HubSpotAccount: acme cannot be used yet: see its own lines.\n\n\
+         1 fine\n"
     );
 }
 
@@ -130,7 +146,7 @@ fn what_the_cluster_does_not_tell_has_a_part_of_its_own() {
     assert!(
         found
             .to_text(PLAIN)
-            .ends_with("The cluster\n–  You may not list it.\n\n1 fine, 1 could not be found out\n")
+            .ends_with("The cluster\n?  You may not list it.\n\n1 fine, 1 could not be found out\n")
     );
 }
 

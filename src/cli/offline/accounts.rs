@@ -123,7 +123,11 @@ impl Offline {
         if let Some(read) = self.manifests.secrets.get(key) {
             return read.clone().map_err(fault);
         }
-        let client = self.client(in_no_file(&format!("Secret {key}")))?;
+        let client = self.client(|why| {
+            let said = in_no_file(&format!("Secret {key}"))(why);
+            let said = said.trim_end_matches('.');
+            format!("{said}. Or give it as a file: kubectl create secret generic … --dry-run=client -o yaml writes one, which -f - reads.")
+        })?;
         match self.note(objects::get_secret(client, key).await)? {
             Some(secret) => decode_secret(secret, &key.name).map(|read| read.data).map_err(fault),
             None => Err(fault(not_found(&key.namespace, &key.name))),

@@ -110,6 +110,24 @@ impl Manifests {
         self.refused.iter().find(|refused| refused.object == object)
     }
 
+    /// What is added to "not in the cluster" where there are files.
+    pub(super) fn nor_here(&self) -> &'static str {
+        if self.is_empty() { "" } else { " nor in the files" }
+    }
+
+    /// A sentence for whoever asks for an event that the files have in other namespaces; else empty.
+    pub(super) fn elsewhere(&self, key: &ObjectKey) -> String {
+        let others = self.events.keys().filter(|other| other.name == key.name);
+        let others: Vec<_> = others.map(|other| other.namespace.as_str()).collect();
+        match others.as_slice() {
+            [] => String::new(),
+            found => format!(
+                " The files have it in namespace {}: name that with -n.",
+                found.join(", ")
+            ),
+        }
+    }
+
     /// True if there are Secrets, which may be those of accounts in the cluster.
     pub(super) fn has_secrets(&self) -> bool {
         !self.secrets.is_empty()

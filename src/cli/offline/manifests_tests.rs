@@ -41,6 +41,16 @@ fn kinds_are_told_apart_and_others_are_left_out() {
 }
 
 #[test]
+fn an_event_of_another_namespace_is_pointed_to() {
+    let mut other = event("won");
+    other["metadata"]["namespace"] = json!("sales");
+    let found = sorted(vec![other], None);
+    let hint = |name| found.elsewhere(&ObjectKey::new("default", name));
+    assert_eq!(hint("won"), " The files have it in namespace sales: name that with -n.");
+    assert_eq!(hint("lost"), "");
+}
+
+#[test]
 fn an_object_that_is_no_good_is_found_among_the_refused() {
     let account = json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "GoogleAdsAccount",
         "metadata": {"name": "acme"}, "spec": {"customerId": 1_234_567_890}});

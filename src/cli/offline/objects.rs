@@ -81,13 +81,13 @@ where
                 kube::Error::Api(status) if status.message.contains("cannot create resource") => "create",
                 _ => "patch",
             };
-            Err(explain::<K>(&error, verb, &doing, &namespace, Giver::Check))
+            Err(explain::<K>(&error, verb, &doing, &namespace, Giver::CheckFiles))
         }
     }
 }
 
-/// Reads one object; `None` if there is none.
-pub(super) async fn get<K>(client: &Client, key: &ObjectKey) -> Result<Option<K>, Unanswered>
+/// Reads one object; `None` if there is none. `giver`: who gives the right to.
+pub(super) async fn get<K>(client: &Client, key: &ObjectKey, giver: Giver) -> Result<Option<K>, Unanswered>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -97,7 +97,7 @@ where
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => {
             let doing = format!("read {} {key}", K::kind(&()));
-            Err(explain::<K>(&error, "get", &doing, &key.namespace, Giver::Check))
+            Err(explain::<K>(&error, "get", &doing, &key.namespace, giver))
         }
     }
 }

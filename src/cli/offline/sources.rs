@@ -22,7 +22,7 @@ use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::cli::cluster::ConnectFlags;
 use crate::cli::command_error::CommandError;
 use crate::cli::endpoints::EndpointFlags;
-use crate::cli::kube_words::{Silence, Unanswered};
+use crate::cli::kube_words::{Giver, Silence, Unanswered};
 use crate::controller::shared::object::Object;
 use crate::domain::ids::ObjectKey;
 use crate::ops::vendor_clock::VendorClock;
@@ -176,14 +176,12 @@ impl Offline {
                 loaded.push(self.load(file, event).await);
             } else if self.manifests.refusal_of("AdConversionEvent", &key).is_none() {
                 // One that is refused is told among those.
-                let found = self.get::<AdConversionEvent>(&key).await?;
+                let hint = self.manifests.elsewhere(&key);
+                let found = self.get::<AdConversionEvent>(&key).await;
+                let found = found.map_err(|why| NotDone(format!("{}{hint}", why.0)))?;
                 let event = found.ok_or_else(|| {
-                    let files = if self.manifests.is_empty() {
-                        ""
-                    } else {
-                        " nor in the files"
-                    };
-                    NotDone(format!("AdConversionEvent {key} is not in the cluster{files}."))
+                    let files = self.manifests.nor_here();
+                    NotDone(format!("AdConversionEvent {key} is not in the cluster{files}.{hint}"))
                 })?;
                 loaded.push(LoadedEvent::applied(event));
             }
@@ -334,7 +332,9 @@ impl Offline {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
         let client = self.client(in_no_file(&format!("{} {key}", K::kind(&()))))?;
-        self.note(objects::get(client, key).await)
+        let from_files = !self.manifests.is_empty();
+        let giver = if from_files { Giver::CheckFiles } else { Giver::Check };
+        self.note(objects::get(client, key, giver).await)
     }
 
     async fn list<K>(&self, namespace: &str) -> Result<Vec<K>, NotDone>

@@ -43,6 +43,14 @@ use crate::api::AdConversionEvent;
 use crate::controller::shared::object::Object as _;
 use crate::domain::declared::Declared;
 
+/// A limit of none would show no conversion, and so look like a plan of an event that has none.
+fn parse_limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("a number from 1 on is needed".to_owned()),
+        Ok(limit) => Ok(limit),
+    }
+}
+
 /// Flags of `adconversion plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanFlags {
@@ -56,7 +64,7 @@ pub(super) struct PlanFlags {
     #[arg(long, short)]
     short: bool,
     /// Most contacts, and most form submissions, that are read from HubSpot. If there are more, the plan says so.
-    #[arg(long, value_name = "NUMBER", default_value_t = 50_000)]
+    #[arg(long, value_name = "NUMBER", default_value = "50000", value_parser = parse_limit)]
     limit: usize,
     #[command(flatten)]
     offline: OfflineFlags,
@@ -170,5 +178,18 @@ fn exit_code(plan: &Plan) -> u8 {
         NOT_DONE
     } else {
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_limit;
+
+    #[test]
+    fn a_limit_of_none_is_refused() {
+        assert_eq!(parse_limit("1"), Ok(1));
+        for odd in ["0", "-1", "many", ""] {
+            assert!(parse_limit(odd).is_err(), "{odd}");
+        }
     }
 }

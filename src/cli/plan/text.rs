@@ -34,6 +34,10 @@ pub(super) fn plan_text(plan: &Plan, look: Look) -> String {
     if look.short && !plan.events.is_empty() {
         parts.push(short_table(&plan.events, width));
         parts.extend(plan.events.iter().filter_map(|event| in_the_way(event, width)));
+        parts.extend(unread(&plan.events).into_iter().map(|(says, names)| {
+            let names = first_names(&names);
+            width.paragraph(&format!("{names}, not read: {}", printable(&says)))
+        }));
         parts.extend(unasked(&plan.events).map(|(says, names)| {
             let names = first_names(&names);
             width.paragraph(&format!("{names}, sent so far: {}", printable(says)))
@@ -87,18 +91,17 @@ fn short_table(events: &[EventPlan], width: Width) -> String {
     ];
     let row = |event: &EventPlan| {
         let counts = &event.conversions;
+        // Nought where nothing could be read would be taken for a count.
+        let unread = counts.observed == 0 && !event.unread.is_empty();
+        let known = |count: u64, known: bool| if known { count.to_string() } else { "?".to_owned() };
         vec![
             format!("{}/{}", event.namespace, event.name),
             format!("{:?}", event.conversion_action.change),
-            counts.would_be_sent.to_string(),
-            if event.already_sent.known {
-                counts.already_sent.to_string()
-            } else {
-                "?".to_owned()
-            },
-            counts.pending.to_string(),
-            counts.skipped.to_string(),
-            counts.rejected.to_string(),
+            known(counts.would_be_sent, !unread),
+            known(counts.already_sent, event.already_sent.known && !unread),
+            known(counts.pending, !unread),
+            known(counts.skipped, !unread),
+            known(counts.rejected, !unread),
         ]
     };
     let rows: Vec<_> = events.iter().map(row).collect();
@@ -127,6 +130,19 @@ fn unasked(events: &[EventPlan]) -> impl Iterator<Item = (&str, Vec<String>)> {
         all.entry(&event.already_sent.message).or_default().push(name);
     }
     all.into_iter()
+}
+
+/// What could not be read, and the events of which that holds.
+fn unread(events: &[EventPlan]) -> BTreeMap<String, Vec<String>> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for event in events {
+        for unread in &event.unread {
+            let says = format!("{} of {}: {}", unread.what, unread.service, unread.message);
+            let names = all.entry(says).or_default();
+            names.push(format!("{}/{}", event.namespace, event.name));
+        }
+    }
+    all
 }
 
 /// What keeps an event from being ready.

@@ -287,4 +287,8 @@ fn a_plan_with_holes_says_so_wherever_it_shows_something() {
         text.contains("Which conversions there are is not known") && !text.contains("no conversion"),
         "{text}"
     );
+    let short = plan_text(&plan, Look { short: true, ..PLAIN });
+    let row = short.lines().nth(1).unwrap_or_default();
+    assert_eq!(row.matches('?').count(), 5, "no count is known: {short}");
+    assert!(short.contains(", not read: deals of HubSpot: HTTP 503"), "{short}");
 }

@@ -289,7 +289,7 @@ fn the_right_that_is_missing_is_named() {
     let account = format!("--serviceaccount={}:stranger", stage.namespace);
     stage.kubectl(&["create", "rolebinding", "reader", "--role=reader", &account]);
     let said = check_as(&stage, &stranger, &["won"], 2);
-    let told = line(&said, '–', "credentials");
+    let told = line(&said, '?', "credentials");
     assert!(
         told.contains("get secrets in namespace") && told.contains("-f"),
         "{told}"
@@ -308,7 +308,7 @@ fn the_right_that_is_missing_is_named() {
     ];
     let given = ["-f", &files[0], "-f", &files[1]];
     let said = check_as(&stage, &stranger, &given, 2);
-    let told = line(&said, '–', "manifest");
+    let told = line(&said, '?', "manifest");
     assert!(
         told.contains("right to patch adconversionevents.adconversion.dev"),
         "{told}"
@@ -321,7 +321,7 @@ fn the_right_that_is_missing_is_named() {
     let nowhere = stage.file("nowhere.kubeconfig", &nowhere.to_string());
     let said = check_as(&stage, Path::new(&nowhere), &given, 2);
     assert!(
-        line(&said, '–', "manifest").contains("no usable answer"),
+        line(&said, '?', "manifest").contains("no usable answer"),
         "a cluster that is named must answer: {said}"
     );
     let said = check_as(&stage, Path::new(&nowhere), &["won"], 2);

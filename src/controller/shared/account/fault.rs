@@ -10,6 +10,9 @@ const HUBSPOT: &str = "HubSpot";
 const GIVE_ACCESS: &str = "Give the user or service account of these credentials access to the Google Ads account. If the access comes \
                            through a manager account, set spec.loginCustomerId.";
 
+const ACTIVATE: &str = "Activate the account in Google Ads (an administrator reactivates a cancelled one under Admin > Preferences), or set \
+                        spec.customerId to another account.";
+
 /// What to do about a limit, for those who see what the operator says: it goes on.
 pub const CONTINUES: &str = "Nothing to do: requests continue by themselves.";
 
@@ -92,7 +95,12 @@ fn fault_meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static st
             reason::ACCESS_DENIED,
             "Check the scopes of the app or service key, and that the portal's subscription includes this data.",
         ),
-        Cause::AccessDenied => (FaultKind::Denied, reason::ACCESS_DENIED, GIVE_ACCESS),
+        Cause::AccessDenied => {
+            let code = error.code.as_deref().unwrap_or_default();
+            let closed = code.eq_ignore_ascii_case("CUSTOMER_NOT_ENABLED");
+            let advice = if closed { ACTIVATE } else { GIVE_ACCESS };
+            (FaultKind::Denied, reason::ACCESS_DENIED, advice)
+        }
         Cause::ServiceDisabled => (
             FaultKind::Denied,
             reason::ACCESS_DENIED,
@@ -310,6 +318,17 @@ mod tests {
                 assert!(!google.to_lowercase().contains("hubspot"), "{google}");
             }
         }
+    }
+
+    #[test]
+    fn a_closed_account_is_to_be_activated_whoever_has_access() {
+        let message = |code| account_fault(&error(Cause::AccessDenied, Some(code)), WORKED).message;
+        let closed = message("CUSTOMER_NOT_ENABLED");
+        assert!(
+            closed.contains("Activate the account") && !closed.contains("loginCustomerId"),
+            "{closed}"
+        );
+        assert!(message("USER_PERMISSION_DENIED").contains("loginCustomerId"));
     }
 
     #[test]
