@@ -297,6 +297,8 @@ pub enum Forms {
     Listed(Arc<Vec<Form>>),
     /// HubSpot does not let the token see them: why, for people.
     Denied(String),
+    /// The list could not be read, and is asked for again: why, for people.
+    Failed(String),
 }
 
 /// Whether the token may read deals. It is asked only while an event needs them.

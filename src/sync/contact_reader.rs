@@ -1,6 +1,6 @@
 //! Reads contacts and tells who is deleted from who is merely not shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt};
@@ -27,9 +27,14 @@ pub(crate) struct Answer {
     pub(crate) contacts: Vec<(Timestamp, Contact)>,
     /// By the id asked for.
     pub(crate) unreadable: Unreadable<ContactId>,
-    /// By the id asked for: not shown, and maybe there. Those that are in none of the three are deleted.
+    /// By the id asked for: not shown, and maybe there. Those that are in none of the four are deleted.
     pub(crate) sought: BTreeMap<ContactId, AbsentContact>,
+    /// Of these nothing is known, as their read failed, while that of others was answered.
+    pub(crate) failed: Option<(BTreeSet<ContactId>, UpstreamError)>,
 }
+
+/// So many reads of one question that fail are enough: the rest is not asked for.
+const IN_VAIN: usize = 2;
 
 /// Whom else HubSpot shows.
 enum Others {
@@ -53,16 +58,35 @@ impl ContactReader<'_> {
     pub(crate) async fn read_contacts(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<Answer, UpstreamError> {
         let again = self.absences.are_sought(ids);
         let limit = read_limit(!plan.1.is_empty()) - usize::from(again);
-        let chunks = ids.chunks(limit).map(|chunk| self.read_chunk(chunk, plan, again));
+        let chunks = ids
+            .chunks(limit)
+            .map(|chunk| async move { (chunk, self.read_chunk(chunk, plan, again).await) });
         let chunks: Vec<_> = chunks.collect();
         let mut reads = stream::iter(chunks).buffered(SIDE_BY_SIDE);
         let mut answer = Answer::default();
-        while let Some(part) = reads.next().await {
+        let (mut unread, mut errors): (BTreeSet<ContactId>, _) = (ids.iter().copied().collect(), Vec::new());
+        while errors.len() < IN_VAIN
+            && let Some((chunk, part)) = reads.next().await
+        {
             pulse::beat();
-            let part = part?;
-            answer.contacts.extend(part.contacts);
-            answer.unreadable.extend(part.unreadable);
-            answer.sought.extend(part.sought);
+            match part {
+                Ok(part) => {
+                    for id in chunk {
+                        unread.remove(id);
+                    }
+                    answer.contacts.extend(part.contacts);
+                    answer.unreadable.extend(part.unreadable);
+                    answer.sought.extend(part.sought);
+                }
+                // What was answered of others counts.
+                Err(error) => errors.push(error),
+            }
+        }
+        if let Some(error) = errors.into_iter().next() {
+            if ids.iter().all(|id| unread.contains(id)) {
+                return Err(error);
+            }
+            answer.failed = Some((unread, error));
         }
         answer.sought.retain(|id, _| ids.contains(id));
         answer.unreadable.retain(|id, _| ids.contains(id));
@@ -97,6 +121,7 @@ impl ContactReader<'_> {
             contacts: contacts.map(|contact| (asked, contact)).collect(),
             unreadable: batch.unreadable,
             sought: sought.into_iter().collect(),
+            failed: None,
         })
     }
 
@@ -118,5 +143,48 @@ impl ContactReader<'_> {
             None if listed().next().is_none() && page.nameless == 0 && page.next.is_none() => Others::Nobody,
             None => Others::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::ids::{ObjectKey, PortalId};
+    use crate::sync::contact_cache::tests::contact;
+    use crate::sync::test_support::{FakePortal, context};
+
+    /// Reads of so many contacts, fifty at once; those of some fail. The ids that were answered, and those that were not.
+    async fn read(count: u64, failing: &[u64]) -> Result<(Vec<u64>, Vec<u64>), UpstreamError> {
+        let (ctx, _clock) = context().await;
+        let portal = FakePortal::new((1..=count).map(|id| contact(id, 1).as_ref().clone()));
+        portal.failing.lock().extend(failing.iter().copied().map(ContactId));
+        let absences = ctx.absences_of(&ObjectKey::new("ns", "acme"), PortalId(1));
+        let reader = ContactReader {
+            ctx: &ctx,
+            crm: portal.as_ref(),
+            absences: &absences,
+        };
+        let ids: Vec<_> = (1..=count).map(ContactId).collect();
+        let plan = Arc::new((Vec::new(), vec!["lifecyclestage".to_owned()]));
+        let answer = reader.read_contacts(&ids, &plan).await?;
+        let read = answer.contacts.iter().map(|(_, contact)| contact.id.0).collect();
+        let unread = answer.failed.map(|(unread, _)| unread.into_iter().map(|id| id.0));
+        Ok((read, unread.into_iter().flatten().collect()))
+    }
+
+    #[tokio::test]
+    async fn a_read_that_fails_takes_nothing_away_from_others() {
+        let all = |from: u64, to: u64| (from..=to).collect::<Vec<u64>>();
+        assert_eq!(read(150, &[]).await.unwrap(), (all(1, 150), vec![]));
+        let (answered, unread) = read(150, &[60]).await.unwrap();
+        assert_eq!((answered, unread), ([all(1, 50), all(101, 150)].concat(), all(51, 100)));
+        assert!(
+            read(150, &[1, 60]).await.is_err(),
+            "two that fail one after the other are enough"
+        );
+        assert!(read(50, &[7]).await.is_err(), "nobody is answered");
     }
 }

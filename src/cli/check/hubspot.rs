@@ -165,7 +165,7 @@ fn judge_scope(known: &Known<'_>, scope: &'static str, account: Option<&HubSpotA
         },
         (FORMS, Some(account)) => match &account.forms {
             Forms::Denied(why) => Some(why.as_str()),
-            Forms::Listed(_) | Forms::Unread => None,
+            Forms::Listed(_) | Forms::Unread | Forms::Failed(_) => None,
         },
         _ => None,
     };

@@ -184,6 +184,7 @@ fn form_of(
     let forms = match &portal.forms {
         Forms::Listed(forms) => forms,
         Forms::Denied(why) => return Err(format!("HubSpot does not let the token see forms ({why})")),
+        Forms::Failed(why) => return Err(format!("HubSpot's list of forms can't be read ({why})")),
         Forms::Unread => return Err("the forms of the portal were not read".to_owned()),
     };
     let id = action.id;

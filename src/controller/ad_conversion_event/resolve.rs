@@ -11,7 +11,7 @@ use crate::api::{AdConversionEventStatus, CREATE_AGAIN, TriggerStatus};
 use crate::controller::shared::context::Context;
 use crate::domain::declared::Declared;
 use crate::domain::ids::{ObjectKey, PortalId};
-use crate::registry::{Account, DealAccess, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+use crate::registry::{Account, DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 
 /// State of an event's two accounts, for the condition `AccountsReady`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,10 @@ pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConver
     // Until the token was asked whether it may read deals nobody knows what the manifest is worth.
     let counts = !deals_unasked(&declared, hubspot.as_ref());
     let found = trigger::resolve_trigger(&declared.trigger, status, hubspot.as_ref(), counts);
+    let accounts = combine_accounts(&[
+        accounts,
+        unlisted_form(found.subject.is_some(), &declared, hubspot.as_ref()),
+    ]);
     let grounds = Grounds {
         declared: &declared,
         recorded: status.and_then(|status| status.conversion_action.as_ref()),
@@ -176,6 +180,19 @@ fn combine_accounts(accounts: &[Accounts]) -> Accounts {
         Some(why) => Accounts::NotReady(why, message),
         None if messages.is_empty() => Accounts::Ready,
         None => Accounts::Suspended(message),
+    }
+}
+
+/// While the list of forms can't be read, an event whose form is not known yet waits for it, and no other.
+fn unlisted_form(is_known: bool, declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Accounts {
+    match hubspot.map(|hubspot| &hubspot.forms) {
+        Some(Forms::Failed(why)) if declared.is_form() && !is_known => Accounts::NotReady(
+            reason::ACCOUNT_NOT_READY,
+            format!(
+                "HubSpot's list of forms can't be read, and the form of this event is not known yet: {why}. It is asked for again; no other event waits for it."
+            ),
+        ),
+        _ => Accounts::Ready,
     }
 }
 

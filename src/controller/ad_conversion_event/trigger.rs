@@ -105,7 +105,7 @@ fn resolve_form(
     hubspot: Option<&HubSpotAccount>,
 ) -> Result<Option<Subject>, Stall> {
     let forms = match hubspot.map(|h| &h.forms) {
-        None | Some(Forms::Unread) => return Ok(before.cloned()),
+        None | Some(Forms::Unread | Forms::Failed(_)) => return Ok(before.cloned()),
         Some(Forms::Denied(why)) => {
             return Err((
                 reason::MISSING_SCOPE,

@@ -2,6 +2,7 @@
 //! their way.
 
 mod interval;
+mod lists;
 mod memory;
 pub mod once;
 mod read;
@@ -73,7 +74,7 @@ impl AccountKind for HubSpotKind {
             what: described_as(object, memory),
             // With a client that has opened nothing yet nothing is read, whatever is known.
             known: memory.snapshot.is_some() && memory.verified,
-            remark: interval.remark.clone(),
+            remark: remark_on(memory, interval),
         }
     }
 
@@ -128,6 +129,16 @@ fn to_registered(object: &Manifest, snapshot: Option<&PortalSnapshot>, interval:
         interval,
         default_region: object.spec.default_region.clone(),
     }
+}
+
+/// What people should know of the manifest, and of what could not be read.
+fn remark_on(memory: &HubSpotMemory, interval: &Interval) -> Option<String> {
+    let unread = memory.snapshot.as_ref().and_then(|snapshot| snapshot.unread.as_deref());
+    let unread = unread.map(|what| {
+        format!("HubSpot could not be asked again for {what}. What was read before still counts, and it is retried.")
+    });
+    let remarks: Vec<String> = interval.remark.clone().into_iter().chain(unread).collect();
+    (!remarks.is_empty()).then(|| remarks.join(" "))
 }
 
 fn described_as(object: &Manifest, memory: &HubSpotMemory) -> String {
@@ -206,11 +217,7 @@ async fn check_portal(
     let expected = read::Expected {
         pin: read::remembered_pin(ctx, object, memory.snapshot.as_deref()).await?,
         currency: read::known_currency(object, memory.snapshot.as_deref()),
-        stages: memory
-            .snapshot
-            .as_ref()
-            .map(|s| Arc::clone(&s.stages))
-            .unwrap_or_default(),
+        lists: read::known_lists(object, memory.snapshot.as_deref()),
         heard: &mut memory.heard,
     };
     memory.state.checked = Some(now);

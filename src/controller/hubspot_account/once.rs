@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::lists::KnownLists;
 use super::read::{self, Expected, Wanted};
 use super::to_registered;
 use crate::api::HubSpotAccount as Manifest;
@@ -46,7 +47,7 @@ pub async fn read_once(
             pin: read::portal_pin(object, None),
             heard: &mut heard,
             currency: read::known_currency(object, None),
-            stages: Arc::default(),
+            lists: KnownLists::default(),
         };
         tries += 1;
         match read::read_portal(crm.as_ref(), expected, &wanted, &state, now).await {

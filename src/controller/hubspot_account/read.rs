@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::lists::{KnownLists, ListReader};
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::controller::shared::account::state::AccountState;
@@ -14,19 +15,17 @@ use crate::controller::shared::object::Object as _;
 use crate::controller::shared::references;
 use crate::domain::account_health::{AccountFault, FaultKind};
 use crate::domain::brief;
-use crate::domain::ids::{DealId, ObjectKey, PortalId};
+use crate::domain::ids::{ObjectKey, PortalId};
 use crate::domain::portal_pin::{Heard, PortalPin, agreed_currency, is_currency_doubtful};
 use crate::domain::time::later;
+use crate::ports::UpstreamError;
 use crate::ports::crm::{Crm, Portal, Stage};
 use crate::ports::ledger::LedgerResult;
-use crate::ports::{Cause, UpstreamError};
 use crate::registry::{Account, DealAccess, Forms};
 
 /// The scope without which nothing can be read. Every other is asked for by the events that need it, and only they wait
 /// for it.
 const CONTACTS: &str = "crm.objects.contacts.read";
-/// The scope of events with `value.dealAmount`.
-const DEALS: &str = "crm.objects.deals.read";
 /// How many checks of the Secret pass between two reads: a quarter of an hour at one check a minute.
 const CHECKS: u32 = 15;
 
@@ -43,6 +42,8 @@ pub(super) struct PortalSnapshot {
     pub properties: Arc<Vec<String>>,
     pub forms: Forms,
     pub deals: DealAccess,
+    /// What could not be read, for people: what was known of it before stands.
+    pub unread: Option<String>,
     pub read_at: Timestamp,
 }
 
@@ -61,6 +62,24 @@ pub(super) fn wanted_by_events(ctx: &Context, key: &ObjectKey) -> Wanted {
         forms: references::needs_forms(ctx, key),
         deals: references::needs_deals(ctx, key),
         in_doubt: false,
+    }
+}
+
+/// Of a process before nothing is known but that it has read them: events go on with what they name.
+pub(super) fn known_lists(object: &Manifest, snapshot: Option<&PortalSnapshot>) -> KnownLists {
+    let Some(snapshot) = snapshot else {
+        let is_read = object.status.as_ref().is_some_and(|status| status.portal_id.is_some());
+        return KnownLists {
+            is_read,
+            ..KnownLists::default()
+        };
+    };
+    KnownLists {
+        is_read: true,
+        stages: Arc::clone(&snapshot.stages),
+        properties: Arc::clone(&snapshot.properties),
+        forms: snapshot.forms.clone(),
+        deals: snapshot.deals.clone(),
     }
 }
 
@@ -101,7 +120,7 @@ impl PortalSnapshot {
             return Timestamp::MIN;
         }
         let unknown = wanted.deals && self.portal.company_currency.is_empty();
-        let regular = if unknown {
+        let regular = if unknown || self.unread.is_some() {
             settings.account_check_interval
         } else {
             read_interval(settings)
@@ -122,8 +141,7 @@ pub(super) struct Expected<'a> {
     pub heard: &'a mut Option<PortalId>,
     /// The company's currency; empty if it is not known.
     pub currency: String,
-    /// The lifecycle stages; empty if they are not known.
-    pub stages: Arc<Vec<Stage>>,
+    pub lists: KnownLists,
 }
 
 /// The company's currency as it was read so far, in this process or in one before.
@@ -136,7 +154,7 @@ pub(super) fn known_currency(object: &Manifest, snapshot: Option<&PortalSnapshot
 }
 
 /// Reads everything, the portal first: nothing else is read of a wrong one, or of one that is not certain. Forms and deals
-/// only if an event needs them.
+/// only if an event needs them. Where a list can't be read, the one known before stands.
 pub(super) async fn read_portal(
     crm: &dyn Crm,
     expected: Expected<'_>,
@@ -147,7 +165,12 @@ pub(super) async fn read_portal(
     let fault = |error| state.to_fault(&error);
     let portal = with_short_names(&crm.read_portal().await.map_err(fault)?);
     let before = expected.heard.replace(portal.id);
-    let token = crm.token_info().await.map_err(fault)?;
+    let mut lists = ListReader {
+        crm,
+        known: expected.lists,
+        unread: Vec::new(),
+    };
+    let token = lists.token_info().await.map_err(fault)?;
     expected.pin.check_portal(Heard {
         details: portal.id,
         token: token.portal,
@@ -159,40 +182,28 @@ pub(super) async fn read_portal(
         .map_err(fault)?;
     let granted = token.scopes;
     contacts_scope(granted.as_deref())?;
-    let stages = certain_stages(crm, &expected.stages).await.map_err(fault)?;
-    let properties = crm.property_names().await.map_err(fault)?;
+    let stages = lists.stages().await.map_err(fault)?;
+    let properties = lists.properties().await.map_err(fault)?;
     let forms = if wanted.forms {
-        read_forms(crm, state).await?
+        lists.forms().await.map_err(fault)?
     } else {
         Forms::Unread
     };
     let deals = if wanted.deals {
-        read_deal_access(crm, state, granted.as_deref().filter(|_| !wanted.in_doubt)).await?
+        let granted = granted.as_deref().filter(|_| !wanted.in_doubt);
+        lists.deal_access(granted).await.map_err(fault)?
     } else {
         DealAccess::Unasked
     };
     Ok(PortalSnapshot {
         portal,
-        stages: Arc::new(stages),
-        properties: Arc::new(properties),
+        stages,
+        properties,
         forms,
         deals,
+        unread: (!lists.unread.is_empty()).then(|| lists.unread.join(", ")),
         read_at: now,
     })
-}
-
-/// The lifecycle stages, as two answers have them: an event keeps the stage that its label stands for when it is created.
-async fn certain_stages(crm: &dyn Crm, known: &[Stage]) -> Result<Vec<Stage>, UpstreamError> {
-    let stages = crm.read_stages().await?;
-    if stages == known {
-        return Ok(stages);
-    }
-    let again = crm.read_stages().await?;
-    if again == stages || again == known {
-        return Ok(again);
-    }
-    let differ = "two lists of the portal's lifecycle stages in a row differ";
-    Err(UpstreamError::new("HubSpot", Cause::Malformed, differ))
 }
 
 /// The portal, with a currency that two answers agree on, or the known one.
@@ -221,40 +232,6 @@ fn with_short_names(portal: &Portal) -> Portal {
         time_zone: brief::brief_name(&portal.time_zone),
         company_currency: brief::brief_name(&portal.company_currency),
         ui_domain: brief::brief_name(&portal.ui_domain),
-    }
-}
-
-/// A token that may not see forms can do everything else.
-async fn read_forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, AccountFault> {
-    match crm.list_forms().await {
-        Ok(forms) => Ok(Forms::Listed(Arc::new(forms))),
-        Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
-            Ok(Forms::Denied(error.to_string()))
-        }
-        Err(error) => Err(state.to_fault(&error)),
-    }
-}
-
-/// A token that may not see deals can do everything else. If HubSpot does not name the scopes, a call for a deal that nobody
-/// has shows.
-async fn read_deal_access(
-    crm: &dyn Crm,
-    state: &AccountState,
-    granted: Option<&[String]>,
-) -> Result<DealAccess, AccountFault> {
-    if let Some(granted) = granted {
-        return Ok(if granted.iter().any(|scope| scope == DEALS) {
-            DealAccess::Granted
-        } else {
-            DealAccess::Denied("it is not among the token's scopes".to_owned())
-        });
-    }
-    match crm.read_deals(&[DealId(1)]).await {
-        Ok(_) => Ok(DealAccess::Granted),
-        Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
-            Ok(DealAccess::Denied(error.to_string()))
-        }
-        Err(error) => Err(state.to_fault(&error)),
     }
 }
 
@@ -296,6 +273,7 @@ mod tests {
             properties: Arc::default(),
             forms,
             deals,
+            unread: None,
             read_at,
         };
         let due = |forms, deals| {
@@ -307,6 +285,12 @@ mod tests {
             snapshot.next_read(&wanted, stalled, &Settings::default())
         };
         assert_eq!(due(false, false), at(seconds));
+        let retried = PortalSnapshot {
+            unread: Some("the list of forms".to_owned()),
+            ..snapshot.clone()
+        };
+        let retried = retried.next_read(&Wanted::default(), stalled, &Settings::default());
+        assert_eq!(retried, at(60), "what could not be read is read again soon");
         let asked = |asked: bool| if asked { at(seconds) } else { Timestamp::MIN };
         assert_eq!(due(true, false), asked(snapshot.forms != Forms::Unread));
         assert_eq!(due(false, true), asked(snapshot.deals != DealAccess::Unasked));

@@ -184,6 +184,7 @@ impl Feed {
                 return self.failed(&[fault], interval);
             }
         };
+        self.history.read_any = false;
         pass.crm.retry_withheld().await;
         let mut faults = Vec::new();
         if !pass.events.is_empty()
@@ -213,6 +214,8 @@ impl Feed {
 
     /// One more pass failed: the pause before the next.
     fn failed(&mut self, faults: &[SyncError], interval: std::time::Duration) -> std::time::Duration {
+        // As long as others are read, those do not wait longer and longer for what fails.
+        self.failures = if self.history.read_any { 0 } else { self.failures };
         let pause = failure_pause(self.failures, self.ctx.settings.backoff_max, faults, interval);
         self.failures = self.failures.saturating_add(1);
         pause

@@ -1,22 +1,43 @@
 //! The contacts put aside: remembered by the ledger, and read again.
 
+use std::time::{Duration, Instant};
+
 use super::Feed;
 use super::pass::Pass;
 use super::scan::Scan;
 use crate::registry::Notice;
 use crate::registry::sync_error::SyncError;
 
+/// So long at most, and one read more: what is due then comes with the next pass.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Most that are asked for together, those of one call.
+const MOST: usize = 50;
+
+/// How many are asked for together after so many: each by itself as long as they fail, which may take long, and more and more at
+/// a time where they are given.
+const fn next_size(size: usize, fails: bool) -> usize {
+    match (fails, size * 2) {
+        (true, _) => 1,
+        (false, MOST..) => MOST,
+        (false, twice) => twice,
+    }
+}
+
 impl Feed {
     /// Reads once more what could not be read before, behind everything else: nothing waits for it.
     pub(super) async fn read_aside(&mut self, pass: &Pass) -> Result<(), SyncError> {
         let due = self.history.aside.due_contacts(self.ctx.clock.now());
-        if due.is_empty() {
-            return Ok(());
-        }
-        let seen = Scan::new(&self.ctx, pass, &mut self.history).read_again(&due).await?;
-        self.save_aside().await?;
-        for tracked in pass.events.iter().filter(|t| seen.new_of(t.stream) > 0) {
-            self.ctx.registry.update_report(&tracked.event.key, |_| Notice::Soon);
+        let (mut rest, mut size, began) = (due.as_slice(), 1, Instant::now());
+        while !rest.is_empty() && began.elapsed() < LONGEST {
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            let seen = Scan::new(&self.ctx, pass, &mut self.history).read_again(now).await?;
+            self.save_aside().await?;
+            for tracked in pass.events.iter().filter(|t| seen.new_of(t.stream) > 0) {
+                self.ctx.registry.update_report(&tracked.event.key, |_| Notice::Soon);
+            }
+            let fails = now.iter().any(|id| self.history.aside.is_aside(*id));
+            size = next_size(size, fails);
+            rest = later;
         }
         Ok(())
     }
@@ -37,5 +58,19 @@ impl Feed {
             self.history.aside.mark_saved();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_is_asked_for_alone_and_what_is_given_together() {
+        let sizes: Vec<usize> = std::iter::successors(Some(1), |size| Some(next_size(*size, false)))
+            .take(8)
+            .collect();
+        assert_eq!(sizes, [1, 2, 4, 8, 16, 32, 50, 50]);
+        assert_eq!(next_size(50, true), 1);
     }
 }

@@ -23,6 +23,8 @@ pub struct ReadHistory {
     read: HashMap<ContactId, (Option<Timestamp>, u64)>,
     /// Contacts that could not be read.
     pub aside: Aside,
+    /// A contact was read in this pass.
+    pub read_any: bool,
     /// Ids of contacts with an id that was merged into each. The ledger knows most of them as one; not those of whom both
     /// had conversions of their own.
     confirmed: HashSet<(ContactId, ContactId)>,

@@ -1,27 +1,29 @@
 //! Reading the contacts of rows that are due.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::EligibleEvent;
+use super::{EligibleEvent, postpone_rows};
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::Unreadable;
 use crate::ports::ledger::Row;
+use crate::registry::sync_error::SyncError;
 use crate::sync::absences::AbsentContact;
 use crate::sync::contact_cache::ContactRead;
 use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::{contact_query, form_contact_query};
 
-/// The contacts of some rows. Those that are in none of the three are deleted.
+/// The contacts of some rows. Those that are in none of the four are deleted.
 #[derive(Default)]
 pub(crate) struct Contacts {
     read: HashMap<ContactId, ContactRead>,
     unreadable: Unreadable<ContactId>,
     sought: BTreeMap<ContactId, AbsentContact>,
+    failed: Option<(BTreeSet<ContactId>, UpstreamError)>,
 }
 
 impl Contacts {
@@ -86,6 +88,7 @@ impl EligibleEvent {
         let answer = reader.read_contacts(&missing, &plan).await?;
         found.unreadable = answer.unreadable;
         found.sought = answer.sought;
+        found.failed = answer.failed;
         for (at, contact) in answer.contacts {
             let contact = Arc::new(contact);
             let id = contact.requested_id;
@@ -100,5 +103,25 @@ impl EligibleEvent {
             found.read.insert(id, read);
         }
         Ok(found)
+    }
+
+    /// The rows whose contacts are known, or known to be gone: those of contacts whose read failed wait.
+    pub(crate) async fn put_off_unread_contacts(
+        &self,
+        ctx: &SyncContext,
+        rows: Vec<Row>,
+        contacts: &Contacts,
+    ) -> Result<Vec<Row>, SyncError> {
+        let Some((unread, error)) = &contacts.failed else {
+            return Ok(rows);
+        };
+        let (waiting, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| unread.contains(&row.contact));
+        ctx.registry.hubspot_fault(&self.event.hubspot, error);
+        let fault = postpone_rows(ctx, &waiting, error.clone()).await;
+        if matches!(fault, SyncError::Ledger(_)) {
+            return Err(fault);
+        }
+        self.report_read_failure(ctx, &fault);
+        Ok(others)
     }
 }

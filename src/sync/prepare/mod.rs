@@ -149,6 +149,7 @@ impl EligibleEvent {
             Ok(contacts) => contacts,
             Err(error) => return Err(postpone_rows(ctx, &rows, error).await),
         };
+        let rows = self.put_off_unread_contacts(ctx, rows, &contacts).await?;
         let mut updates = Vec::new();
         let mut ready = Vec::new();
         for row in rows {

@@ -1,6 +1,6 @@
 //! A portal that shows what a test puts into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -33,6 +33,8 @@ pub(crate) struct FakePortal {
     pub(crate) unreadable: Mutex<BTreeMap<ContactId, String>>,
     /// Every read of contacts fails so.
     pub(crate) failure: Mutex<Option<UpstreamError>>,
+    /// Reads with one of these fail.
+    pub(crate) failing: Mutex<BTreeSet<ContactId>>,
     /// Every read of deals fails so.
     pub(crate) deals: Mutex<Option<UpstreamError>>,
     /// The ids of each read.
@@ -83,6 +85,9 @@ impl Crm for FakePortal {
         self.reads.lock().push(read.ids.iter().map(|id| id.0).collect());
         if let Some(error) = self.failure.lock().clone() {
             return Err(error);
+        }
+        if read.ids.iter().any(|id| self.failing.lock().contains(id)) {
+            return Err(hubspot_error(Cause::Unavailable));
         }
         let (contacts, unreadable) = (self.contacts.lock(), self.unreadable.lock());
         let asked = |id: &&ContactId| read.ids.contains(id);

@@ -102,7 +102,7 @@ impl HubSpot {
         let mut parts = IsolatingRead::new(read.ids.clone(), &self.failed_contacts, |id| *id);
         let mut blamed = false;
         while let Some(part) = parts.next_part() {
-            let retries = parts.retries(&part, self.retries());
+            let retries = parts.retries(self.retries());
             let (kind, body) = (("read", Bucket::Other), batch_body(&asked, &part));
             let batch = self.read_batch_repeatedly(kind, path.clone(), &body, retries).await;
             // An answer that can't be read is none: it may be one record that something in between stumbles over.

@@ -118,10 +118,7 @@ impl HubSpot {
         let mut parts = IsolatingRead::new(pages.to_vec(), &self.failed_links, |(id, after)| (*id, after.is_some()));
         while let Some(part) = parts.next_part() {
             let body = json!({ "inputs": part.iter().map(input).collect::<Vec<_>>() }).to_string();
-            let (kind, retries) = (
-                ("associations", Bucket::Associations),
-                parts.retries(&part, self.retries()),
-            );
+            let (kind, retries) = (("associations", Bucket::Associations), parts.retries(self.retries()));
             let batch = self.read_batch_repeatedly(kind, path.clone(), &body, retries).await;
             match batch.and_then(|batch| links.take_page(part.iter().map(|(id, _)| *id), batch)) {
                 Ok(pages) => {
@@ -149,7 +146,7 @@ impl HubSpot {
             let inputs: Vec<_> = part.iter().map(|id| json!({ "id": id.to_string() })).collect();
             let body = json!({ "properties": DEAL_PROPERTIES, "propertiesWithHistory": [], "inputs": inputs });
             let path = format!("/crm/objects/{}/deals/batch/read", self.api_version());
-            let (kind, retries) = (("deals", Bucket::Other), parts.retries(&part, self.retries()));
+            let (kind, retries) = (("deals", Bucket::Other), parts.retries(self.retries()));
             let batch = self.read_batch_repeatedly(kind, path, &body.to_string(), retries).await;
             match batch.and_then(|batch| take_deals(&part, batch, &mut all, &self.deal_keys)) {
                 Ok(()) => parts.part_answered(&part),

@@ -100,18 +100,10 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         self.parts.isolate(proved);
     }
 
-    /// The quick retries of a part of which the caller would make so many: none where it was to be expected that it fails, and
-    /// where a wrong turn shows later.
-    pub(crate) fn retries(&self, part: &[I], usual: u32) -> u32 {
-        let known = || {
-            part.iter()
-                .all(|input| self.failed.lock().goes_alone(&(self.key)(input)))
-        };
-        if self.parts.isolates() && (part.len() > 1 || known()) {
-            0
-        } else {
-            usual
-        }
+    /// The quick retries of a part of which the caller would make so many: none where parts are cut down. A wrong turn shows with
+    /// the next read.
+    pub(crate) fn retries(&self, usual: u32) -> u32 {
+        if self.parts.isolates() { 0 } else { usual }
     }
 
     /// The next part to ask for.

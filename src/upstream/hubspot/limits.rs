@@ -86,6 +86,12 @@ impl Limits {
         }
     }
 
+    /// An answer told no such limit.
+    pub(crate) fn limit_untold(&self) {
+        let calls = self.stated_pace.lock().limit_untold(Instant::now());
+        resize_slots(&self.other, calls);
+    }
+
     /// A search was answered; `waited`: for a turn.
     pub(crate) fn search_answered(&self, waited: bool) {
         let calls = self.search_pace.lock().search_answered(waited, Instant::now());

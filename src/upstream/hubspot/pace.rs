@@ -16,6 +16,8 @@ const PROOF: u32 = 20;
 
 /// The pace of calls whose limit HubSpot tells in headers.
 pub(crate) struct StatedPace {
+    /// As long as nothing is stated.
+    unstated: u32,
     calls: u32,
     most: u32,
     stated: Option<(u32, Instant)>,
@@ -26,6 +28,7 @@ impl StatedPace {
     /// As long as nothing is stated.
     pub(crate) const fn new(calls: u32) -> Self {
         Self {
+            unstated: calls,
             calls,
             most: calls,
             stated: None,
@@ -40,6 +43,20 @@ impl StatedPace {
             self.stated = Some((limit, now));
             self.most = (limit * SHARE.0 / SHARE.1).max(1);
         }
+        self.keep_within(now)
+    }
+
+    /// An answer stated no limit: what was stated before counts for a while, and no longer. Returns the calls from now on.
+    pub(crate) fn limit_untold(&mut self, now: Instant) -> u32 {
+        let is_old = |(_, at): &mut (u32, Instant)| now.duration_since(*at) >= MEMORY;
+        if self.stated.take_if(is_old).is_none() {
+            return self.calls;
+        }
+        self.most = self.unstated;
+        self.keep_within(now)
+    }
+
+    fn keep_within(&mut self, now: Instant) -> u32 {
         self.refused = self.refused.filter(|at| now.duration_since(*at) < QUIET);
         self.calls = if self.refused.is_some() {
             self.calls.min(self.most)
@@ -116,6 +133,25 @@ mod tests {
         assert_eq!(pace.limit_stated(0, start), 180, "no limit");
         assert_eq!(pace.limit_stated(u32::MAX, start), 180, "nor this");
         assert_eq!(pace.limit_stated(1, start), 1);
+    }
+
+    #[test]
+    fn a_limit_that_is_told_no_longer_is_forgotten() {
+        let mut pace = StatedPace::new(95);
+        let start = Instant::now();
+        assert_eq!(pace.limit_untold(start), 95);
+        assert_eq!(pace.limit_stated(1, start), 1);
+        assert_eq!(pace.limit_untold(start + MEMORY / 2), 1);
+        assert_eq!(pace.limit_untold(start + MEMORY), 95);
+        assert_eq!(pace.limit_stated(190, start + MEMORY), 180);
+        assert_eq!(pace.call_refused(start + MEMORY), 135);
+        assert_eq!(pace.limit_untold(start + 2 * MEMORY), 95);
+        assert_eq!(
+            pace.limit_stated(190, start + 2 * MEMORY),
+            95,
+            "it was refused a moment ago"
+        );
+        assert_eq!(pace.limit_untold(start + QUIET + 3 * MEMORY), 95);
     }
 
     #[test]

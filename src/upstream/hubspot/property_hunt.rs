@@ -55,9 +55,15 @@ impl HubSpot {
             }
         }
         // Seldom, and large.
-        let Some(blame) = Box::pin(self.hunt(names, someone, ends)).await else {
+        let Some(mut blame) = Box::pin(self.hunt(names, someone, ends)).await else {
             return Blame::Unknown;
         };
+        let is_suspect = someone.is_some() && self.withheld.lock().witness.is_none();
+        if blame == Blame::Unknown && is_suspect {
+            // Whoever was asked for may be the very one that reads fail with.
+            let anybody = Box::pin(self.probe(ANYBODY, names, 0)).await;
+            blame = anybody.map_or(blame, |()| Blame::Records);
+        }
         self.withheld.lock().note_verdict(blame, Instant::now());
         blame
     }

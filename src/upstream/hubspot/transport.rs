@@ -239,10 +239,11 @@ impl Transport {
         if let Some(quota) = parse_quota(&headers) {
             *self.current_limits().quota.lock() = Some(quota);
         }
-        if request.bucket == Bucket::Other
-            && let Some((calls, within)) = parse_limit(&headers)
-        {
-            self.current_limits().limit_stated(calls, within);
+        if request.bucket == Bucket::Other {
+            match parse_limit(&headers) {
+                Some((calls, within)) => self.current_limits().limit_stated(calls, within),
+                None => self.current_limits().limit_untold(),
+            }
         }
         let good = (200..300).contains(&code);
         let limit = if good { request.limit } else { Limit::ERRORS };

@@ -23,6 +23,7 @@ mod driver;
 mod ends;
 mod erased;
 mod explained;
+mod failing_lists;
 mod far_future;
 mod faults;
 mod floods;

@@ -251,7 +251,10 @@ impl<'a> Scan<'a> {
                     }
                 }
                 Some(read) = reads.next(), if !reads.is_empty() => match read {
-                    Ok(page) => {
+                    Ok(mut page) => {
+                        if let Some((_, error)) = page.failed.take() {
+                            (searching, failed) = (None, failed.or(Some(error)));
+                        }
                         self.unnoted.push(page);
                         if self.unnoted.are_enough() {
                             self.record(seen).await?;
@@ -329,20 +332,6 @@ impl<'a> Scan<'a> {
             absences: self.absences.clone(),
             plan: self.plan.clone(),
         }
-    }
-
-    /// Reads contacts once more that were put aside. One that is deleted is put aside no longer.
-    pub async fn read_again(&mut self, ids: &[ContactId]) -> Result<ScanFindings, SyncError> {
-        let mut seen = ScanFindings::default();
-        let page = self.page_reader().read_histories(ids).await?;
-        let open = page.existing_ids();
-        self.unnoted.push(page);
-        self.record(&mut seen).await?;
-        for id in ids.iter().filter(|id| !open.contains(id)) {
-            self.history.aside.release(*id);
-            self.history.forget(*id);
-        }
-        Ok(seen)
     }
 
     fn wants_history(&self, found: &Candidate<'_>, mode: SearchMode<'_>) -> bool {

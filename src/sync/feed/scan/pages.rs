@@ -1,6 +1,6 @@
 //! Pages of contacts with their histories: how they are read, and those that wait to be noted.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,10 +36,12 @@ pub(crate) struct PageRead {
     pub(crate) sought: BTreeMap<ContactId, AbsentContact>,
     /// The state they were read in.
     pub(crate) read: Vec<ReadMark>,
+    /// Those whose read failed, while that of others was answered.
+    pub(crate) failed: Option<(BTreeSet<ContactId>, UpstreamError)>,
 }
 
 impl PageRead {
-    /// All but the deleted ones.
+    /// All but the deleted ones, and those whose read failed.
     pub(crate) fn existing_ids(&self) -> HashSet<ContactId> {
         let read = self.contacts.iter().map(|(_, contact)| contact.requested_id);
         let others = self.unreadable.keys().chain(self.sought.keys());
@@ -114,6 +116,7 @@ impl PageReader<'_> {
         page.contacts = contacts.map(|(asked, contact)| (asked, Arc::new(contact))).collect();
         page.unreadable = answer.unreadable;
         page.sought = answer.sought;
+        page.failed = answer.failed;
         Ok(page)
     }
 }

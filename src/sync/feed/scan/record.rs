@@ -24,6 +24,21 @@ use crate::sync::feed::bounds::Tracked;
 use crate::sync::unreadable;
 
 impl Scan<'_> {
+    /// Reads contacts once more that were put aside. One that is deleted is put aside no longer.
+    pub async fn read_again(&mut self, ids: &[ContactId]) -> Result<ScanFindings, SyncError> {
+        let mut seen = ScanFindings::default();
+        let mut page = self.page_reader().read_histories(ids).await?;
+        let (unread, error) = page.failed.take().unzip();
+        let (open, unread) = (page.existing_ids(), unread.unwrap_or_default());
+        self.unnoted.push(page);
+        self.record(&mut seen).await?;
+        for id in ids.iter().filter(|id| !open.contains(id) && !unread.contains(id)) {
+            self.history.aside.release(*id);
+            self.history.forget(*id);
+        }
+        error.map_or(Ok(seen), |error| Err(error.into()))
+    }
+
     /// Notes what was read since the last time.
     pub(crate) async fn record(&mut self, seen: &mut ScanFindings) -> Result<(), SyncError> {
         let mut pages = std::mem::take(&mut self.unnoted).pages;
@@ -31,6 +46,7 @@ impl Scan<'_> {
         let confirmed = self.confirm_lineages(&mut pages).await;
         let contacts: Vec<_> = pages.iter().flat_map(|page| self.contacts_of(page)).collect();
         self.record_occurrences(&contacts, seen).await?;
+        self.history.read_any |= pages.iter().any(|page| !page.contacts.is_empty());
         for page in &pages {
             self.put_aside(page)?;
             for read in &page.read {

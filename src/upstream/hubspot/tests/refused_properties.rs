@@ -130,11 +130,11 @@ async fn it_is_asked_for_again_and_given() {
 }
 
 #[tokio::test]
-async fn a_portal_that_answers_nothing_costs_two_calls_more_and_leaves_nothing_out() {
+async fn a_portal_that_answers_nothing_costs_three_calls_more_and_leaves_nothing_out() {
     let bench = Bench::with(|config| config.waits.retries = 0).await;
     bench.post(READ, status(500)).await;
     let client = bench.client();
-    for calls in [3, 4] {
+    for calls in [4, 5] {
         failed(Crm::read_contacts(&*client, &read()).await);
         assert_eq!(bench.noted.calls().len(), calls);
     }

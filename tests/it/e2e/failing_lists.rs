@@ -1,0 +1,92 @@
+//! Lists of HubSpot's that only some events have need of, or nobody at the moment: where they can't be read for long, what was known
+//! stands, and everybody whom they do not concern goes on.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Stage;
+use super::forms::{self, FORM, OTHER, consenting, counted, submit};
+use super::meddler::{Asked, Meddler, Meddling, Reply, Rule};
+use super::stage::{Counts, ago, condition};
+
+/// The list of forms, of properties, of stages, and what the token may do.
+const LISTS: [&str; 3] = ["/marketing/", "/crm/properties/", "access-token-info"];
+
+fn refuse(meddler: &Meddler) -> Rule {
+    let lists = |call: &Asked| LISTS.iter().any(|path| call.path.contains(path));
+    let body = json!({"status": "error", "message": "x", "category": "INTERNAL_ERROR"});
+    meddler.always(lists, Meddling::Instead(Reply::json(500, &body)))
+}
+
+/// The lists have been asked for so often that the failures have lasted longer than the threshold.
+fn fails_for_long(stage: &Stage, meddler: &Meddler, rule: Rule) {
+    stage.wait("hsa/acme", "what could not be read", |account| {
+        let ready = condition(account, "Ready");
+        ready["status"] == "True" && ready["message"].to_string().contains("lifecycle stages")
+    });
+    let (begun, before) = (std::time::Instant::now(), meddler.fired(rule));
+    stage.wait_for("further tries", || {
+        let fired = meddler.fired(rule) - before;
+        let long = begun.elapsed() > Duration::from_secs(4);
+        if fired > 12 && long { Ok(()) } else { Err(json!(fired)) }
+    });
+    stage.condition("hsa/acme", "Ready", "True", "");
+}
+
+fn goes(stage: &Stage, uploaded: u64) {
+    stage.contact(&[("customer", ago(60))], Some(&format!("click-{uploaded}")), &json!({}));
+    stage.wait("adce/won", &format!("{uploaded} uploaded"), |event| {
+        let counts = Counts::of(event);
+        counts.conserved(event);
+        counts.uploaded == uploaded
+    });
+    stage.condition("adce/won", "Ready", "True", "");
+}
+
+#[test]
+fn lists_that_cannot_be_read_stop_nobody_but_whoever_needs_them() {
+    let flags = [
+        ("failure-threshold", "3s"),
+        ("account-check-interval", "500ms"),
+        ("settle-delay", "1s"),
+        ("backoff-max", "1s"),
+    ];
+    let mut stage = Stage::empty("failing-lists", &["--no-rate-limits"], &flags);
+    let meddler = stage.meddled();
+    forms::start(&stage);
+    stage.event("won", "customer", &json!({"startTime": ago(86_400)}));
+    forms::event(&stage, "demo", FORM, &json!({"startTime": ago(3600)}));
+    goes(&stage, 1);
+    submit(&stage, &consenting("c-1"));
+    counted(&stage, "demo", 1, 1, 0);
+
+    let rule = refuse(&meddler);
+    let now = jiff::Timestamp::now();
+    let asked = json!({"metadata": {"annotations": {"adconversion.dev/reconcile-requested-at": now.to_string()}}});
+    stage.patch("hsa/acme", &asked);
+    fails_for_long(&stage, &meddler, rule);
+    goes(&stage, 2);
+    submit(&stage, &consenting("c-2"));
+    counted(&stage, "demo", 2, 2, 0);
+
+    // A process that begins knows no list. An event whose form nobody has looked up yet is the only one that waits.
+    stage.stop_operator();
+    stage.start_operator();
+    forms::event(&stage, "letter", OTHER, &json!({"startTime": ago(3600)}));
+    fails_for_long(&stage, &meddler, rule);
+    goes(&stage, 3);
+    submit(&stage, &consenting("c-3"));
+    counted(&stage, "demo", 3, 3, 0);
+    let waits = stage.condition("adce/letter", "AccountsReady", "False", "AccountNotReady");
+    assert!(waits["message"].to_string().contains("list of forms"), "{waits}");
+
+    meddler.lift(rule);
+    stage.condition("adce/letter", "Ready", "True", "");
+    stage.wait("hsa/acme", "nothing that could not be read", |account| {
+        !condition(account, "Ready")["message"]
+            .to_string()
+            .contains("could not be asked")
+    });
+    goes(&stage, 4);
+}
