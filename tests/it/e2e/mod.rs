@@ -64,6 +64,7 @@ mod outdated;
 mod personal_data;
 mod plans;
 mod poison;
+mod poison_contacts;
 mod poison_forms;
 mod poison_properties;
 mod poison_searches;

@@ -1,0 +1,72 @@
+//! A stream of contacts with which each read fails: those that can be read go on beside it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Stage;
+use super::judge::{exactly, settled_within, transactions};
+use super::meddler::{Asked, Meddling, Reply};
+use super::stage::{Counts, ago};
+
+/// So many good ones with each bad one.
+const GOOD: usize = 4;
+const ROUNDS: usize = 10;
+
+#[test]
+fn a_stream_of_contacts_that_cannot_be_read_holds_up_no_other() {
+    let flags = [("backoff-max", "20s"), ("settle-delay", "1s")];
+    let mut stage = Stage::empty(
+        "poison-stream",
+        &["--no-rate-limits", "--processing-delay=200ms"],
+        &flags,
+    );
+    let meddler = stage.meddled();
+    let bad = Arc::new(Mutex::new(Vec::<String>::new()));
+    let known = Arc::clone(&bad);
+    let reads = move |call: &Asked| {
+        let is_bad = |id: &String| call.says(&format!("\"{id}\""));
+        call.path.contains("/contacts/batch/read") && known.lock().expect("a list").iter().any(is_bad)
+    };
+    let refused = Meddling::Instead(Reply::json(500, &json!({"category": "INTERNAL_ERROR"})));
+    let rule = meddler.always(reads, refused);
+    stage.start_with_accounts();
+    stage.event("won", "customer", &json!({"startTime": ago(86_400 * 30)}));
+    stage.condition("adce/won", "Ready", "True", "");
+    for round in 0..ROUNDS {
+        let id = stage.contact(&[("lead", ago(86_400))], Some("click-bad"), &json!({}));
+        bad.lock().expect("a list").push(id.clone());
+        let before = meddler.fired(rule);
+        for i in 0..GOOD {
+            stage.contact(&[("customer", ago(1))], Some(&format!("click-{round}-{i}")), &json!({}));
+        }
+        let change = json!({"properties": {"lifecyclestage": "customer"}});
+        stage.admin_call("PATCH", &format!("/hubspot/contacts/{id}"), Some(&change));
+        // As fast as the feed can meet them.
+        stage.wait_for("a read that fails", || {
+            let fired = meddler.fired(rule) - before;
+            if fired > 0 { Ok(()) } else { Err(json!(fired)) }
+        });
+    }
+    let good = (GOOD * ROUNDS) as u64;
+    stage.wait_within(
+        Duration::from_secs(15),
+        "the good ones, while the others can't be read",
+        || {
+            let event = stage.get("adce/won");
+            let counts = Counts::of(&event);
+            counts.conserved(&event);
+            if counts.uploaded >= good {
+                Ok(())
+            } else {
+                Err(event["status"]["sync"].clone())
+            }
+        },
+    );
+    meddler.lift(rule);
+    let all: BTreeSet<String> = transactions(&stage, "customer").into_iter().collect();
+    let event = settled_within(&stage, "won", all.len(), Duration::from_mins(2));
+    exactly(&stage, &event, &all);
+}
