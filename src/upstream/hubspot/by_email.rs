@@ -15,7 +15,7 @@ use super::failed_reads::IsolatingRead;
 use super::items::{Open, WRONG_TYPE, may_pass};
 use super::limits::Bucket;
 use super::wire::{Record, Results};
-use super::withheld::{Blame, Names};
+use super::withheld::{Blame, Names, asked_names, mark_withheld};
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{AddressBatch, MAX_EMAILS};
@@ -64,15 +64,11 @@ impl HubSpot {
         let mut ends = None;
         loop {
             let (withheld, version) = self.left_out(properties.iter());
-            let is_asked = |name: &&String| withheld.as_ref().is_none_or(|names| !names.contains(*name));
-            let asked: Vec<String> = properties.iter().filter(is_asked).cloned().collect();
+            let asked = asked_names(properties, withheld.as_deref());
             let Some(mut found) = self.find_addresses(&wanted, &asked, version, &mut ends).await? else {
                 continue;
             };
-            for contact in found.contacts.values_mut().filter(|_| withheld.is_some()) {
-                let properties = std::mem::take(&mut contact.properties);
-                contact.properties = properties.withholding(withheld.clone());
-            }
+            mark_withheld(found.contacts.values_mut(), withheld.as_ref());
             return Ok(found);
         }
     }

@@ -15,7 +15,7 @@ use super::items::{Open, WRONG_TYPE};
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar, Version};
-use super::withheld::{Blame, Names};
+use super::withheld::{Blame, Names, asked_names, mark_withheld};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
 use crate::domain::ids::ContactId;
 use crate::domain::plausible_time::is_plausible;
@@ -68,11 +68,10 @@ impl HubSpot {
         let mut ends = None;
         loop {
             let (withheld, version) = self.left_out(read.properties.iter().chain(&read.with_history));
-            let is_asked = |name: &&String| withheld.as_ref().is_none_or(|names| !names.contains(*name));
             let asked = ContactRead {
                 ids: ids.clone(),
-                properties: read.properties.iter().filter(is_asked).cloned().collect(),
-                with_history: read.with_history.iter().filter(is_asked).cloned().collect(),
+                properties: asked_names(&read.properties, withheld.as_deref()),
+                with_history: asked_names(&read.with_history, withheld.as_deref()),
             };
             let Some(mut batch) = self.read_parts(&asked, version, &mut ends).await? else {
                 continue;
@@ -81,10 +80,7 @@ impl HubSpot {
             if let Some(shown) = shown.map(|contact| contact.requested_id) {
                 self.withheld.lock().witness = Some(shown);
             }
-            for contact in batch.contacts.iter_mut().filter(|_| withheld.is_some()) {
-                let properties = std::mem::take(&mut contact.properties);
-                contact.properties = properties.withholding(withheld.clone());
-            }
+            mark_withheld(&mut batch.contacts, withheld.as_ref());
             return Ok(batch);
         }
     }

@@ -20,7 +20,7 @@ use super::items::WRONG_TYPE;
 use super::limits::Bucket;
 use super::pages;
 use super::wire::{Record, Results, Scalar};
-use super::withheld::{Blame, Names, may_be_of_property};
+use super::withheld::{Blame, Names, asked_names, mark_withheld, may_be_of_property};
 use crate::domain::brief::brief;
 use crate::domain::contact::Properties;
 use crate::domain::ids::ContactId;
@@ -255,19 +255,15 @@ fn is_too_long(search: &ContactSearch) -> bool {
 
 /// The same search that asks for none of these.
 fn without(search: &ContactSearch, names: Option<&BTreeSet<String>>) -> ContactSearch {
-    let mut search = search.clone();
-    search
-        .properties
-        .retain(|name| names.is_none_or(|names| !names.contains(name)));
-    search
+    ContactSearch {
+        properties: asked_names(&search.properties, names),
+        ..search.clone()
+    }
 }
 
 /// A page of a search that was not asked for these.
 fn withholding(mut page: ContactPage, names: Option<&Arc<BTreeSet<String>>>) -> ContactPage {
-    for contact in page.contacts.iter_mut().filter(|_| names.is_some()) {
-        let properties = std::mem::take(&mut contact.properties);
-        contact.properties = properties.withholding(names.cloned());
-    }
+    mark_withheld(&mut page.contacts, names);
     page
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 
 use crate::domain::backoff::backoff;
-use crate::domain::contact::{LAST_MODIFIED, LIFECYCLE_STAGE, MERGED_IDS, date_entered};
+use crate::domain::contact::{Contact, LAST_MODIFIED, LIFECYCLE_STAGE, MERGED_IDS, date_entered};
 use crate::domain::ids::ContactId;
 use crate::domain::withheld::{Withheld, WithheldProperties};
 use crate::ports::{Cause, UpstreamError};
@@ -30,6 +30,24 @@ pub(crate) fn may_be_of_property(error: &UpstreamError) -> bool {
         Cause::MissingScope | Cause::AccessDenied | Cause::Refused => error.status.is_some(),
         Cause::RateLimited | Cause::TooLarge => false,
         _ => error.may_be_of_a_part(),
+    }
+}
+
+/// The names of a question, without those that are left out of it.
+pub(crate) fn asked_names(names: &[String], withheld: Option<&BTreeSet<String>>) -> Vec<String> {
+    let is_asked = |name: &&String| withheld.is_none_or(|withheld| !withheld.contains(*name));
+    names.iter().filter(is_asked).cloned().collect()
+}
+
+/// Each of these contacts says what was left out of the question.
+pub(crate) fn mark_withheld<'a>(
+    contacts: impl IntoIterator<Item = &'a mut Contact>,
+    withheld: Option<&Arc<BTreeSet<String>>>,
+) {
+    let Some(withheld) = withheld else { return };
+    for contact in contacts {
+        let properties = std::mem::take(&mut contact.properties);
+        contact.properties = properties.withholding(Some(Arc::clone(withheld)));
     }
 }
 
