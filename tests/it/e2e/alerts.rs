@@ -74,8 +74,9 @@ fn each_fires_for_what_it_is_about() {
     proxy.refuse_statuses(false);
     monitor.ends("AdConversionReconcileErrors");
 
-    let daily = json!({"status": "error", "category": "RATE_LIMITS", "errorType": "RATE_LIMIT", "policyName": "SECONDLY",
-        "message": "You have reached your secondly limit."});
+    // Of a limit for seconds too few calls would be left for minutes, and the alert would be right to go on.
+    let daily = json!({"status": "error", "category": "RATE_LIMITS", "errorType": "RATE_LIMIT", "policyName": "DAILY",
+        "message": "You have reached your daily limit."});
     fail(
         &stage,
         "hubspot",
