@@ -45,8 +45,8 @@ pub(super) async fn read_contact(
     }
     if let Some(name) = found.as_ref().and_then(|contact| event.rules.unread_of(contact)) {
         notes.push(format!(
-            "HubSpot does not give the contact's property {name}, which the event needs, so nothing is decided now: see the \
-             event's condition Synced. What follows is from the ledger alone."
+            "HubSpot does not give the contact's property {name}, which the event needs, or it is too long to be read: nothing is \
+             decided now, see the event's condition Synced and lastErrors. What follows is from the ledger alone."
         ));
         return None;
     }

@@ -54,13 +54,21 @@ impl Properties {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// The same, where these names were left out of the question.
+    /// The same, where these names were left out of the question too.
     #[must_use]
     pub fn withholding(self, names: Option<Arc<BTreeSet<String>>>) -> Self {
-        Self {
-            withheld: names,
-            ..self
-        }
+        let withheld = match (self.withheld, names) {
+            (Some(before), Some(names)) => Some(Arc::new(&*before | &*names)),
+            (before, names) => before.or(names),
+        };
+        Self { withheld, ..self }
+    }
+
+    /// The same without these, whose values nobody knows then.
+    #[must_use]
+    pub fn without(self, names: BTreeSet<String>) -> Self {
+        let known: Self = self.iter().filter(|(name, _)| !names.contains(*name)).collect();
+        known.withholding(self.withheld).withholding(Some(Arc::new(names)))
     }
 
     /// The names that were left out of the question.

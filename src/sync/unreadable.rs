@@ -26,6 +26,11 @@ pub fn contact_itself(why: &str) -> String {
     format!("it can't be read ({why})")
 }
 
+/// What of a contact cannot be read, where it is one property that the event needs.
+pub fn property_of_it(name: &str) -> String {
+    format!("its property {name} can't be read (HubSpot does not give it, or it is too long: shorten it in HubSpot)")
+}
+
 /// Tells an event about something without a contact's id that cannot be read.
 pub fn report_message(ctx: &SyncContext, event: &ObjectKey, contact: Option<ContactId>, message: String, again: bool) {
     let note = ErrorNote {

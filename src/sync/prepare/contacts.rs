@@ -16,6 +16,7 @@ use crate::sync::contact_cache::ContactRead;
 use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::{contact_query, form_contact_query};
+use crate::sync::unreadable;
 
 /// The contacts of some rows. Those that are in none of the four are deleted.
 #[derive(Default)]
@@ -49,6 +50,13 @@ impl Contacts {
 }
 
 impl EligibleEvent {
+    /// What of this contact cannot be read and is needed by the event.
+    pub(super) fn unreadable_part(&self, contacts: &Contacts, id: ContactId) -> Option<String> {
+        let lacks = || self.event.rules.unread_of(&contacts.get(id)?.contact);
+        let whole = contacts.unreadable(id).map(unreadable::contact_itself);
+        whole.or_else(|| lacks().map(unreadable::property_of_it))
+    }
+
     /// The contacts of these rows, read at most `age` ago.
     pub(crate) async fn read_contacts(
         &self,

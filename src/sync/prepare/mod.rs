@@ -153,8 +153,8 @@ impl EligibleEvent {
         let mut updates = Vec::new();
         let mut ready = Vec::new();
         for row in rows {
-            if let Some(why) = contacts.unreadable(row.contact) {
-                updates.push(self.set_aside(ctx, &row, &unreadable::contact_itself(why)));
+            if let Some(what) = self.unreadable_part(&contacts, row.contact) {
+                updates.push(self.set_aside(ctx, &row, &what));
                 continue;
             }
             if let Some(sought) = contacts.sought(row.contact) {

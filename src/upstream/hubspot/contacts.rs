@@ -15,7 +15,7 @@ use super::items::{Open, WRONG_TYPE};
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar, Version};
-use super::withheld::{Blame, Names, asked_names, mark_withheld};
+use super::withheld::{Blame, Names, asked_names, is_essential, mark_withheld};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
 use crate::domain::ids::ContactId;
 use crate::domain::plausible_time::is_plausible;
@@ -314,10 +314,35 @@ pub(crate) fn to_contact(
         history,
         flaw: flaws.0,
     };
+    let contact = shorten(contact);
     if contact.size() > MAX_SIZE {
         return Some(too_large(requested, id));
     }
     Some(contact)
+}
+
+/// Leaves out what makes a contact too large, the largest first, where most events can do without: the properties are asked for
+/// on behalf of all of them, and a long text that one has need of must not take the contact from the others.
+fn shorten(mut contact: Contact) -> Contact {
+    let mut spare: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, value) in contact.properties.iter() {
+        *spare.entry(name.to_owned()).or_default() += value.len();
+    }
+    for (name, entries) in &contact.history {
+        *spare.entry(name.clone()).or_default() += entries.iter().map(|entry| entry.value.len()).sum::<usize>();
+    }
+    spare.retain(|name, _| !is_essential(name));
+    while contact.size() > MAX_SIZE
+        && let Some(largest) = spare
+            .iter()
+            .max_by_key(|(_, size)| **size)
+            .map(|(name, _)| name.clone())
+    {
+        spare.remove(&largest);
+        contact.history.retain(|(name, _)| *name != largest);
+        contact.properties = contact.properties.without(BTreeSet::from([largest]));
+    }
+    contact
 }
 
 /// The source of history rows that a merge wrote.

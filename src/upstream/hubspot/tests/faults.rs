@@ -224,26 +224,40 @@ async fn a_bomb_is_not_unpacked() {
 }
 
 #[tokio::test]
-async fn a_contact_that_is_too_large_waits_alone() {
+async fn of_a_contact_that_is_too_large_what_it_can_do_without_is_left_out() {
     let bench = Bench::new().await;
-    let contact = |id: u32, text: usize| {
-        json!({ "id": id.to_string(), "updatedAt": "2026-11-20T12:00:00Z",
-            "properties": { "firstname": "x".repeat(text) } })
+    let contact = |id: u32, name: usize, stage: usize| {
+        json!({ "id": id.to_string(), "updatedAt": "2026-11-20T12:00:00Z", "properties": {
+            "firstname": "x".repeat(name), "city": "Bonn", "lifecyclestage": "x".repeat(stage) } })
     };
-    let found = ok(&json!({ "results": [contact(1, 10), contact(2, 40_000)] }));
+    let found = ok(&json!({ "results": [contact(1, 10, 8), contact(2, 40_000, 8), contact(3, 10, 40_000)] }));
     bench.post("/crm/objects/2026-09/contacts/batch/read", found).await;
     let read = ContactRead {
-        ids: vec![ContactId(1), ContactId(2)],
-        properties: vec!["firstname".to_owned()],
+        ids: (1..=3).map(ContactId).collect(),
+        properties: ["firstname", "city", "lifecyclestage"].map(str::to_owned).to_vec(),
         with_history: Vec::new(),
     };
     let batch = bench.client().read_contacts(&read).await.unwrap();
     let told: Vec<_> = batch
         .contacts
         .iter()
-        .map(|c| (c.id.0, c.properties.iter().count(), c.flaw.is_some()))
+        .map(|c| {
+            (
+                c.id.0,
+                c.properties.iter().count(),
+                c.properties.withheld().collect(),
+                c.flaw.is_some(),
+            )
+        })
         .collect();
-    assert_eq!(told, [(1, 1, false), (2, 0, true)]);
+    assert_eq!(
+        told,
+        [
+            (1, 3, vec![], false),
+            (2, 2, vec!["firstname"], false),
+            (3, 0, vec![], true)
+        ]
+    );
 }
 
 #[tokio::test]
