@@ -101,12 +101,13 @@ impl UpstreamError {
         )
     }
 
-    /// True for a refusal with no word of the service itself: it may be of somebody in between, who looked at this one call.
+    /// True for a refusal with no word of the service itself: it may be of somebody in between, who looked at this one call. A
+    /// path that is gone is answered so too, but then the account's own check meets it.
     pub const fn is_unexplained(&self) -> bool {
         self.code.is_none()
             && matches!(
                 self.cause,
-                Cause::CredentialsRejected | Cause::AccessDenied | Cause::RateLimited
+                Cause::CredentialsRejected | Cause::AccessDenied | Cause::RateLimited | Cause::UnsupportedVersion
             )
     }
 
@@ -155,7 +156,8 @@ mod tests {
     #[case::a_scope(Cause::MissingScope, None, Some(403), false)]
     #[case::an_api(Cause::ServiceDisabled, None, Some(403), false)]
     #[case::an_allow_list(Cause::NotAllowlisted, None, Some(403), false)]
-    #[case::the_version(Cause::UnsupportedVersion, None, Some(404), false)]
+    #[case::not_found_by_a_router(Cause::UnsupportedVersion, None, Some(404), true)]
+    #[case::the_version(Cause::UnsupportedVersion, Some("UNSUPPORTED_VERSION"), Some(400), false)]
     #[case::refused(Cause::Refused, None, Some(400), false)]
     #[case::missing(Cause::NotFound, None, Some(404), false)]
     fn what_may_be_of_a_part_of_a_call(

@@ -145,7 +145,7 @@ mod tests {
     #[case::a_scope(Cause::MissingScope, Some("MISSING_SCOPES"), false)]
     #[case::slow_down(Cause::RateLimited, None, false)]
     #[case::the_day_is_over(Cause::QuotaExhausted, Some("DAILY"), false)]
-    #[case::the_version(Cause::UnsupportedVersion, None, false)]
+    #[case::a_router_page(Cause::UnsupportedVersion, None, true)]
     fn what_is_no_matter_of_the_account(#[case] cause: Cause, #[case] code: Option<&str>, #[case] expected: bool) {
         let error = UpstreamError {
             code: code.map(str::to_owned),

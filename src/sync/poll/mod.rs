@@ -136,6 +136,7 @@ impl Poller {
                     self.put_off(request, &error, own).await?;
                     // A refusal that needs a person, or a limit, meets the other requests too.
                     let of_all = !own
+                        && !error.is_unexplained()
                         && (error.needs_a_person()
                             || matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted));
                     in_a_row = if of_all { GIVE_UP } else { in_a_row + 1 };

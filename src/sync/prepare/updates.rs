@@ -44,6 +44,14 @@ pub const fn pending_reason(cause: Cause) -> &'static str {
     }
 }
 
+/// As [`pending_reason`]; an answer that the service does not explain says nothing of the account.
+fn reason_for(error: &UpstreamError) -> &'static str {
+    match pending_reason(error.cause) {
+        reason::ACCOUNT_NOT_READY if error.may_be_of_a_part() => reason::UPSTREAM_UNAVAILABLE,
+        known => known,
+    }
+}
+
 /// Rows wait for the next try after a failed call.
 pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Vec<RowUpdate> {
     let now = ctx.clock.now();
@@ -60,7 +68,7 @@ pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Ve
             let reason = if outcome == Outcome::Processing {
                 Cow::Owned(row.reason.clone())
             } else {
-                pending_reason(error.cause).into()
+                reason_for(error).into()
             };
             RowUpdate {
                 failed_try: true,

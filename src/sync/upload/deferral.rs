@@ -95,7 +95,8 @@ impl Uploader {
         failure: &IngestError,
         took: Duration,
     ) -> (Vec<RowUpdate>, Sent) {
-        let (error, now, longest) = (&failure.error, self.ctx.clock.now(), self.ctx.settings.backoff_max);
+        let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
+        let error = &with_bounded_wait(&failure.error, longest);
         let rows: Vec<Row> = part.rows.iter().map(|ready| ready.row.clone()).collect();
         let mut updates = retry_later(&self.ctx, &rows, error);
         let known = is_known_to_fail(&part.rows);
@@ -175,6 +176,19 @@ impl Uploader {
             return Ok(());
         }
         self.ctx.ledger.apply_updates(&updates, now).await
+    }
+}
+
+/// What may be of one row of the request lets nobody wait longer than a failure without a word of waiting.
+fn with_bounded_wait(error: &UpstreamError, longest: SignedDuration) -> UpstreamError {
+    let wait = error.retry_after;
+    UpstreamError {
+        retry_after: if error.may_be_of_a_part() {
+            wait.min(Some(longest))
+        } else {
+            wait
+        },
+        ..error.clone()
     }
 }
 

@@ -84,20 +84,22 @@ impl RateLimiter {
         Ok(slot)
     }
 
-    /// Shuts the gate for as long as the failure asks for: the customer's if only that one is over its limit, and where
-    /// the failure refuses this customer or what is asked of it. Others use the same credentials in other accounts, and
-    /// nobody may hold them up by naming one that Google does not let them into.
+    /// Shuts the gate for as long as a limit of Google's asks for: the customer's if only that one is over it. Any other answer
+    /// may be about what this one call asked for: whoever made it waits, and holds up nobody else.
     pub(crate) fn record_failure(&self, failure: &Failure, customer: Option<&CustomerId>) {
         let Some(wait) = failure.error.retry_after.and_then(|wait| Duration::try_from(wait).ok()) else {
             return;
         };
-        let limit = matches!(
-            failure.error.cause,
-            Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed | Cause::TooLarge
-        );
-        let key = customer.cloned().filter(|_| failure.account_only || !limit);
-        self.gates.shut_for(key, wait, &failure.error);
+        if is_limit(&failure.error) {
+            let key = customer.cloned().filter(|_| failure.account_only);
+            self.gates.shut_for(key, wait, &failure.error);
+        }
     }
+}
+
+/// True for a limit or a quota, in Google's own words: a page may be of a filter that looked at one call.
+const fn is_limit(error: &UpstreamError) -> bool {
+    matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted) && error.code.is_some()
 }
 
 #[cfg(test)]
@@ -105,7 +107,7 @@ impl RateLimiter {
 mod tests {
     use std::sync::Arc;
 
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::upstream::google::test_support::Silent;
@@ -142,56 +144,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_held_back_after_a_refusal_is_not_refused_again() {
-        let before = Timestamp::now();
-        for (cause, code) in [
-            (Cause::AccessDenied, Some("USER_PERMISSION_DENIED")),
-            (Cause::AccessDenied, None),
-            (Cause::CredentialsRejected, Some("NOT_ADS_USER")),
-            (Cause::ServiceDisabled, Some("SERVICE_DISABLED")),
-            (Cause::Refused, Some("INVALID_ARGUMENT")),
-            (Cause::NotFound, Some("CUSTOMER_NOT_FOUND")),
+    async fn what_one_call_is_answered_holds_back_no_other_unless_it_is_a_limit() {
+        let customer: CustomerId = "1111111111".parse().unwrap();
+        for (cause, code, held) in [
+            (Cause::RateLimited, Some("RESOURCE_TEMPORARILY_EXHAUSTED"), true),
+            (Cause::QuotaExhausted, Some("RESOURCE_EXHAUSTED"), true),
+            (Cause::RateLimited, None, false),
+            (Cause::AccessDenied, Some("USER_PERMISSION_DENIED"), false),
+            (Cause::AccessDenied, None, false),
+            (Cause::CredentialsRejected, Some("NOT_ADS_USER"), false),
+            (Cause::Refused, Some("INVALID_ARGUMENT"), false),
+            (Cause::Unavailable, Some("UNAVAILABLE"), false),
+            (Cause::Unavailable, None, false),
+            (Cause::UnsupportedVersion, None, false),
         ] {
-            let mut refusal = failure(SignedDuration::from_secs(3600), false);
-            refusal.error.cause = cause;
-            refusal.error.code = code.map(str::to_owned);
-            let rate_limiter = RateLimiter::new(Api::Ads);
-            rate_limiter.record_failure(&refusal, None);
-            let held = rate_limiter.admit(None, Duration::ZERO, &Silent).await.err().unwrap();
-            assert_eq!(
-                (held.cause, held.code.as_deref()),
-                (Cause::RateLimited, None),
-                "{cause:?}"
-            );
-            assert!(!held.needs_a_person());
-            let (said, until) = held.message.split_once(" (until ").unwrap();
-            assert!(said.starts_with("not called: Google asked to wait, 3"), "{said}");
-            let until: Timestamp = until.trim_end_matches(')').parse().unwrap();
-            let wait = until.duration_since(before).as_secs();
-            assert!((3599..3660).contains(&wait), "{wait}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_refusal_of_one_account_holds_back_nobody_else() {
-        let one: CustomerId = "1111111111".parse().unwrap();
-        let two: CustomerId = "2222222222".parse().unwrap();
-        for (cause, all) in [
-            (Cause::AccessDenied, false),
-            (Cause::CredentialsRejected, false),
-            (Cause::NotFound, false),
-            (Cause::Refused, false),
-            (Cause::RateLimited, true),
-            (Cause::QuotaExhausted, true),
-            (Cause::Unavailable, true),
-        ] {
-            let mut failed = failure(SignedDuration::from_secs(3600), false);
-            failed.error.cause = cause;
-            let rate_limiter = RateLimiter::new(Api::Ads);
-            rate_limiter.record_failure(&failed, Some(&one));
-            assert!(rate_limiter.admit(Some(&one), Duration::ZERO, &Silent).await.is_err());
-            let other = rate_limiter.admit(Some(&two), Duration::ZERO, &Silent).await;
-            assert_eq!(other.is_err(), all, "{cause:?}");
+            for asked in [None, Some(&customer)] {
+                let mut failed = failure(SignedDuration::from_secs(3600), false);
+                failed.error.cause = cause;
+                failed.error.code = code.map(str::to_owned);
+                let rate_limiter = RateLimiter::new(Api::Ads);
+                rate_limiter.record_failure(&failed, asked);
+                for next in [None, Some(&customer)] {
+                    let admitted = rate_limiter.admit(next, Duration::ZERO, &Silent).await;
+                    assert_eq!(admitted.is_err(), held, "{cause:?} {code:?}");
+                }
+            }
         }
     }
 

@@ -90,9 +90,9 @@ impl ErrorBody {
         self.is_category("OBJECT_NOT_FOUND") || self.is_category("NOT_FOUND")
     }
 
-    /// An item that is about the token or its limits, not about a record.
+    /// An item that is about the token or its limits, not about a record. What a single one lacks a scope for may be that one.
     pub(crate) fn is_of_the_call(&self) -> bool {
-        self.is_category("MISSING_SCOPES") || self.is_category("RATE_LIMITS")
+        (self.is_category("MISSING_SCOPES") && self.inputs.len() != 1) || self.is_category("RATE_LIMITS")
     }
 
     fn is_category(&self, category: &str) -> bool {
@@ -103,6 +103,8 @@ impl ErrorBody {
 /// The table: status, category and policy of an answer, and what they mean (docs/reference/hubspot.md 8.2 and 8.3).
 fn classify_error(status: u16, body: &ErrorBody) -> Verdict {
     let (cause, again) = match status {
+        // Without a word of HubSpot's.
+        429 if body.category.is_none() && body.policy.is_none() => (Cause::RateLimited, Again::Soon),
         _ if status >= 400 && (status == 429 || body.is_category("RATE_LIMITS")) => {
             limited_cause(body.policy.as_deref())
         }

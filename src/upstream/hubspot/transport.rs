@@ -168,13 +168,17 @@ impl Transport {
                 .retry_after
                 .and_then(|wait| wait.try_into().ok())
                 .unwrap_or(Duration::ZERO);
-            if !asked.is_zero() && error.status.is_some() {
+            // Any other answer may be about what this one call asked for.
+            if !asked.is_zero() && is_of_the_portal(&error) {
                 self.current_limits().shut_gate(asked, &error);
             }
             if matches!(again, Again::Secondly | Again::TenSecondly) {
                 self.current_limits().call_refused(request.bucket);
             }
             if again == Again::No || attempt > retries || pause.max(asked) > waits.longest {
+                if error.status.is_some() && !is_of_the_portal(&error) {
+                    error.retry_after = error.retry_after.min(SignedDuration::try_from(waits.longest).ok());
+                }
                 return Err(error);
             }
             tracing::debug!(
@@ -297,6 +301,13 @@ impl Transport {
             Payload::SecretForm(fields) => builder.form(fields),
         }
     }
+}
+
+/// True for a limit, in HubSpot's own words, and while the portal is moved to another data centre (477). A page may be of a filter
+/// that looked at one call.
+fn is_of_the_portal(error: &UpstreamError) -> bool {
+    let limited = matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted);
+    (limited && error.code.is_some()) || error.status == Some(477)
 }
 
 /// Reads the body of an answer to the call of this name.

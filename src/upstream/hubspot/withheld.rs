@@ -20,14 +20,14 @@ const MOST: usize = 100;
 const LONGEST_VERDICT: SignedDuration = SignedDuration::from_secs(30);
 
 /// True for a property without which nothing can be read: it is never left out.
-fn is_essential(name: &str) -> bool {
+pub(super) fn is_essential(name: &str) -> bool {
     [LIFECYCLE_STAGE, MERGED_IDS, LAST_MODIFIED].contains(&name) || name.starts_with(&date_entered(""))
 }
 
 /// True for a failure that a property which was asked for may be the reason of.
 pub(crate) fn may_be_of_property(error: &UpstreamError) -> bool {
     match error.cause {
-        Cause::MissingScope | Cause::AccessDenied | Cause::Refused => error.status.is_some(),
+        Cause::MissingScope | Cause::AccessDenied | Cause::Refused | Cause::NotFound => error.status.is_some(),
         Cause::RateLimited | Cause::TooLarge => false,
         _ => error.may_be_of_a_part(),
     }

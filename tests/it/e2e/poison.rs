@@ -41,6 +41,22 @@ fn filters() -> [(&'static str, Meddling); 2] {
     [("302", Meddling::Instead(moved)), ("401", Meddling::Instead(login))]
 }
 
+fn named((name, meddling): (&str, Meddling)) -> (String, Meddling) {
+    (name.to_owned(), meddling)
+}
+
+/// Pages without a word of the service, which let others wait for an hour.
+fn pages(statuses: &[u16]) -> Vec<(String, Meddling)> {
+    let page = |status: &u16| {
+        let reply = Reply::new(*status, "text/html", "<html>blocked</html>");
+        (
+            status.to_string(),
+            Meddling::Instead(reply.header("retry-after", "3600")),
+        )
+    };
+    statuses.iter().map(page).collect()
+}
+
 /// What something in between says in place of HubSpot, that reads like an answer and holds nothing.
 pub(super) fn empty() -> (&'static str, Meddling) {
     ("empty", Meddling::Instead(Reply::json(200, &json!({}))))
@@ -91,9 +107,12 @@ fn names_unreadable(stage: &Stage) {
 
 #[test]
 fn one_conversion_that_every_request_fails_with_holds_up_no_other() {
-    let page = |status| Meddling::Instead(Reply::new(status, "text/html", "<html>blocked</html>"));
-    let blocked = [("403", page(403)), ("429", page(429))].into_iter().chain(filters());
-    for (name, meddling) in failures().into_iter().chain(blocked) {
+    for (name, meddling) in failures()
+        .into_iter()
+        .chain(filters())
+        .map(named)
+        .chain(pages(&[403, 404, 429, 503]))
+    {
         let (stage, meddler) = stage(&format!("poison-{name}"));
         crowd(&stage, 20);
         stage.post("/hubspot/contacts", &json!([became(7, POISON)]));
@@ -119,7 +138,8 @@ fn with_deals(stage: &Stage, clicks: &[&str]) -> Vec<(String, String)> {
 
 #[test]
 fn one_contact_that_every_read_fails_with_holds_up_no_other() {
-    for (name, meddling) in failures().into_iter().chain(filters()).chain([empty()]) {
+    let known = failures().into_iter().chain(filters()).chain([empty()]);
+    for (name, meddling) in known.map(named).chain(pages(&[404, 429])) {
         let (stage, meddler) = stage(&format!("unread-{name}"));
         crowd(&stage, 20);
         let id = stage.contact(&[("customer", ago(3600))], Some(POISON), &json!({}));

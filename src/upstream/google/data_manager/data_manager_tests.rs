@@ -130,7 +130,9 @@ async fn an_ingest_is_never_repeated_and_its_gate_holds() {
     let server = server().await;
     mount(
         &server,
-        ResponseTemplate::new(429).insert_header("Retry-After", "60"),
+        ResponseTemplate::new(429)
+            .insert_header("Retry-After", "60")
+            .set_body_json(json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}})),
         1,
     )
     .await;

@@ -33,7 +33,7 @@ fn every_row_of_the_status_table() {
             Again::TenSecondly,
         ),
         (429, policy("DAILY"), Cause::QuotaExhausted, Again::No),
-        (429, none.clone(), Cause::RateLimited, Again::TenSecondly),
+        (429, none.clone(), Cause::RateLimited, Again::Soon),
         (477, none.clone(), Cause::Unavailable, Again::No),
         (500, none.clone(), Cause::Unavailable, Again::Soon),
         (502, none.clone(), Cause::Unavailable, Again::Soon),

@@ -154,7 +154,8 @@ async fn a_token_endpoint_that_is_down_condemns_no_credentials() {
 async fn no_token_is_bought_inside_a_retry_after() {
     let bench = Bench::new().await;
     let purchases = bench.turns(TOKENS, vec![bought("at-1", 0)]).await;
-    details_for(&bench, "at-1", status(429).insert_header("retry-after", "60")).await;
+    let limited = status(429).set_body_json(json!({"category": "RATE_LIMITS", "policyName": "TEN_SECONDLY_ROLLING"}));
+    details_for(&bench, "at-1", limited.insert_header("retry-after", "60")).await;
     let client = client(&bench);
     for _ in 0..2 {
         assert_eq!(failed(client.read_portal().await).cause, Cause::RateLimited);

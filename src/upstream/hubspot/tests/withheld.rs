@@ -139,7 +139,7 @@ fn a_verdict_counts_for_a_while() {
 #[case::slow_down(Cause::RateLimited, Some(429), false)]
 #[case::the_day_is_over(Cause::QuotaExhausted, Some(429), false)]
 #[case::too_large(Cause::TooLarge, Some(200), false)]
-#[case::gone(Cause::UnsupportedVersion, Some(404), false)]
+#[case::a_router_page(Cause::UnsupportedVersion, Some(404), true)]
 fn failures_that_a_property_may_be_the_reason_of(
     #[case] cause: Cause,
     #[case] status: Option<u16>,
