@@ -66,6 +66,8 @@ pub struct UpstreamError {
     pub retry_after: Option<SignedDuration>,
     /// The service's id of the request (`request-id`, `correlationId`), for support.
     pub request_id: Option<String>,
+    /// True where no token could be had: nothing that the call was to ask for is the reason.
+    pub of_token: bool,
 }
 
 impl UpstreamError {
@@ -80,6 +82,7 @@ impl UpstreamError {
             message: message.into(),
             retry_after: None,
             request_id: None,
+            of_token: false,
         }
     }
 
@@ -105,6 +108,7 @@ impl UpstreamError {
     /// path that is gone is answered so too, but then the account's own check meets it.
     pub const fn is_unexplained(&self) -> bool {
         self.code.is_none()
+            && !self.of_token
             && matches!(
                 self.cause,
                 Cause::CredentialsRejected | Cause::AccessDenied | Cause::RateLimited | Cause::UnsupportedVersion
@@ -116,9 +120,19 @@ impl UpstreamError {
     /// of its parts is refused for good, the caller knows.
     pub const fn may_be_of_a_part(&self) -> bool {
         match self.cause {
+            _ if self.of_token => false,
             Cause::Unavailable | Cause::Malformed | Cause::TooLarge => true,
             // A call that was not made says nothing of its parts.
             _ => self.status.is_some() && self.is_unexplained(),
+        }
+    }
+
+    /// True for a failure of a list that the account need not be the reason of, if the account itself is answered.
+    pub const fn may_be_of_a_list(&self) -> bool {
+        match self.cause {
+            Cause::AccessDenied | Cause::Refused | Cause::NotFound => self.status.is_some(),
+            Cause::RateLimited => false,
+            _ => self.may_be_of_a_part(),
         }
     }
 
@@ -172,5 +186,29 @@ mod tests {
             ..UpstreamError::new("HubSpot", cause, "")
         };
         assert_eq!(error.may_be_of_a_part(), may);
+        let error = UpstreamError {
+            of_token: true,
+            ..error
+        };
+        assert!(!error.may_be_of_a_part() && !error.is_unexplained());
+    }
+
+    #[rstest::rstest]
+    #[case::down(Cause::Unavailable, Some(500), true)]
+    #[case::an_odd_row(Cause::Malformed, Some(200), true)]
+    #[case::no_access_to_it(Cause::AccessDenied, Some(403), true)]
+    #[case::a_query_that_is_refused(Cause::Refused, Some(400), true)]
+    #[case::not_called(Cause::AccessDenied, None, false)]
+    #[case::a_limit(Cause::RateLimited, Some(429), false)]
+    #[case::the_quota(Cause::QuotaExhausted, Some(429), false)]
+    #[case::switched_off(Cause::ServiceDisabled, Some(403), false)]
+    #[case::a_scope(Cause::MissingScope, Some(403), false)]
+    fn what_is_no_matter_of_the_account(#[case] cause: Cause, #[case] status: Option<u16>, #[case] expected: bool) {
+        let error = UpstreamError {
+            status,
+            code: Some("CODE".to_owned()),
+            ..UpstreamError::new("Google Ads", cause, "")
+        };
+        assert_eq!(error.may_be_of_a_list(), expected);
     }
 }

@@ -1,5 +1,6 @@
 //! What is remembered about a Google account between two passes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,6 +12,9 @@ use crate::ports::GoogleClients;
 use crate::ports::ads::{Attribution, Customer, Goal};
 use crate::registry::GoogleSnapshot;
 
+/// A list that is read of a customer, as people are told of it.
+pub(super) type List = &'static str;
+
 /// What is remembered about a Google account. No `Debug`: the clients hold tokens.
 #[derive(Default)]
 pub struct GoogleMemory {
@@ -21,6 +25,8 @@ pub struct GoogleMemory {
     pub(super) attribution: Option<(Arc<Vec<Attribution>>, Timestamp)>,
     pub(super) attribution_asked: Option<Timestamp>,
     pub(super) intervals: IntervalBackoff,
+    /// Lists that could not be read when they were last asked for: why, and when that was.
+    pub(super) unread: BTreeMap<List, (String, Timestamp)>,
 }
 
 impl Memory for GoogleMemory {

@@ -2,6 +2,7 @@
 //! what stands in their way.
 
 mod interval_backoff;
+mod lists;
 mod memory;
 pub mod once;
 mod read;
@@ -90,7 +91,7 @@ impl AccountKind for GoogleKind {
         Summary {
             what: described_as(object, memory),
             known: view.snapshot.is_some(),
-            remark: None,
+            remark: memory.remark(),
         }
     }
 

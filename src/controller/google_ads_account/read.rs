@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::memory::GoogleMemory;
+use super::lists::{ACTIONS, GOALS};
+use super::memory::{GoogleMemory, List};
 use crate::api::Uploads;
 use crate::controller::shared::account::state::is_due;
 use crate::controller::shared::context::Context;
@@ -32,7 +33,17 @@ pub(crate) async fn read_due(
     urgent: bool,
 ) {
     let probe = urgent || memory.state.health.failing_since().is_some();
-    let result = try_read(ctx, key, customer, clients, memory, changed, probe).await;
+    let reader = Reader {
+        ctx,
+        key,
+        customer,
+        clients,
+        memory: &mut *memory,
+        changed,
+        verified: false,
+        asked: false,
+    };
+    let result = reader.read(probe).await;
     let now = ctx.clock.now();
     match result {
         Ok(false) => {}
@@ -65,63 +76,145 @@ fn read_intervals(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory) -> (Dur
     (refresh.min(probe), slowly.min(probe))
 }
 
-/// True if Google was asked.
-async fn try_read(
-    ctx: &Context,
-    key: &ObjectKey,
-    customer: &CustomerId,
-    clients: &GoogleClients,
-    memory: &mut GoogleMemory,
+/// One pass over what there is to read.
+struct Reader<'a> {
+    ctx: &'a Context,
+    key: &'a ObjectKey,
+    customer: &'a CustomerId,
+    clients: &'a GoogleClients,
+    memory: &'a mut GoogleMemory,
+    /// Somebody changed something: all is due.
     changed: bool,
-    probe: bool,
-) -> Result<bool, UpstreamError> {
-    let (refresh, slowly) = read_intervals(ctx, key, memory);
-    let due = |last, interval| changed || is_due(last, interval, ctx.clock.now());
-    let mut asked = false;
+    /// The customer was read in this pass.
+    verified: bool,
+    /// Google was asked.
+    asked: bool,
+}
 
-    let read = memory
-        .customer
-        .clone()
-        .filter(|(_, at)| !probe && !due(Some(*at), slowly));
-    let owner = if let Some((read, _)) = read {
-        read.conversion_customer
-    } else {
-        asked = true;
-        let before = memory.customer.as_ref().map(|(customer, _)| customer);
-        let read = agreed_customer(clients, customer, before).await?;
-        let owner = read.conversion_customer.clone();
-        memory.customer = Some((read, ctx.clock.now()));
-        owner
-    };
+impl Reader<'_> {
+    /// True if Google was asked. The customer is read in any case if that is to be a `probe`.
+    async fn read(mut self, probe: bool) -> Result<bool, UpstreamError> {
+        let (refresh, slowly) = read_intervals(self.ctx, self.key, self.memory);
+        let read = self.memory.customer.as_ref().map(|(_, at)| *at);
+        if probe || self.is_due(read, slowly) {
+            self.read_customer().await?;
+        }
+        let Some(owner) = self
+            .memory
+            .known_customer()
+            .map(|read| read.conversion_customer.clone())
+        else {
+            return Ok(self.asked);
+        };
+        let registered = self
+            .ctx
+            .registry
+            .google_account(self.key)
+            .and_then(|account| account.snapshot);
+        let registered = registered.filter(|snapshot| snapshot.customer.conversion_customer == owner);
+        if registered.is_none() || self.ctx.registry.take_goals_changed(self.key) {
+            self.memory.goals = None;
+        }
+        self.read_goals(&owner, registered.as_deref(), (refresh, slowly))
+            .await?;
+        self.read_actions(&owner, registered.as_deref(), refresh).await?;
+        read_attribution(self.ctx, self.key, self.clients, self.memory, self.customer).await;
+        Ok(self.asked)
+    }
 
-    let registered = ctx.registry.google_account(key).and_then(|account| account.snapshot);
-    let registered = registered.filter(|snapshot| snapshot.customer.conversion_customer == owner);
-    if registered.is_none() || ctx.registry.take_goals_changed(key) {
-        memory.goals = None;
+    fn is_due(&self, last: Option<Timestamp>, interval: Duration) -> bool {
+        self.changed || is_due(last, interval, self.ctx.clock.now())
     }
-    // Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions.
-    // They are read as often if the operator manages them.
-    let managed = ctx.caches.manages_goals(key);
-    let pause = match (&registered, &memory.goals) {
-        (Some(snapshot), Some((goals, _))) if managed || lacks_a_goal(&snapshot.actions, goals) => refresh,
-        _ => slowly,
-    };
-    if memory.goals.as_ref().is_none_or(|(_, at)| due(Some(*at), pause)) {
-        asked = true;
-        let goals = clients.ads.read_goals(&owner).await?;
-        memory.goals = Some((Arc::new(goals), ctx.clock.now()));
+
+    /// A list of which nothing is known is always due; one that could not be read again, after a shorter wait than `interval`.
+    fn is_list_due(&self, list: List, read: Option<Timestamp>, interval: Duration) -> bool {
+        match self.memory.failed_at(list).filter(|_| read.is_some()) {
+            Some(failed) => self.is_due(Some(failed), retry_interval(self.ctx, self.memory)),
+            None => self.is_due(read, interval),
+        }
     }
-    if registered
-        .as_ref()
-        .is_none_or(|snapshot| due(Some(snapshot.read_at), refresh))
-    {
-        asked = true;
-        let read_at = ctx.clock.now();
-        let actions = clients.ads.read_actions(&owner).await?;
-        first_or_later(ctx, key, customer, memory, &owner, actions, read_at);
+
+    async fn read_customer(&mut self) -> Result<(), UpstreamError> {
+        (self.asked, self.verified) = (true, true);
+        let read = agreed_customer(self.clients, self.customer, self.memory.known_customer()).await?;
+        self.memory.customer = Some((read, self.ctx.clock.now()));
+        Ok(())
     }
-    read_attribution(ctx, key, clients, memory, customer).await;
-    Ok(asked)
+
+    /// The list as it was read; `None` where it can't be, and the customer can.
+    async fn list_read<T>(&mut self, list: List, read: Result<T, UpstreamError>) -> Result<Option<T>, UpstreamError> {
+        self.asked = true;
+        let error = match read {
+            Err(error) if error.may_be_of_a_list() => error,
+            read => {
+                self.memory.list_read(list);
+                return read.map(Some);
+            }
+        };
+        if !self.verified {
+            self.read_customer().await?;
+        }
+        self.memory.list_failed(self.key, list, &error, self.ctx.clock.now());
+        Ok(None)
+    }
+
+    /// Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions. They are
+    /// read as often if the operator manages them.
+    async fn read_goals(
+        &mut self,
+        owner: &CustomerId,
+        registered: Option<&GoogleSnapshot>,
+        (refresh, slowly): (Duration, Duration),
+    ) -> Result<(), UpstreamError> {
+        let managed = self.ctx.caches.manages_goals(self.key);
+        let pause = match (registered, &self.memory.goals) {
+            (Some(snapshot), Some((goals, _))) if managed || lacks_a_goal(&snapshot.actions, goals) => refresh,
+            _ => slowly,
+        };
+        let read = self.memory.goals.as_ref().map(|(_, at)| *at);
+        if !self.is_list_due(GOALS, read, pause) {
+            return Ok(());
+        }
+        let read = self.clients.ads.read_goals(owner).await;
+        let now = self.ctx.clock.now();
+        if let Some(goals) = self.list_read(GOALS, read).await? {
+            self.memory.goals = Some((Arc::new(goals), now));
+        }
+        // Without any nobody is told of goals, and conversions go.
+        self.memory.goals.get_or_insert_with(|| (Arc::default(), now));
+        Ok(())
+    }
+
+    /// Before there is a first list nobody knows which actions there are.
+    async fn read_actions(
+        &mut self,
+        owner: &CustomerId,
+        registered: Option<&GoogleSnapshot>,
+        refresh: Duration,
+    ) -> Result<(), UpstreamError> {
+        let read = registered.map(|snapshot| snapshot.read_at);
+        if !self.is_list_due(ACTIONS, read, refresh) {
+            return Ok(());
+        }
+        let read_at = self.ctx.clock.now();
+        let read = self.clients.ads.read_actions(owner).await;
+        let actions = if registered.is_some() {
+            self.list_read(ACTIONS, read).await?
+        } else {
+            self.asked = true;
+            self.memory.list_read(ACTIONS);
+            Some(read?)
+        };
+        if let Some(actions) = actions {
+            first_or_later(self.ctx, self.key, self.customer, self.memory, owner, actions, read_at);
+        }
+        Ok(())
+    }
+}
+
+/// How soon a list that could not be read is asked for again.
+fn retry_interval(ctx: &Context, memory: &GoogleMemory) -> Duration {
+    memory.intervals.lengthen(ctx.settings.account_check_interval)
 }
 
 /// The customer. What is not as it was `before` counts once a second read agrees: by it an action is created in this account
@@ -260,11 +353,13 @@ pub(crate) fn next_due(
     snapshot: Option<&GoogleSnapshot>,
 ) -> Option<Timestamp> {
     let (refresh, slowly) = read_intervals(ctx, key, memory);
-    let actions = snapshot.map(|snapshot| later(snapshot.read_at, refresh));
-    let slow = [
-        memory.customer.as_ref().map(|(_, at)| *at),
-        memory.goals.as_ref().map(|(_, at)| *at),
-    ];
-    let slow = slow.into_iter().flatten().map(|at| later(at, slowly));
-    slow.chain(actions).min()
+    let retry = retry_interval(ctx, memory);
+    let next = |list: List, read: Option<Timestamp>, interval| match memory.failed_at(list) {
+        Some(failed) => Some(later(failed, retry)),
+        None => read.map(|at| later(at, interval)),
+    };
+    let customer = memory.customer.as_ref().map(|(_, at)| later(*at, slowly));
+    let goals = next(GOALS, memory.goals.as_ref().map(|(_, at)| *at), slowly);
+    let actions = next(ACTIONS, snapshot.map(|snapshot| snapshot.read_at), refresh);
+    [customer, goals, actions].into_iter().flatten().min()
 }

@@ -25,7 +25,10 @@ async fn read_actions(ctx: &Context, key: &ObjectKey) -> Result<Arc<GoogleSnapsh
     let actions = match clients.ads.read_actions(&owner).await {
         Ok(actions) => actions,
         Err(error) => {
-            ctx.registry.ad_account_fault(key, &error);
+            // What may be of the list alone the account's controller finds out, which reads the customer too.
+            if !error.may_be_of_a_list() {
+                ctx.registry.ad_account_fault(key, &error);
+            }
             return Err(error.into());
         }
     };

@@ -149,15 +149,14 @@ impl Answer {
         parts.effect_open |= cause == Cause::Unavailable && (200..300).contains(&self.status);
         let effect = self.effect_of(parts.effect_open);
         let request_id = self.request_id.clone().or_else(|| parts.request_id.clone());
+        let message = self.error_message(cause, &parts, request_id.as_deref());
         let error = UpstreamError {
-            service: self.api.service_name(),
-            cause,
             effect,
-            message: self.error_message(cause, &parts, request_id.as_deref()),
             code: parts.code,
             status: Some(self.status),
             retry_after: parts.retry_after.or(self.retry_after).map(wait::bounded_wait),
             request_id,
+            ..UpstreamError::new(self.api.service_name(), cause, message)
         };
         Failure {
             code: request_code(&error, parts.keyed),

@@ -243,15 +243,16 @@ impl OAuth {
         let bought: Bought = transport
             .send_request(&request)
             .await
-            .map_err(purchase_refused)?
-            .parse_json()?;
+            .map_err(purchase_failed)?
+            .parse_json()
+            .map_err(purchase_failed)?;
         let life = believed_life(bought.expires_in.as_ref());
         state.purchases += 1;
         let token = bought
             .access_token
             .filter(|token| !token.is_empty())
             .and_then(|token| Token::new(token.into(), state.purchases))
-            .ok_or_else(|| malformed_answer("the token endpoint gave no usable access_token"))?;
+            .ok_or_else(|| purchase_failed(malformed_answer("the token endpoint gave no usable access_token")))?;
         if let Some(newer) = bought.refresh_token.filter(|token| !token.is_empty()) {
             state.newer_refresh_token = Some(newer.into());
         }
@@ -273,7 +274,11 @@ fn believed_life(stated: Option<&Scalar>) -> Duration {
 }
 
 /// A token endpoint that refuses (400, 401, 403) refuses the credentials: a person must act.
-fn purchase_refused(error: UpstreamError) -> UpstreamError {
+fn purchase_failed(error: UpstreamError) -> UpstreamError {
+    let error = UpstreamError {
+        of_token: true,
+        ..error
+    };
     if !matches!(error.status, Some(400 | 401 | 403)) || error.is_transient() {
         return error;
     }

@@ -1,4 +1,4 @@
-//! Lists of HubSpot's that only some events have need of, or nobody at the moment: where they can't be read for long, what was known
+//! Lists of HubSpot's and Google's that only some events have need of, or nobody at the moment: where they can't be read for long, what was known
 //! stands, and everybody whom they do not concern goes on.
 
 use std::time::Duration;
@@ -89,4 +89,85 @@ fn lists_that_cannot_be_read_stop_nobody_but_whoever_needs_them() {
             .contains("could not be asked")
     });
     goes(&stage, 4);
+}
+
+/// A query of Google's for what is kept beside the customer.
+fn lists(call: &Asked) -> bool {
+    let of = |table: &str| call.says(&format!("FROM {table}"));
+    call.path.contains("googleAds:search") && (of("customer_conversion_goal") || of("conversion_action"))
+}
+
+fn asked_again(stage: &Stage) {
+    let now = jiff::Timestamp::now();
+    let asked = json!({"metadata": {"annotations": {"adconversion.dev/reconcile-requested-at": now.to_string()}}});
+    stage.patch("gaa/acme", &asked);
+}
+
+fn unread(stage: &Stage, list: &str) {
+    stage.wait("gaa/acme", &format!("{list} that cannot be read"), |account| {
+        let ready = condition(account, "Ready");
+        ready["status"] == "True" && ready["message"].to_string().contains(list)
+    });
+}
+
+/// Lists of Google's have been asked for in vain for longer than the threshold.
+fn google_fails_for_long(stage: &Stage, meddler: &Meddler, rule: Rule) {
+    let (begun, before) = (std::time::Instant::now(), meddler.fired(rule));
+    stage.wait_for("further tries", || {
+        let fired = meddler.fired(rule) - before;
+        let long = begun.elapsed() > Duration::from_secs(4);
+        if fired > 3 && long { Ok(()) } else { Err(json!(fired)) }
+    });
+    stage.condition("gaa/acme", "Ready", "True", "");
+}
+
+#[test]
+fn lists_of_googles_that_cannot_be_read_stop_no_conversion() {
+    let flags = [
+        ("failure-threshold", "3s"),
+        ("account-check-interval", "500ms"),
+        ("backoff-max", "1s"),
+    ];
+    let mut stage = Stage::empty("failing-google", &["--no-rate-limits"], &flags);
+    let meddler = stage.meddled();
+    stage.start_with_accounts();
+    stage.event("won", "customer", &json!({"startTime": ago(86_400)}));
+    goes(&stage, 1);
+
+    let failed = json!({"error": {"code": 500, "message": "x", "status": "INTERNAL"}});
+    let denied = json!({"error": {"code": 403, "message": "x", "status": "PERMISSION_DENIED"}});
+    for (sent, reply) in [(2, Reply::json(500, &failed)), (3, Reply::json(403, &denied))] {
+        let rule = meddler.always(lists, Meddling::Instead(reply));
+        asked_again(&stage);
+        unread(&stage, "the conversion goals");
+        unread(&stage, "the conversion actions");
+        google_fails_for_long(&stage, &meddler, rule);
+        goes(&stage, sent);
+        meddler.lift(rule);
+        stage.wait("gaa/acme", "nothing that could not be read", |account| {
+            !condition(account, "Ready")["message"]
+                .to_string()
+                .contains("could not be")
+        });
+    }
+
+    // A process that begins has no need of goals, and none of a row without its key.
+    let odd = |_: &Asked, answer: Reply| {
+        let row = json!({"results": [{"customerConversionGoal": {"category": "x y", "biddable": true}}]});
+        Reply {
+            body: row.to_string().into(),
+            ..answer
+        }
+    };
+    let goals = |call: &Asked| lists(call) && call.says("FROM customer_conversion_goal");
+    let rule = meddler.always(goals, Meddling::rewrite(odd));
+    stage.stop_operator();
+    stage.start_operator();
+    unread(&stage, "the conversion goals");
+    google_fails_for_long(&stage, &meddler, rule);
+    goes(&stage, 4);
+    let bidding = condition(&stage.get("adce/won"), "CountedForBidding");
+    assert_eq!(bidding["status"], "Unknown", "{bidding}");
+    meddler.lift(rule);
+    stage.condition("adce/won", "CountedForBidding", "True", "");
 }

@@ -151,6 +151,10 @@ impl TokenCache {
                 Ok(token)
             }
             Err(error) => {
+                let error = UpstreamError {
+                    of_token: true,
+                    ..error
+                };
                 cached.failed.record(&error);
                 Err(error)
             }

@@ -1,0 +1,77 @@
+//! What is read of a customer beside itself: its goals and its conversion actions. Where a list can't be read though the customer
+//! can, what was known of it stands, and the account says so: no conversion waits for goals, and none of an event that has its
+//! action for the list of actions.
+
+use jiff::Timestamp;
+
+use super::memory::{GoogleMemory, List};
+use crate::domain::brief::brief;
+use crate::domain::ids::ObjectKey;
+use crate::ports::UpstreamError;
+use crate::ports::ads::Customer;
+
+pub(super) const GOALS: List = "the conversion goals";
+pub(super) const ACTIONS: List = "the conversion actions";
+
+impl GoogleMemory {
+    /// A list was read.
+    pub(super) fn list_read(&mut self, list: List) {
+        self.unread.remove(list);
+    }
+
+    /// A list could not be read, and the customer could.
+    pub(super) fn list_failed(&mut self, account: &ObjectKey, list: List, error: &UpstreamError, now: Timestamp) {
+        tracing::warn!(%account, error = brief(error), "{list} of a Google Ads account could not be read");
+        self.unread.insert(list, (error.without_request_id(), now));
+    }
+
+    /// When a list was last asked for in vain, if it was not read since.
+    pub(super) fn failed_at(&self, list: List) -> Option<Timestamp> {
+        self.unread.get(list).map(|(_, at)| *at)
+    }
+
+    /// What people should know of lists that could not be read.
+    pub(super) fn remark(&self) -> Option<String> {
+        if self.unread.is_empty() {
+            return None;
+        }
+        let listed: Vec<String> = self
+            .unread
+            .iter()
+            .map(|(list, (why, _))| format!("{list} ({why})"))
+            .collect();
+        Some(format!(
+            "Google could not be asked again for {}. What was read before still counts, and it is retried.",
+            listed.join(" and ")
+        ))
+    }
+
+    /// The customer as it was last read.
+    pub(super) fn known_customer(&self) -> Option<&Customer> {
+        self.customer.as_ref().map(|(customer, _)| customer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Cause;
+
+    #[test]
+    fn people_are_told_of_lists_that_were_not_read() {
+        let mut memory = GoogleMemory::default();
+        assert_eq!(memory.remark(), None);
+        let (key, now) = (ObjectKey::new("a", "b"), Timestamp::UNIX_EPOCH);
+        memory.list_failed(
+            &key,
+            GOALS,
+            &UpstreamError::new("Google Ads", Cause::Unavailable, "down"),
+            now,
+        );
+        let remark = memory.remark().unwrap_or_default();
+        assert!(remark.contains("the conversion goals (Google Ads: down)"), "{remark}");
+        assert_eq!((memory.failed_at(GOALS), memory.failed_at(ACTIONS)), (Some(now), None));
+        memory.list_read(GOALS);
+        assert_eq!(memory.remark(), None);
+    }
+}
