@@ -12,8 +12,14 @@ use crate::domain::codes::Code;
 pub use crate::domain::conversion::{ClickId, UserIdentifier};
 pub use crate::domain::evidence::Evidence;
 use crate::domain::evidence::NamedDestination;
-use crate::domain::ids::{ActionKey, OrderId};
+use crate::domain::ids::{ActionKey, OrderId, TransactionId};
 use crate::domain::request_report::Report;
+
+/// No click has this id: what an ad network says of it does not matter.
+const NO_CLICK: &str = "EAIaIQobChMIvalidateonly";
+/// SHA-256 of nothing.
+const NOBODY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
 
 /// A way conversions go to an ad network, as its client describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +64,29 @@ pub struct UploadRequest {
     pub destinations: Vec<ActionKey>,
     /// Rows; their order is what record indices refer to.
     pub rows: Vec<Conversion>,
+}
+
+impl UploadRequest {
+    /// One conversion of nobody, by a click that never was or by the hash of nothing: to be judged only.
+    pub fn of_nobody(action: ActionKey, by_click: bool, now: Timestamp) -> Self {
+        let row = Conversion {
+            destination: 0,
+            order: OrderId::Lifecycle(TransactionId([0; 20])),
+            at: now.saturating_sub(JUST_NOW).unwrap_or(now),
+            value: None,
+            click: by_click.then(|| ClickId::Gclid(NO_CLICK.to_owned())),
+            identifiers: if by_click {
+                Vec::new()
+            } else {
+                vec![UserIdentifier::Email(NOBODY.to_owned())]
+            },
+            consent_granted: !by_click,
+        };
+        Self {
+            destinations: vec![action],
+            rows: vec![row],
+        }
+    }
 }
 
 /// Why a request was not taken.

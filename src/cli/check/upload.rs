@@ -1,7 +1,7 @@
 //! One upload that is only judged by Google: it proves the way to it, from the token to the conversion action, and counts
 //! nothing.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::report::Probe;
 use crate::api::reasons::reason;
@@ -11,17 +11,11 @@ use crate::domain::action::{ENABLED, WEBPAGE};
 use crate::domain::batch::Complaint;
 use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::delivering::refused_message;
-use crate::domain::ids::{ActionId, ActionKey, OrderId, TransactionId};
-use crate::ports::sink::{ClickId, Conversion, IngestError, UploadRequest, UserIdentifier};
+use crate::domain::ids::{ActionId, ActionKey};
+use crate::ports::sink::{IngestError, UploadRequest};
 use crate::registry::GoogleAccount;
 
 const UPLOAD: &str = "upload";
-/// No click has this id: what Google says of it does not matter.
-const NO_CLICK: &str = "EAIaIQobChMIvalidateonly";
-/// SHA-256 of nothing.
-const NOBODY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
-
 /// Where a validated upload goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Destination {
@@ -49,7 +43,8 @@ pub(super) async fn check_upload(
         );
     };
     let route = routes.route_for(form);
-    let answer = route.validate_request(&request(&destination.action, form, now)).await;
+    let nobody = UploadRequest::of_nobody(destination.action.clone(), !form, now);
+    let answer = route.validate_request(&nobody).await;
     judge(answer, &destination, account.service_name(form), secret, form)
 }
 
@@ -70,26 +65,6 @@ fn destination(account: &GoogleAccount, kind: &str, action: Option<ActionId>) ->
         action: snapshot.customer.conversion_customer.action_key(own.or_else(any)?),
         own: own.is_some(),
     })
-}
-
-fn request(action: &ActionKey, form: bool, now: Timestamp) -> UploadRequest {
-    let row = Conversion {
-        destination: 0,
-        order: OrderId::Lifecycle(TransactionId([0; 20])),
-        at: now.saturating_sub(JUST_NOW).unwrap_or(now),
-        value: None,
-        click: (!form).then(|| ClickId::Gclid(NO_CLICK.to_owned())),
-        identifiers: if form {
-            vec![UserIdentifier::Email(NOBODY.to_owned())]
-        } else {
-            Vec::new()
-        },
-        consent_granted: form,
-    };
-    UploadRequest {
-        destinations: vec![action.clone()],
-        rows: vec![row],
-    }
 }
 
 fn judge(

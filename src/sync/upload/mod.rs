@@ -3,6 +3,7 @@
 
 mod cut_down;
 mod deferral;
+mod denials;
 mod log;
 mod lone_rows;
 mod reads;

@@ -204,6 +204,7 @@ impl Uploader {
             }
             Err(failure) => {
                 self.log_failed(ready, &failure, elapsed);
+                let failure = self.weigh_denial(way, ready, failure).await;
                 Ok(self.take_failure(id, part, (&failure, elapsed), &rows, queue).await)
             }
         }

@@ -15,6 +15,7 @@ use super::failed_reads::FailedReads;
 use super::failed_searches::FailedSearches;
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
+use super::token::Token;
 use super::token_portal::Purpose;
 use super::transport::{Answer, Payload, Request, Shared, Transport};
 use super::wire::Results;
@@ -116,28 +117,35 @@ impl HubSpot {
     }
 
     async fn call_once(&self, call: Call<'_>, purpose: Purpose, retries: u32) -> Result<Answer, UpstreamError> {
-        let url = self.transport.config().url_of(&call.path);
         let mut renewed = false;
         loop {
             let token = self.auth.current_token(&self.transport, purpose).await?;
-            let request = Request {
-                name: call.name,
-                bucket: call.bucket,
-                limit: call.limit,
-                url: url.clone(),
-                payload: call.body.map_or(Payload::Nothing, Payload::Json),
-                bearer: Some(&token.header),
+            let error = match self.send_with(&token, &call, retries).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => self.weigh_refusal(error, (call.name, call.bucket)).await,
             };
-            match self.transport.send_repeatedly(&request, retries).await {
-                Err(error) if error.cause == Cause::CredentialsRejected && !renewed => {
-                    if !self.auth.give_up(&token).await {
-                        return Err(error);
-                    }
-                    renewed = true;
-                }
-                result => return result,
+            if error.cause != Cause::CredentialsRejected || renewed || !self.auth.give_up(&token).await {
+                return Err(error);
             }
+            renewed = true;
         }
+    }
+
+    pub(crate) async fn send_with(
+        &self,
+        token: &Token,
+        call: &Call<'_>,
+        retries: u32,
+    ) -> Result<Answer, UpstreamError> {
+        let request = Request {
+            name: call.name,
+            bucket: call.bucket,
+            limit: call.limit,
+            url: self.transport.config().url_of(&call.path),
+            payload: call.body.map_or(Payload::Nothing, Payload::Json),
+            bearer: Some(&token.header),
+        };
+        self.transport.send_repeatedly(&request, retries).await
     }
 
     /// A batch read. Errors of items are for [`super::items::Open`], unless they are about the token and nothing else came.
@@ -170,7 +178,9 @@ impl HubSpot {
         let batch: Results<T> = answer.parse_rows()?;
         let mut errors = batch.item_errors().iter().map(ErrorBody::from_value);
         match errors.find(|error| error.is_of_the_call() && batch.is_empty()) {
-            Some(error) => Err(item_error(error, status, body)),
+            Some(error) => Err(self
+                .weigh_refusal(item_error(error, status, body), (name, bucket))
+                .await),
             None => Ok(batch),
         }
     }

@@ -314,7 +314,11 @@ pub(crate) fn to_contact(
         history,
         flaw: flaws.0,
     };
-    let contact = shorten(contact);
+    let contact = if contact.size() > MAX_SIZE {
+        shorten(contact)
+    } else {
+        contact
+    };
     if contact.size() > MAX_SIZE {
         return Some(too_large(requested, id));
     }

@@ -90,9 +90,14 @@ impl ErrorBody {
         self.is_category("OBJECT_NOT_FOUND") || self.is_category("NOT_FOUND")
     }
 
-    /// An item that is about the token or its limits, not about a record. What a single one lacks a scope for may be that one.
+    /// An item that is about the token or its limits, not about a record.
     pub(crate) fn is_of_the_call(&self) -> bool {
-        (self.is_category("MISSING_SCOPES") && self.inputs.len() != 1) || self.is_category("RATE_LIMITS")
+        self.blames_token() || self.is_category("RATE_LIMITS")
+    }
+
+    /// An item for which the token is said to lack a scope.
+    pub(crate) fn blames_token(&self) -> bool {
+        self.is_category("MISSING_SCOPES")
     }
 
     fn is_category(&self, category: &str) -> bool {

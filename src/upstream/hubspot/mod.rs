@@ -23,6 +23,7 @@ mod pace;
 mod pages;
 mod properties;
 mod property_hunt;
+mod refusals;
 mod rows;
 mod scalar;
 mod search;

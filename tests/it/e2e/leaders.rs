@@ -330,7 +330,7 @@ fn one_that_is_cut_off_from_the_api_server_stops_before_another_works() {
     let begun = Instant::now();
     more(stage, "meanwhile");
     loop {
-        // In this order: a hand-over between the two answers is none of both at once. An answer that is late tells nothing.
+        // In this order: a hand-over between the two answers is none of both at once.
         let other_leads = two.leads();
         if one.leads() != Some(true) {
             break;
@@ -338,11 +338,8 @@ fn one_that_is_cut_off_from_the_api_server_stops_before_another_works() {
         assert_ne!(other_leads, Some(true), "never both");
         assert!(begun.elapsed() < SHORT_DURATION + BEYOND_THE_LEASE);
     }
-    println!(
-        "{}: works no longer {:?} after the cut",
-        stage.namespace,
-        begun.elapsed()
-    );
+    let works_no_longer = begun.elapsed();
+    println!("{}: works no longer {works_no_longer:?} after the cut", stage.namespace);
     two.wait_leads(SHORT_DURATION + BEYOND_THE_LEASE);
     println!(
         "{}: the other works {:?} after the cut",

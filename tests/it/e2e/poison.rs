@@ -57,6 +57,27 @@ fn pages(statuses: &[u16]) -> Vec<(String, Meddling)> {
     statuses.iter().map(page).collect()
 }
 
+/// HubSpot's own refusals of a token: it is no good, or lacks a scope.
+pub(super) fn hubspot_denials() -> Vec<(String, Meddling)> {
+    let denied = |status: u16, category: &str| {
+        let body = json!({"status": "error", "message": "x", "category": category});
+        (
+            format!("denied-{status}"),
+            Meddling::Instead(Reply::json(status, &body)),
+        )
+    };
+    vec![denied(401, "INVALID_AUTHENTICATION"), denied(403, "MISSING_SCOPES")]
+}
+
+/// Google's own.
+fn google_denials() -> Vec<(String, Meddling)> {
+    let denied = |code: u16, status: &str| {
+        let error = json!({"error": {"code": code, "message": "x", "status": status}});
+        (format!("denied-{code}"), Meddling::Instead(Reply::json(code, &error)))
+    };
+    vec![denied(401, "UNAUTHENTICATED"), denied(403, "PERMISSION_DENIED")]
+}
+
 /// What something in between says in place of HubSpot, that reads like an answer and holds nothing.
 pub(super) fn empty() -> (&'static str, Meddling) {
     ("empty", Meddling::Instead(Reply::json(200, &json!({}))))
@@ -112,6 +133,7 @@ fn one_conversion_that_every_request_fails_with_holds_up_no_other() {
         .chain(filters())
         .map(named)
         .chain(pages(&[403, 404, 429, 503]))
+        .chain(google_denials())
     {
         let (stage, meddler) = stage(&format!("poison-{name}"));
         crowd(&stage, 20);
@@ -139,7 +161,7 @@ fn with_deals(stage: &Stage, clicks: &[&str]) -> Vec<(String, String)> {
 #[test]
 fn one_contact_that_every_read_fails_with_holds_up_no_other() {
     let known = failures().into_iter().chain(filters()).chain([empty()]);
-    for (name, meddling) in known.map(named).chain(pages(&[404, 429])) {
+    for (name, meddling) in known.map(named).chain(pages(&[404, 429])).chain(hubspot_denials()) {
         let (stage, meddler) = stage(&format!("unread-{name}"));
         crowd(&stage, 20);
         let id = stage.contact(&[("customer", ago(3600))], Some(POISON), &json!({}));
@@ -160,7 +182,8 @@ fn by_deals() -> Value {
 
 #[test]
 fn one_contact_whose_deals_cannot_be_listed_holds_up_no_other() {
-    for (name, meddling) in failures().into_iter().chain([empty()]) {
+    let known = failures().into_iter().chain([empty()]).map(named);
+    for (name, meddling) in known.chain(hubspot_denials()) {
         let (stage, meddler) = stage(&format!("unlisted-{name}"));
         crowd(&stage, 20);
         let made = with_deals(&stage, &["click-a", POISON, "click-b"]);
@@ -177,7 +200,8 @@ fn one_contact_whose_deals_cannot_be_listed_holds_up_no_other() {
 fn one_deal_that_every_read_fails_with_holds_up_no_other() {
     let several: &[&str] = &["click-a", POISON, "click-b"];
     for (name, clicks) in [("among-others", several), ("the-only-one", &[POISON])] {
-        for (how, meddling) in failures().into_iter().chain([empty()]) {
+        let known = failures().into_iter().chain([empty()]).map(named);
+        for (how, meddling) in known.chain(hubspot_denials()) {
             let (stage, meddler) = stage(&format!("deal-{name}-{how}"));
             crowd(&stage, 20);
             let made = with_deals(&stage, clicks);

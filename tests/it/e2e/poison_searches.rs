@@ -75,10 +75,20 @@ fn everybody_goes(stage: &Stage, breaking: &[String]) {
     all_go(stage, "opened", "opportunity");
 }
 
+/// HubSpot's own refusal of a token.
+fn denied(status: u16, category: &str) -> Reply {
+    Reply::json(
+        status,
+        &json!({"status": "error", "message": "x", "category": category}),
+    )
+}
+
 #[rstest::rstest]
 #[case::redirected("search-302", Reply::new(302, "text/html", "<html>blocked</html>").header("location", "https://filter.example/"))]
 #[case::login("search-401", Reply::new(401, "text/html", "<html>log in</html>"))]
 #[case::blocked("search-403", Reply::new(403, "text/html", "<html>blocked</html>"))]
+#[case::no_token("search-denied-401", denied(401, "INVALID_AUTHENTICATION"))]
+#[case::no_scope("search-denied-403", denied(403, "MISSING_SCOPES"))]
 #[case::broken_off("search-lost", Reply::new(200, "application/json", "{\"total\":").of_length(9_999))]
 fn contacts_that_a_filter_keeps_from_searches_hold_up_nobody(#[case] name: &str, #[case] reply: Reply) {
     let mut stage = stage(name);

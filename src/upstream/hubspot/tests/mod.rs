@@ -9,6 +9,7 @@ mod forms;
 mod large;
 mod limits;
 mod oauth;
+mod refusals;
 mod refused_properties;
 mod search;
 mod times;

@@ -1,0 +1,109 @@
+use super::*;
+use crate::domain::ids::{ContactId, DealId};
+use crate::ports::Cause;
+use crate::ports::crm::{ContactRead, ContactSearch, Crm};
+
+const LINKS: &str = "/crm/associations/2026-09/contacts/deals/batch/read";
+const SUBMISSIONS: &str = "/form-integrations/v1/submissions/forms/f";
+const KINDS: [&str; 6] = ["contact", "address", "deal", "links", "search", "form"];
+
+/// Refuses each call with this text in its path or body in the words that HubSpot has for a token which is no good; answers
+/// others with nothing.
+async fn refusing(text: &'static str, code: u16, category: &'static str) -> Bench {
+    let bench = Bench::new().await;
+    let respond = move |request: &Request| {
+        let asked = format!("{} {}", request.url.path(), String::from_utf8_lossy(&request.body));
+        if asked.contains(text) {
+            return status(code).set_body_json(json!({ "status": "error", "category": category, "message": "no" }));
+        }
+        ok(&json!({ "results": [] }))
+    };
+    Mock::given(wiremock::matchers::any())
+        .respond_with(respond)
+        .mount(&bench.server)
+        .await;
+    bench
+}
+
+/// Why a call of this kind fails that asks for record 77, or for form f. `None`: it does not, the record can't be read.
+async fn cause_of(bench: &Bench, kind: &str) -> Option<Cause> {
+    let client = bench.client();
+    let (properties, with_history) = (Vec::new(), Vec::new());
+    let error = match kind {
+        "contact" => {
+            let read = ContactRead {
+                ids: vec![ContactId(77)],
+                properties,
+                with_history,
+            };
+            match client.read_contacts(&read).await {
+                Ok(batch) if batch.unreadable.contains_key(&ContactId(77)) => return None,
+                batch => failed(batch),
+            }
+        }
+        "address" => failed(client.read_by_email(&["77@example.com".to_owned()], &[]).await),
+        "deal" => failed(client.read_deals(&[DealId(77)]).await),
+        "links" => failed(client.deals_of(&[ContactId(77)]).await),
+        "search" => {
+            let search = ContactSearch {
+                any_since: vec![("lastmodifieddate".to_owned(), jiff::Timestamp::UNIX_EPOCH)],
+                after: ContactId(77),
+                properties,
+            };
+            failed(client.search_contacts(&search).await)
+        }
+        _ => failed(client.list_submissions("f", None).await),
+    };
+    Some(error.cause)
+}
+
+#[rstest::rstest]
+#[case(401, "INVALID_AUTHENTICATION", Cause::CredentialsRejected)]
+#[case(403, "MISSING_SCOPES", Cause::MissingScope)]
+#[tokio::test]
+async fn a_refusal_of_the_token_counts_unless_the_same_call_for_nobody_is_answered(
+    #[case] code: u16,
+    #[case] category: &'static str,
+    #[case] said: Cause,
+) {
+    let all = refusing("", code, category).await;
+    for kind in KINDS {
+        assert_eq!(cause_of(&all, kind).await, Some(said), "{kind}");
+    }
+    let (one, form) = (
+        refusing("77", code, category).await,
+        refusing(SUBMISSIONS, code, category).await,
+    );
+    for kind in KINDS {
+        let bench = if kind == "form" { &form } else { &one };
+        let expected = (kind != "contact").then_some(Cause::Unavailable);
+        assert_eq!(cause_of(bench, kind).await, expected, "{kind}");
+    }
+    // Who may read contacts need not be allowed to read deals.
+    for (path, kind) in [(DEALS, "deal"), (LINKS, "links")] {
+        let bench = refusing(path, code, category).await;
+        assert_eq!(cause_of(&bench, kind).await, Some(said), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn an_item_of_a_scope_counts_unless_the_same_call_for_nobody_is_answered() {
+    for (nobody, cause) in [
+        (json!([]), None),
+        (json!([{ "category": "MISSING_SCOPES" }]), Some(Cause::MissingScope)),
+    ] {
+        let bench = Bench::new().await;
+        let respond = move |request: &Request| {
+            let refused = json!([{ "category": "MISSING_SCOPES", "message": "no" }]);
+            let of_one = String::from_utf8_lossy(&request.body).contains("77");
+            let errors = if of_one { refused } else { nobody.clone() };
+            status(207).set_body_json(json!({ "results": [], "errors": errors }))
+        };
+        Mock::given(method("POST"))
+            .and(path(READ))
+            .respond_with(respond)
+            .mount(&bench.server)
+            .await;
+        assert_eq!(cause_of(&bench, "contact").await, cause);
+    }
+}
