@@ -1,5 +1,6 @@
 //! Which cluster and which namespaces a command is about: the flags people know from kubectl.
 
+use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -105,7 +106,11 @@ impl ConnectFlags {
             },
             // Only a kubeconfig has contexts.
             None if self.context.is_some() => Config::from_kubeconfig(&options).await,
-            None => return Ok(Config::infer().await.map_err(|error| explain_inferred(&error))?),
+            None => {
+                let variable = env::var_os("KUBECONFIG").is_some_and(|names| !names.is_empty());
+                let inferred = Config::infer().await;
+                return inferred.map_err(|error| explain_inferred(&error, variable));
+            }
         };
         Ok(found.map_err(|error| explain_kubeconfig(&error))?)
     }

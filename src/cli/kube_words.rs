@@ -1,6 +1,7 @@
 //! What the API server, or the kubeconfig, stands in the way with, in words: the one place for all commands.
 
 use std::error::Error as _;
+use std::io;
 
 use axum::http::StatusCode;
 use kube::Resource;
@@ -8,9 +9,12 @@ use kube::client::UpgradeConnectionError;
 use kube::config::{InferConfigError, KubeconfigError};
 
 use super::command_error::CommandError;
+use super::read_words::explain_read;
 use crate::api::GROUP;
 use crate::controller::shared::error::describe_kube;
 use crate::domain::brief::brief;
+
+const NO_KUBECONFIG: &str = "there is no kubeconfig ($KUBECONFIG or ~/.kube/config), and this is no pod";
 
 /// Something that the cluster was asked for, and did not do: what, why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -222,28 +226,51 @@ pub(in crate::cli) fn explain_client(error: &kube::Error) -> String {
 /// Why there is no cluster to ask: what is wrong with the kubeconfig.
 pub(in crate::cli) fn explain_kubeconfig(error: &KubeconfigError) -> String {
     match error {
-        KubeconfigError::CurrentContextNotSet => {
-            "the kubeconfig has no current context. Name one with --context".to_owned()
-        }
+        error if names_no_context(error) => "the kubeconfig has no current context. Name one with --context".to_owned(),
         KubeconfigError::LoadContext(name) => {
             format!("the kubeconfig has no context {name:?}. `kubectl config get-contexts` lists those that it has")
         }
         KubeconfigError::LoadClusterOfContext(name) => {
             format!("the kubeconfig has no cluster {name:?}, which the context names")
         }
-        KubeconfigError::ReadConfig(error, path) => format!("the kubeconfig {} can't be read: {error}", path.display()),
+        KubeconfigError::ReadConfig(error, path) => {
+            format!(
+                "the kubeconfig {} can't be read: {}",
+                path.display(),
+                explain_read(error)
+            )
+        }
         error => format!("the kubeconfig can't be used: {}", brief(error)),
     }
 }
 
-/// The same where none was named and this is no pod either.
-pub(in crate::cli) fn explain_inferred(error: &InferConfigError) -> String {
+/// True where `kubectl config unset current-context` was used, or nothing stands in the file at all.
+fn names_no_context(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::CurrentContextNotSet => true,
+        KubeconfigError::LoadContext(name) => name.is_empty(),
+        _ => false,
+    }
+}
+
+/// Nobody has set up a cluster: commands that can do without one do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(in crate::cli) struct Unconfigured(String);
+
+/// The same as [`explain_kubeconfig`] where no file and no context were named and this is no pod either: [`Unconfigured`] if no
+/// cluster is meant. `variable`: `$KUBECONFIG` names files.
+pub(in crate::cli) fn explain_inferred(error: &InferConfigError, variable: bool) -> CommandError {
     let of_file = error
         .source()
         .and_then(|source| source.downcast_ref::<KubeconfigError>());
     match of_file {
-        Some(error) => explain_kubeconfig(error),
-        None => "there is no kubeconfig ($KUBECONFIG or ~/.kube/config), and this is no pod".to_owned(),
+        Some(KubeconfigError::ReadConfig(cause, _)) if cause.kind() == io::ErrorKind::NotFound && !variable => {
+            Unconfigured(NO_KUBECONFIG.to_owned()).into()
+        }
+        Some(error) if names_no_context(error) => Unconfigured(explain_kubeconfig(error)).into(),
+        Some(KubeconfigError::FindPath) | None => Unconfigured(NO_KUBECONFIG.to_owned()).into(),
+        Some(error) => explain_kubeconfig(error).into(),
     }
 }
 

@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod process;
 mod progress;
+mod read_words;
 mod ready;
 mod request;
 mod run;

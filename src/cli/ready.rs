@@ -11,6 +11,7 @@ use super::command_error::CommandError;
 use super::exit_codes::FINDING;
 use crate::api::Duration as Limit;
 use crate::domain::brief::brief;
+use crate::ports::unreached::describe_unreached;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -56,7 +57,11 @@ async fn wait(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
                 "what answers there is no operator (HTTP {}). Check --url",
                 answer.status()
             ),
-            Err(error) => format!("it does not answer: {}", brief(error.without_url())),
+            Err(error) if error.is_timeout() => "it does not answer in time".to_owned(),
+            Err(error) => format!(
+                "it does not answer: {}",
+                brief(describe_unreached(&error.without_url()))
+            ),
         };
         if start.elapsed() >= flags.timeout.as_std() {
             eprintln!("The operator is not ready: {doubt}");

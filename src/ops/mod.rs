@@ -1,5 +1,6 @@
 //! What people who run the operator look at: metrics, health, logs.
 
+pub mod colors;
 pub mod exposition;
 pub mod health;
 pub mod leader;

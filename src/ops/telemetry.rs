@@ -10,6 +10,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
+use super::colors;
+
 /// What is logged of the libraries. The Kubernetes client logs each failed call, which the caller logs too.
 const LIBRARIES: &str = "warn,kube_client::client::builder=off";
 
@@ -107,9 +109,7 @@ pub fn init(format: LogFormat, level: &LogLevel) -> Result<(), TelemetryError> {
         .with(filter)
         .with(FilterFn::new(may_be_said));
     let started = match format {
-        LogFormat::Text => start
-            .with(fmt::layer().with_ansi(std::io::stdout().is_terminal()))
-            .try_init(),
+        LogFormat::Text => start.with(fmt::layer().with_ansi(colors::are_wanted())).try_init(),
         LogFormat::Json => start
             .with(fmt::layer().json().flatten_event(true).with_current_span(false))
             .try_init(),

@@ -16,6 +16,7 @@ pub mod sink;
 pub mod stopping;
 #[cfg(test)]
 pub(crate) mod test_support;
+pub mod unreached;
 pub mod work_permit;
 
 use std::collections::BTreeMap;

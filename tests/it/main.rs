@@ -27,6 +27,7 @@ mod normalisation;
 mod odd_manifests;
 mod one_broken;
 mod pages;
+mod plain_words;
 mod plugin;
 mod port_forward;
 mod postgres_faults;

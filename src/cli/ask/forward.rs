@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::cli::command_error::CommandError;
 use crate::cli::kube_words::{Giver, Request, Silence, Unanswered};
 use crate::domain::brief::brief;
+use crate::ports::unreached::describe_io;
 
 /// A local port that leads to a pod until this is dropped or ended.
 pub(super) struct Forward {
@@ -70,7 +71,10 @@ impl Drop for Forward {
 /// If the local port is taken.
 pub(super) async fn forward_port(pods: Api<Pod>, pod: String, port: u16, local: u16) -> Result<Forward, CommandError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, local)).await;
-    let listener = listener.map_err(|error| format!("port {local} of this machine can't be listened on: {error}"))?;
+    let listener = listener.map_err(|error| {
+        let why = describe_io(&error);
+        format!("port {local} of this machine can't be listened on: {why}. Name another one")
+    })?;
     let address = listener.local_addr()?;
     let lost = Lost::default();
     let noted = lost.clone();

@@ -1,10 +1,8 @@
 //! The operator gave no answer: why, in words that hold no address, and what to do.
 
-use std::error::Error;
-use std::io;
-
 use crate::cli::command_error::CommandError;
 use crate::domain::brief::brief;
+use crate::ports::unreached::describe_unreached;
 
 /// What to do where a port of its pod is forwarded.
 pub(super) const LOOK_AT_IT: &str = "Look at its pod and its log; `adconversion ready` waits until it is ready";
@@ -25,7 +23,8 @@ impl NoAnswer {
             (true, true) => "it could not be connected to in time".to_owned(),
             // The kernel takes connections for a process that is stopped.
             (true, false) => "it took the question, and said nothing in time. Perhaps it hangs".to_owned(),
-            (false, _) => innermost(error),
+            // What is around the innermost cause may name addresses.
+            (false, _) => brief(describe_unreached(error)),
         };
         Self { why, way_out }
     }
@@ -36,19 +35,6 @@ impl NoAnswer {
             Some(silent) => silent.why.clone(),
             None => error.to_string().trim_end_matches('.').to_owned(),
         }
-    }
-}
-
-/// The innermost cause of an error in plain words, like "connection refused". What is around it may name addresses.
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut deepest = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    match deepest.downcast_ref::<io::Error>() {
-        // The kernel's words end with a number.
-        Some(error) if error.raw_os_error().is_some() => error.kind().to_string(),
-        _ => brief(deepest),
     }
 }
 

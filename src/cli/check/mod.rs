@@ -10,8 +10,7 @@ mod shared;
 mod text;
 mod upload;
 
-use std::ffi::OsString;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -32,11 +31,7 @@ use crate::api::reasons::reason;
 use crate::controller::ad_conversion_event::preview::{Other, Others, Preview};
 use crate::domain::declared::Declared;
 use crate::domain::trigger::Trigger;
-
-/// Whoever sets `NO_COLOR` wants none (<https://no-color.org>), and a dumb terminal would show their codes.
-fn shows_colors(variable: impl Fn(&str) -> Option<OsString>) -> bool {
-    variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb")
-}
+use crate::ops::colors;
 
 /// Flags of `adconversion check`.
 #[derive(Debug, Args)]
@@ -71,7 +66,7 @@ async fn check(flags: &CheckFlags) -> Result<ExitCode, CommandError> {
         Some(text) => text,
         None => report.to_text(Look {
             width: Width::of_stdout(),
-            colored: io::stdout().is_terminal() && shows_colors(|name| std::env::var_os(name)),
+            colored: colors::are_wanted(),
             short: flags.short,
         }),
     };
@@ -193,25 +188,5 @@ async fn judge_manifest(offline: &Offline, loaded: &LoadedEvent) -> Probe {
         Verified::Refused(message) => Probe::finding(MANIFEST, reason::INVALID_SPEC, message),
         Verified::Unasked(why) => Probe::skipped(MANIFEST, format!("{state} {why}")),
         Verified::Unknown(why) => Probe::not_done(MANIFEST, &NotDone(format!("{state} {why}"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[rstest::rstest]
-    #[case::usual(&[("TERM", "xterm")], true)]
-    #[case::unnamed(&[], true)]
-    #[case::dumb(&[("TERM", "dumb")], false)]
-    #[case::unwanted(&[("TERM", "xterm"), ("NO_COLOR", "")], false)]
-    fn colors(#[case] variables: &[(&str, &str)], #[case] shown: bool) {
-        let value = |name: &str| {
-            variables
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| value.into())
-        };
-        assert_eq!(shows_colors(value), shown);
     }
 }

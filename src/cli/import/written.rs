@@ -11,6 +11,7 @@ use super::pick::{Imported, ImportedEvent};
 use crate::cli::command_error::CommandError;
 use crate::cli::layout::Width;
 use crate::cli::output::foreign;
+use crate::ports::unreached::describe_io;
 
 /// How manifests are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,7 +43,8 @@ pub(super) fn print(form: Form, imported: &Imported) -> Result<(), CommandError>
 /// # Errors
 /// If the directory can't be written, or one of the files is there already: then none is written.
 pub(super) fn write_files(directory: &Path, events: &[ImportedEvent]) -> Result<(), CommandError> {
-    fs::create_dir_all(directory).map_err(|error| format!("{} can't be made: {error}", directory.display()))?;
+    fs::create_dir_all(directory)
+        .map_err(|error| format!("{} can't be made: {}", directory.display(), describe_io(&error)))?;
     let files: Vec<_> = events
         .iter()
         .map(|event| directory.join(format!("{}.yaml", event.name)))
@@ -55,7 +57,7 @@ pub(super) fn write_files(directory: &Path, events: &[ImportedEvent]) -> Result<
         .into());
     }
     for (file, event) in files.iter().zip(events) {
-        let unwritten = |error: io::Error| format!("{} can't be written: {error}", file.display());
+        let unwritten = |error: io::Error| format!("{} can't be written: {}", file.display(), describe_io(&error));
         let mut target = fs::File::create_new(file).map_err(unwritten)?;
         target.write_all(to_yaml(event)?.as_bytes()).map_err(unwritten)?;
         println!("{}", file.display());

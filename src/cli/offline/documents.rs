@@ -8,6 +8,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::cli::command_error::CommandError;
+use crate::cli::read_words::explain_read;
 
 /// How the files of manifests end, in a directory.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -50,13 +51,14 @@ pub(super) fn read_documents(paths: &[PathBuf]) -> Result<Vec<Document>, Command
             let mut text = String::new();
             io::stdin()
                 .read_to_string(&mut text)
-                .map_err(|error| format!("standard input can't be read: {error}"))?;
+                .map_err(|error| format!("standard input can't be read: {}", explain_read(&error)))?;
             split_text("standard input", &text, &mut documents)?;
             continue;
         }
         for file in files_of(path)? {
             let name = file.display().to_string();
-            let text = fs::read_to_string(&file).map_err(|error| format!("{name} can't be read: {error}"))?;
+            let text =
+                fs::read_to_string(&file).map_err(|error| format!("{name} can't be read: {}", explain_read(&error)))?;
             split_text(&name, &text, &mut documents)?;
         }
     }
@@ -68,7 +70,7 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let unreadable = |error: io::Error| format!("directory {} can't be read: {error}", path.display());
+    let unreadable = |error: io::Error| format!("directory {} can't be read: {}", path.display(), explain_read(&error));
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ports::ledger::LedgerError;
+use crate::ports::unreached::describe_unreached;
 
 /// Why a reconcile could not be finished. Holds no secret value: Kubernetes' words about a Secret name it only.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,9 @@ pub fn describe_kube(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         return format!("{} ({})", status.message, status.reason);
     }
+    if let kube::Error::Service(failed) = error {
+        return describe_unreached(failed.as_ref());
+    }
     let mut inner = std::error::Error::source(error);
     let mut reason = String::new();
     while let Some(error) = inner {
@@ -115,6 +119,6 @@ mod tests {
         assert_eq!(text, "secrets is forbidden (Forbidden)");
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         let text = describe_kube(&kube::Error::Service(Box::new(refused)));
-        assert_eq!(text, "ServiceError: connection refused");
+        assert_eq!(text, "connection refused");
     }
 }

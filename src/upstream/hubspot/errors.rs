@@ -5,6 +5,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::config::SERVICE;
+use crate::ports::unreached::describe_unreached;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::json;
 use crate::upstream::http::limits::MESSAGE_LIMIT;
@@ -214,15 +215,11 @@ pub(crate) fn unreached_error(error: reqwest::Error) -> (UpstreamError, Again) {
         ("the connection broke", Again::Soon)
     };
     let error = error.without_url();
-    let mut deepest: &dyn std::error::Error = &error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
     (
         UpstreamError::new(
             SERVICE,
             Cause::Unavailable,
-            bounded_message(format!("{what}: {deepest}")),
+            bounded_message(format!("{what}: {}", describe_unreached(&error))),
         ),
         again,
     )
