@@ -89,11 +89,6 @@ impl ConnectFlags {
         self.namespace.as_deref()
     }
 
-    /// True if a cluster is named here: then it must be there.
-    pub const fn names_cluster(&self) -> bool {
-        self.kubeconfig.is_some() || self.context.is_some()
-    }
-
     async fn kube_config(&self) -> Result<Config, CommandError> {
         let options = KubeConfigOptions {
             context: self.context.clone(),

@@ -99,7 +99,7 @@ enum Command {
     /// Print manifests for the conversion actions that a Google Ads account has, those that HubSpot's own feature made too. Applied,
     /// they change nothing in Google, and count only what happens from then on. What cannot be imported is listed on stderr with
     /// the reason. Nothing is written to Google or HubSpot. The exit code is 0 if there is anything to import, 1 if not, 2 if an
-    /// account could not be read.
+    /// account could not be read, or the cluster does not answer.
     ///
     /// Example: adconversion import --google-ads-account acme --namespace marketing --output-dir events/
     Import(import::ImportFlags),

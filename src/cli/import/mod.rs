@@ -18,7 +18,7 @@ use self::trigger::{Assigned, check_assigned};
 use self::written::Form;
 use super::cluster::run_command;
 use super::command_error::CommandError;
-use super::exit_codes::FINDING;
+use super::exit_codes::{FINDING, NOT_DONE};
 use super::names::parse_name;
 use super::offline::{NotDone, Obstacle, Offline, OfflineFlags};
 use super::progress::Progress;
@@ -93,8 +93,15 @@ async fn import(flags: &ImportFlags) -> Result<ExitCode, CommandError> {
     for remark in written::remarks(&imported, &account) {
         eprintln!("{remark}");
     }
-    let none = imported.events.is_empty();
-    Ok(ExitCode::from(if none { FINDING } else { 0 }))
+    let unanswered = offline.unanswered();
+    for why in &unanswered {
+        eprintln!("The cluster did not tell all that it has, so another event may use these actions. {why}");
+    }
+    Ok(ExitCode::from(match imported.events.len() {
+        _ if !unanswered.is_empty() => NOT_DONE,
+        0 => FINDING,
+        _ => 0,
+    }))
 }
 
 async fn read_and_pick(flags: &ImportFlags, offline: &Offline, progress: &Progress) -> Result<Imported, CommandError> {

@@ -22,13 +22,16 @@ use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::cli::cluster::ConnectFlags;
 use crate::cli::command_error::CommandError;
 use crate::cli::endpoints::EndpointFlags;
-use crate::cli::kube_words::{Giver, Silence, Unanswered};
+use crate::cli::kube_words::{Giver, Silence, Unanswered, Unconfigured};
 use crate::controller::shared::object::Object;
 use crate::domain::ids::ObjectKey;
 use crate::ops::vendor_clock::VendorClock;
 use crate::ports::{Clock, CrmConnector, GoogleConnector};
 use crate::upstream::google;
 use crate::upstream::hubspot::HubSpotConnector;
+
+/// The way out of those who gave files, and set up a cluster that is of no use.
+const FILES_ALONE: &str = ". To look at the files alone, set KUBECONFIG=/dev/null";
 
 /// Where manifests are, and how the cluster, HubSpot and Google are reached.
 #[derive(Debug, Clone, Args)]
@@ -52,8 +55,6 @@ pub(in crate::cli) struct Offline {
     cluster: Result<Client, NotDone>,
     /// Said by a cluster that cannot be reached: it is not asked again.
     unreached: OnceLock<NotDone>,
-    /// People have named the cluster: it must answer.
-    named: bool,
     /// What the cluster did not tell, for which it is not known what else would have been found.
     unanswered: Mutex<BTreeSet<String>>,
     pub(super) google: Arc<google::GoogleConnector>,
@@ -89,13 +90,16 @@ impl OfflineFlags {
     /// Reads the files and the kubeconfig; nobody is asked yet.
     ///
     /// # Errors
-    /// If a file cannot be read, or a cluster is needed and no kubeconfig is usable.
+    /// If a file cannot be read, the cluster that is set up cannot be used, or there is none and one is needed.
     pub(in crate::cli) async fn open(&self) -> Result<Offline, CommandError> {
         let documents = documents::read_documents(&self.files)?;
         let connected = self.cluster.connect().await;
-        let needed = !self.has_files() || self.cluster.names_cluster();
-        if needed && let Err(error) = connected {
-            return Err(format!("no cluster can be asked: {error}").into());
+        if let Err(error) = &connected
+            && !(self.has_files() && error.is::<Unconfigured>())
+        {
+            let alone = if self.has_files() { FILES_ALONE } else { "" };
+            let why = error.to_string();
+            return Err(format!("no cluster can be asked: {}{alone}", why.trim_end_matches('.')).into());
         }
         let named = self.cluster.named_namespace();
         let (cluster, usual) = match connected {
@@ -120,7 +124,6 @@ impl OfflineFlags {
             namespace,
             cluster,
             unreached: OnceLock::new(),
-            named: self.cluster.names_cluster(),
             unanswered: Mutex::default(),
             google: Arc::new(google.permitted_by(Arc::new(ReadOnly))),
             crm: Arc::new(HubSpotConnector::new(
@@ -206,7 +209,7 @@ impl Offline {
         self.unanswered.lock().iter().cloned().collect()
     }
 
-    /// True if it is one of [`Self::unanswered`]. Where nobody has named a cluster, none need be there.
+    /// True if it is one of [`Self::unanswered`]. Where nobody has set up a cluster, none need be there.
     pub(in crate::cli) fn is_missing(&self, why: &NotDone) -> bool {
         self.unanswered.lock().contains(&why.0)
     }
@@ -305,7 +308,7 @@ impl Offline {
         event.status = None;
         let live = match &self.cluster {
             Ok(_) => self.get::<AdConversionEvent>(&event.key()).await,
-            // Nobody has named a cluster.
+            // Nobody has set up a cluster.
             Err(_) => Ok(None),
         };
         let (live, doubt) = match live {
@@ -361,13 +364,10 @@ impl Offline {
                 .of_cluster()
                 .map_or_else(|| unanswered.to_string(), str::to_owned);
             let why = NotDone(words);
-            let unreached = unanswered.kind == Silence::Unreached;
-            if unreached {
+            if unanswered.kind == Silence::Unreached {
                 let _ = self.unreached.set(why.clone());
             }
-            if self.named || !unreached {
-                self.unanswered.lock().insert(why.0.clone());
-            }
+            self.unanswered.lock().insert(why.0.clone());
             why
         })
     }

@@ -47,6 +47,7 @@ mod memory;
 mod metrics_port;
 mod nameless;
 mod namespaces;
+mod no_cluster;
 mod no_drift;
 mod observed;
 mod odd_answers;
