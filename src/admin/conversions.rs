@@ -22,15 +22,15 @@ const MAX_LOOKS: usize = 20;
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Parameters {
-    outcome: Option<String>,
-    reason: Option<String>,
+    pub(super) outcome: Option<String>,
+    pub(super) reason: Option<String>,
     /// Of the stage change or submission; RFC 3339.
-    since: Option<String>,
+    pub(super) since: Option<String>,
     /// Of the last change of outcome or reason; RFC 3339.
-    changed_since: Option<String>,
-    contact: Option<String>,
-    after: Option<String>,
-    limit: Option<usize>,
+    pub(super) changed_since: Option<String>,
+    pub(super) contact: Option<String>,
+    pub(super) after: Option<String>,
+    pub(super) limit: Option<usize>,
 }
 
 /// Some of the conversions.
@@ -90,9 +90,21 @@ pub(super) async fn list_conversions(
 ) -> Result<Json<ConversionList>, Refused> {
     let Query(parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
     let source = admin.source()?;
-    let counted = counted_stream(&source, &ObjectKey::new(namespace, name))?;
-    let filter = Filter::read(&parameters, counted)?;
-    find_conversions(&source, filter).await.map(Json)
+    conversions_of(&source, &ObjectKey::new(namespace, name), &parameters, 0)
+        .await
+        .map(Json)
+}
+
+/// One page of the conversions of an event. Where the last look into the ledger found none, the next one is at `wide` conversions
+/// at least: then the page may get longer than its limit by as many.
+pub(super) async fn conversions_of(
+    source: &Source,
+    key: &ObjectKey,
+    parameters: &Parameters,
+    wide: usize,
+) -> Result<ConversionList, Refused> {
+    let counted = counted_stream(source, key)?;
+    find_conversions(source, Filter::read(parameters, counted)?, wide).await
 }
 
 /// What the counts of an event are made of.
@@ -148,7 +160,7 @@ impl Filter {
 
 /// One page. The reason that people see follows from more than the row, so the ledger can't filter by it. The time of the last
 /// change is no column that the ledger finds rows by.
-async fn find_conversions(source: &Source, filter: Filter) -> Result<ConversionList, Refused> {
+async fn find_conversions(source: &Source, filter: Filter, wide: usize) -> Result<ConversionList, Refused> {
     let Filter {
         mut query,
         reason,
@@ -157,14 +169,16 @@ async fn find_conversions(source: &Source, filter: Filter) -> Result<ConversionL
     } = filter;
     let (limit, now) = (query.limit, source.clock.now());
     let mut conversions = Vec::new();
-    let mut next = None;
+    let (mut next, mut in_vain) = (None, false);
     for _ in 0..MAX_LOOKS {
-        query.limit = limit - conversions.len();
+        let before = conversions.len();
+        query.limit = (limit - before).max(if in_vain { wide } else { 0 });
         let page = source.ledger.list_conversions(&query).await?;
         let shown = page.conversions.iter().map(|listed| to_conversion(listed, gates, now));
         let found = shown.filter(|c| reason.is_none() || c.reason == reason);
         // What has no time of its last change was settled longer ago than the retention.
         conversions.extend(found.filter(|c| changed_since.is_none() || c.last_change_time >= changed_since));
+        in_vain = conversions.len() == before;
         next = page.next;
         query.after = page.next;
         if next.is_none() || conversions.len() >= limit {

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Refused;
+use super::event_state::EventState;
 use super::source::{Admin, Source};
 use crate::api::reasons::condition;
 use crate::api::{AdConversionEvent, AdConversionEventSpec, AdConversionEventStatus};
@@ -27,8 +28,10 @@ const MAX_EVENTS: usize = 500;
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParameters {
     pub(super) namespace: Option<String>,
+    /// Those in this state, by its name.
+    pub(super) state: Option<String>,
     /// Behind this one: `namespace/name`.
-    after: Option<String>,
+    pub(super) after: Option<String>,
     pub(super) limit: Option<usize>,
 }
 
@@ -40,7 +43,7 @@ pub(super) struct EventList {
     /// For `after` of the next request; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<String>,
-    /// How many there are in all.
+    /// How many there are on all pages.
     pub(super) total: usize,
 }
 
@@ -59,6 +62,8 @@ pub(super) struct EventSummary {
     /// The name of the conversion action.
     pub(super) conversion_action: String,
     pub(super) suspended: bool,
+    /// Nothing is done for it until a person acts.
+    pub(super) stalled: bool,
     pub(super) observed: i64,
     pub(super) uploaded: i64,
     pub(super) processing: i64,
@@ -95,11 +100,17 @@ pub(super) async fn list_events(
     parameters: Result<Query<ListParameters>, QueryRejection>,
 ) -> Result<Json<EventList>, Refused> {
     let Query(parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
-    Ok(Json(page_of(&*admin.source()?, &parameters)))
+    page_of(&*admin.source()?, &parameters).map(Json)
 }
 
-pub(super) fn page_of(source: &Source, parameters: &ListParameters) -> EventList {
-    let all = source.objects.list_events(parameters.namespace.as_deref());
+pub(super) fn page_of(source: &Source, parameters: &ListParameters) -> Result<EventList, Refused> {
+    let state = parameters.state.as_deref().map(|name| {
+        let states = "state must be one of Ready, NotReady, Stalled, Suspended and Unknown";
+        EventState::from_name(name).ok_or_else(|| Refused::Malformed(states.to_owned()))
+    });
+    let state = state.transpose()?;
+    let mut all = source.objects.list_events(parameters.namespace.as_deref());
+    all.retain(|(_, event)| state.is_none_or(|state| state.is_of(event)));
     let total = all.len();
     let limit = parameters.limit.unwrap_or(MAX_EVENTS).clamp(1, MAX_EVENTS);
     let after = parameters.after.as_deref().and_then(|after| after.split_once('/'));
@@ -109,11 +120,11 @@ pub(super) fn page_of(source: &Source, parameters: &ListParameters) -> EventList
     let more = events.len() > limit;
     events.truncate(limit);
     let last = events.last().map(|(key, _)| key.to_string());
-    EventList {
+    Ok(EventList {
         events: events.iter().map(|(key, event)| summarize(key, event)).collect(),
         next: last.filter(|_| more),
         total,
-    }
+    })
 }
 
 fn summarize(key: &ObjectKey, event: &AdConversionEvent) -> EventSummary {
@@ -135,7 +146,8 @@ fn summarize(key: &ObjectKey, event: &AdConversionEvent) -> EventSummary {
             .conversion_action
             .and_then(|action| action.name)
             .unwrap_or_default(),
-        suspended: event.spec.suspend,
+        suspended: EventState::Suspended.is_of(event),
+        stalled: EventState::Stalled.is_of(event),
         observed: sync.observed,
         uploaded: sync.uploaded,
         processing: sync.processing,

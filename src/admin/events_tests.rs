@@ -12,6 +12,20 @@ use crate::ledger::SqlLedger;
 use crate::ports::test_support::FixedClock;
 use crate::registry::Registry;
 
+/// Of ten events one is stalled, one not ready, and one was never looked at.
+fn conditions(number: usize) -> serde_json::Value {
+    let condition = |name: &str, status: &str| {
+        serde_json::json!({"type": name, "status": status, "reason": "R", "message": "M",
+            "lastTransitionTime": "2026-11-28T00:00:00Z"})
+    };
+    match number % 10 {
+        0 => serde_json::json!([condition("Ready", "False"), condition("Stalled", "True")]),
+        1 => serde_json::json!([condition("Ready", "False")]),
+        2 => serde_json::json!([]),
+        _ => serde_json::json!([condition("Ready", "True")]),
+    }
+}
+
 /// So many events in namespaces `a` and `a-b` in turn.
 async fn source(events: usize) -> Source {
     let mut writer = Writer::<AdConversionEvent>::new(());
@@ -20,8 +34,9 @@ async fn source(events: usize) -> Source {
         let manifest = serde_json::json!({
             "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
             "metadata": {"name": format!("event-{number}"), "namespace": namespace},
-            "spec": {"googleAdsAccountRef": {"name": "g"}, "hubSpotAccountRef": {"name": "h"},
+            "spec": {"googleAdsAccountRef": {"name": "g"}, "hubSpotAccountRef": {"name": "h"}, "suspend": number % 50 == 7,
                      "trigger": {"lifecycleStage": {"stage": "customer"}}},
+            "status": {"conditions": conditions(number)},
         });
         writer.apply_watcher_event(&watcher::Event::Apply(serde_json::from_value(manifest).unwrap()));
     }
@@ -47,14 +62,19 @@ async fn source(events: usize) -> Source {
 }
 
 fn all_pages(source: &Source, namespace: Option<&str>, limit: usize) -> (Vec<String>, usize) {
+    pages_in(source, namespace, None, limit)
+}
+
+fn pages_in(source: &Source, namespace: Option<&str>, state: Option<&str>, limit: usize) -> (Vec<String>, usize) {
     let mut parameters = ListParameters {
         namespace: namespace.map(str::to_owned),
+        state: state.map(str::to_owned),
         after: None,
         limit: Some(limit),
     };
     let (mut names, mut pages) = (Vec::new(), 0);
     loop {
-        let page = page_of(source, &parameters);
+        let page = page_of(source, &parameters).unwrap();
         pages += 1;
         assert!(page.events.len() <= limit);
         names.extend(
@@ -88,4 +108,33 @@ async fn names_that_hold_each_other_s_beginning_lose_nobody() {
     for limit in 1..=23 {
         assert_eq!(all_pages(&source, None, limit).0.len(), 23, "pages of {limit}");
     }
+}
+
+#[rstest::rstest]
+#[case("Ready", 7_000)]
+#[case("NotReady", 2_000)]
+#[case("Stalled", 1_000)]
+#[case("Unknown", 1_000)]
+#[case("Suspended", 200)]
+#[tokio::test]
+async fn of_ten_thousand_events_those_in_a_state_are_listed(#[case] state: &str, #[case] count: usize) {
+    let source = source(10_000).await;
+    let (names, pages) = pages_in(&source, None, Some(state), 100);
+    assert_eq!((names.len(), pages), (count, count / 100));
+    let first = ListParameters {
+        state: Some(state.to_owned()),
+        limit: Some(1),
+        ..ListParameters::default()
+    };
+    assert_eq!(page_of(&source, &first).unwrap().total, count);
+}
+
+#[tokio::test]
+async fn a_state_that_is_none_is_refused() {
+    let odd = ListParameters {
+        state: Some("ready".to_owned()),
+        ..ListParameters::default()
+    };
+    let refused = page_of(&source(1).await, &odd).unwrap_err().message();
+    assert!(refused.contains("Ready, NotReady, Stalled"), "{refused}");
 }

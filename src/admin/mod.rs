@@ -10,6 +10,7 @@ mod contact;
 mod conversions;
 mod cursor;
 mod deals;
+mod event_state;
 mod events;
 mod explain;
 mod guard;

@@ -4,18 +4,24 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::chart::days_chart;
-use super::frame::{ask_form, page, state_mark};
+use super::conversions::address;
+use super::frame::{ask_form, page, state_mark, trail};
+use super::table::{Cells, card_table};
 use crate::admin::events::EventDetails;
 use crate::api::reasons::condition;
-use crate::api::{AdConversionEventStatus, SyncStatus};
+use crate::api::{AdConversionEventStatus, Condition, OutcomeReason, SyncStatus};
 use crate::domain::conditions::find_condition;
+use crate::domain::ids::ObjectKey;
+use crate::domain::outcome::reason::OTHER;
 
 /// The page of an event.
 pub(super) fn event_page(event: &EventDetails, now: Timestamp) -> Markup {
     let status = &event.status;
     let ready = find_condition(&status.conditions, condition::READY);
     let title = format!("{}/{}", event.namespace, event.name);
+    let key = ObjectKey::new(&event.namespace, &event.name);
     let content = html! {
+        (trail(&event.namespace, None, &event.name))
         h1 { (title) }
         p {
             (state_mark(ready.map_or("Unknown", |ready| &ready.status))) " "
@@ -24,11 +30,11 @@ pub(super) fn event_page(event: &EventDetails, now: Timestamp) -> Markup {
                 None => "No operator has looked at it yet.",
             }
         }
-        @if let Some(sync) = &status.sync { (counts(sync)) }
+        @if let Some(sync) = &status.sync { (counts(&key, sync)) }
         (ask_form(&event.namespace, &event.name))
         h2 { "By day" }
         (days_chart(&event.days))
-        @if let Some(sync) = &status.sync { (reasons(sync)) (errors(sync)) }
+        @if let Some(sync) = &status.sync { (reasons(&key, sync)) (errors(sync)) }
         (attribution(status))
         h2 { "Conditions" }
         (conditions(status))
@@ -39,46 +45,60 @@ pub(super) fn event_page(event: &EventDetails, now: Timestamp) -> Markup {
     page(&title, &content)
 }
 
-fn counts(sync: &SyncStatus) -> Markup {
+/// Each number leads to the conversions that it counts.
+fn counts(key: &ObjectKey, sync: &SyncStatus) -> Markup {
     let all = [
-        ("Observed", sync.observed),
-        ("Uploaded", sync.uploaded),
-        ("Processing", sync.processing),
-        ("Pending", sync.pending),
-        ("Skipped", sync.skipped),
-        ("Rejected", sync.rejected),
+        ("Observed", "", sync.observed),
+        ("Uploaded", "Uploaded", sync.uploaded),
+        ("Processing", "Processing", sync.processing),
+        ("Pending", "Pending", sync.pending),
+        ("Skipped", "Skipped", sync.skipped),
+        ("Rejected", "Rejected", sync.rejected),
     ];
     html! {
-        dl.counts { @for (name, count) in all { div { dt { (name) } dd { (count) } } } }
+        dl.counts {
+            @for (name, outcome, count) in all {
+                div { dt { (name) } dd { (count_link(key, outcome, "", count, name)) } }
+            }
+        }
         @if let Some(start) = &sync.start_time { p.small { "Counted since " (format!("{:.0}", start.0)) "." } }
     }
 }
 
-fn reasons(sync: &SyncStatus) -> Markup {
+/// A count that leads to the list behind it. What is none has no list. `of`: what is counted, for those who hear it alone.
+fn count_link(key: &ObjectKey, outcome: &str, reason: &str, count: i64, of: &str) -> Markup {
+    html! {
+        @if count == 0 { "0" }
+        @else { a href=(address(key, outcome, reason, "")) aria-label={ (count) " " (of) ": list them" } { (count) } }
+    }
+}
+
+const REASONS: [(&str, Cells); 4] = [
+    ("Outcome", Cells::Text),
+    ("Reason", Cells::Heading),
+    ("Conversions", Cells::Number),
+    ("What it means, and what to do", Cells::Text),
+];
+
+fn reasons(key: &ObjectKey, sync: &SyncStatus) -> Markup {
+    let row = |of: &OutcomeReason| {
+        let outcome = format!("{:?}", of.outcome);
+        // What was added up under this name is found by none.
+        let reason = if of.reason == OTHER { "" } else { &of.reason };
+        vec![
+            html! { (outcome) },
+            html! { (of.reason) },
+            count_link(key, &outcome, reason, of.count, &format!("{outcome}, {}", of.reason)),
+            html! { (of.message.as_deref().unwrap_or_default()) },
+        ]
+    };
+    let rows: Vec<_> = sync.reasons.iter().map(row).collect();
     html! {
         h2 { "Reasons" }
-        @if sync.reasons.is_empty() {
+        @if rows.is_empty() {
             p { "Nothing waits, and nothing was skipped or rejected." }
         } @else {
-            div.wide role="region" aria-label="Reasons" tabindex="0" {
-                table {
-                    caption.hidden { "Conversions by outcome and reason" }
-                    thead { tr {
-                        th scope="col" { "Outcome" } th scope="col" { "Reason" } th.number scope="col" { "Conversions" }
-                        th scope="col" { "What it means, and what to do" }
-                    } }
-                    tbody {
-                        @for reason in &sync.reasons {
-                            tr {
-                                td { (format!("{:?}", reason.outcome)) }
-                                th scope="row" { (reason.reason) }
-                                td.number { (reason.count) }
-                                td { (reason.message.as_deref().unwrap_or_default()) }
-                            }
-                        }
-                    }
-                }
-            }
+            (card_table("Reasons", "Conversions by outcome and reason", &REASONS, &rows))
         }
     }
 }
@@ -116,26 +136,21 @@ fn attribution(status: &AdConversionEventStatus) -> Markup {
     }
 }
 
+const CONDITIONS: [(&str, Cells); 4] = [
+    ("Condition", Cells::Heading),
+    ("Status", Cells::Text),
+    ("Reason", Cells::Text),
+    ("Message", Cells::Text),
+];
+
 fn conditions(status: &AdConversionEventStatus) -> Markup {
-    html! {
-        div.wide role="region" aria-label="Conditions" tabindex="0" {
-            table {
-                caption.hidden { "Conditions of the event" }
-                thead { tr {
-                    th scope="col" { "Condition" } th scope="col" { "Status" } th scope="col" { "Reason" }
-                    th scope="col" { "Message" }
-                } }
-                tbody {
-                    @for condition in &status.conditions {
-                        tr {
-                            th scope="row" { (condition.type_) } td { (condition.status) } td { (condition.reason) }
-                            td { (condition.message) }
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let row = |of: &Condition| {
+        [&of.type_, &of.status, &of.reason, &of.message]
+            .map(|text| html! { (text) })
+            .to_vec()
+    };
+    let rows: Vec<_> = status.conditions.iter().map(row).collect();
+    card_table("Conditions", "Conditions of the event", &CONDITIONS, &rows)
 }
 
 fn declared(event: &EventDetails) -> String {

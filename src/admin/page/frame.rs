@@ -1,5 +1,6 @@
 //! What all pages have in common.
 
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
 use crate::admin::answer::Refused;
@@ -23,6 +24,57 @@ pub(super) fn page(title: &str, content: &Markup) -> Markup {
             }
         }
     }
+}
+
+/// Where one is, and the way back: from the list of all events to what `here` names. `event`: which one it is about, or below.
+pub(super) fn trail(namespace: &str, event: Option<&str>, here: &str) -> Markup {
+    html! {
+        nav.trail aria-label="Where you are" {
+            a href="/" { "All events" } " › "
+            a href={ "/?namespace=" (in_query(namespace)) } { (namespace) } " › "
+            @if let Some(name) = event { a href={ "/events/" (namespace) "/" (name) } { (name) } " › " }
+            span aria-current="page" { (here) }
+        }
+    }
+}
+
+/// The addresses of the first and the next page of a list, where there are such.
+pub(super) fn pages_nav(first: Option<String>, next: Option<String>, what: &str) -> Markup {
+    html! {
+        @if first.is_some() || next.is_some() {
+            nav aria-label="Pages" {
+                @if let Some(first) = first { a href=(first) { "First " (what) } " " }
+                @if let Some(next) = next { a rel="next" href=(next) { "Next " (what) } }
+            }
+        }
+    }
+}
+
+/// A text as part of an address.
+pub(super) fn in_query(text: &str) -> String {
+    let letter = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(letter).collect()
+}
+
+/// A choice of a form: the values that it sends with the words for people, and which of them is chosen.
+pub(super) fn choice(id: &str, label: &str, options: &[(&str, &str)], chosen: &str) -> Markup {
+    html! {
+        label for=(id) { (label) }
+        select id=(id) name=(id) {
+            @for (value, words) in options { option value=(value) selected[*value == chosen] { (words) } }
+        }
+    }
+}
+
+/// A time to the second, empty where there is none.
+pub(super) fn time_mark(time: Option<Timestamp>) -> Markup {
+    html! { @if let Some(time) = time { time datetime=(time.to_string()) { (format!("{time:.0}")) } } }
 }
 
 /// Why there is no page.
@@ -49,4 +101,14 @@ pub(super) fn state_mark(ready: &str) -> Markup {
         _ => ("unknown", "Unknown"),
     };
     html! { span class={ "state " (class) } { (word) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_query;
+
+    #[test]
+    fn a_text_stays_one_value() {
+        assert_eq!(in_query("a/b&c=d e\u{e9}"), "a%2Fb%26c%3Dd%20e%C3%A9");
+    }
 }

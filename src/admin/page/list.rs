@@ -2,54 +2,92 @@
 
 use maud::{Markup, html};
 
-use super::frame::{page, state_mark};
-use crate::admin::events::{EventList, EventSummary};
+use super::frame::{choice, in_query, page, pages_nav, state_mark, time_mark};
+use super::table::{Cells, card_table};
+use crate::admin::event_state::EventState;
+use crate::admin::events::{EventList, EventSummary, ListParameters};
 use crate::domain::brief::counted;
 
-const NUMBERS: [&str; 5] = ["Uploaded", "Processing", "Pending", "Skipped", "Rejected"];
+const COLUMNS: [(&str, Cells); 10] = [
+    ("Event", Cells::Heading),
+    ("State", Cells::Text),
+    ("Trigger", Cells::Text),
+    ("Conversion action", Cells::Text),
+    ("Uploaded", Cells::Number),
+    ("Processing", Cells::Number),
+    ("Pending", Cells::Number),
+    ("Skipped", Cells::Number),
+    ("Rejected", Cells::Number),
+    ("Last upload", Cells::Text),
+];
 
-/// One page of the list.
-pub(super) fn list_page(list: &EventList, namespace: Option<&str>) -> Markup {
+/// One page of the list of those that were asked for.
+pub(super) fn list_page(list: &EventList, asked: &ListParameters) -> Markup {
+    let namespace = asked.namespace.as_deref().unwrap_or_default();
+    let state = asked.state.as_deref().and_then(EventState::from_name);
+    let rows: Vec<_> = list.events.iter().map(row).collect();
     let content = html! {
         h1 { "Ad conversion events" }
-        form.filter method="get" action="/" {
-            label for="namespace" { "Namespace" }
-            input id="namespace" name="namespace" type="text" value=(namespace.unwrap_or_default()) maxlength="63" autocomplete="off";
-            button type="submit" { "Show" }
+        (filter(namespace, state))
+        p {
+            (counted(list.total as u64, "event"))
+            @if !namespace.is_empty() { " in namespace " (namespace) }
+            @if let Some(state) = state { ", state: " (state.label()) }
+            "."
         }
-        p { (counted(list.total as u64, "event")) @if let Some(namespace) = namespace { " in namespace " (namespace) } "." }
         @if list.events.is_empty() {
             p { "None to show. An event appears here once it is applied to a namespace that this operator watches." }
         } @else {
-            div.wide role="region" aria-label="Events" tabindex="0" { (table(&list.events)) }
+            (card_table("Events", "Events and their conversions", &COLUMNS, &rows))
         }
-        @if let Some(next) = &list.next {
-            nav aria-label="Pages" {
-                a rel="next" href={ "/?after=" (in_query(next)) "&namespace=" (in_query(namespace.unwrap_or_default())) } { "Next events" }
-            }
-        }
+        (pages_nav(
+            asked.after.as_ref().map(|_| address(namespace, state, None)),
+            list.next.as_ref().map(|next| address(namespace, state, Some(next))),
+            "events",
+        ))
     };
     page("Events", &content)
 }
 
-fn table(events: &[EventSummary]) -> Markup {
+fn filter(namespace: &str, state: Option<EventState>) -> Markup {
+    let states: Vec<_> = [("", "All")]
+        .into_iter()
+        .chain(EventState::ALL.map(|state| (state.name(), state.label())))
+        .collect();
     html! {
-        table {
-            caption.hidden { "Events and their conversions" }
-            thead { tr {
-                th scope="col" { "Event" }
-                th scope="col" { "State" }
-                th scope="col" { "Trigger" }
-                th scope="col" { "Conversion action" }
-                @for heading in NUMBERS { th.number scope="col" { (heading) } }
-                th scope="col" { "Last upload" }
-            } }
-            tbody { @for event in events { (row(event)) } }
+        form.filter method="get" action="/" {
+            label for="namespace" { "Namespace" }
+            input id="namespace" name="namespace" type="text" value=(namespace) maxlength="63" autocomplete="off";
+            (choice("state", "State", &states, state.map_or("", EventState::name)))
+            button type="submit" { "Show" }
         }
     }
 }
 
-fn row(event: &EventSummary) -> Markup {
+/// Of the events behind one.
+fn address(namespace: &str, state: Option<EventState>, after: Option<&str>) -> String {
+    let parts = [
+        ("namespace", namespace),
+        ("state", state.map_or("", EventState::name)),
+        ("after", after.unwrap_or_default()),
+    ];
+    let given = parts.iter().filter(|(_, value)| !value.is_empty());
+    let query: Vec<_> = given
+        .map(|(name, value)| format!("{name}={}", in_query(value)))
+        .collect();
+    format!("/?{}", query.join("&"))
+}
+
+fn row(event: &EventSummary) -> Vec<Markup> {
+    let state = html! {
+        (state_mark(&event.ready))
+        @if event.stalled { " " span.state.bad { "Stalled" } }
+        @if event.suspended { " " span.state.unknown { "Suspended" } }
+        @if event.ready != "True" { p.small { (event.message) } }
+    };
+    let name =
+        html! { a href={ "/events/" (event.namespace) "/" (event.name) } { (event.namespace) "/" (event.name) } };
+    let words = [&event.trigger, &event.conversion_action].map(|text| html! { (text) });
     let counts = [
         event.uploaded,
         event.processing,
@@ -57,40 +95,12 @@ fn row(event: &EventSummary) -> Markup {
         event.skipped,
         event.rejected,
     ];
-    html! {
-        tr {
-            th scope="row" { a href={ "/events/" (event.namespace) "/" (event.name) } { (event.namespace) "/" (event.name) } }
-            td {
-                (state_mark(&event.ready))
-                @if event.suspended { " " span.state.unknown { "Suspended" } }
-                @if event.ready != "True" { p.small { (event.message) } }
-            }
-            td { (event.trigger) }
-            td { (event.conversion_action) }
-            @for count in counts { td.number { (count) } }
-            td { @if let Some(time) = event.last_upload_time { time datetime=(time.to_string()) { (format!("{time:.0}")) } } }
-        }
-    }
-}
-
-/// A text as part of an address.
-fn in_query(text: &str) -> String {
-    let letter = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    text.bytes().map(letter).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::in_query;
-
-    #[test]
-    fn a_text_stays_one_value() {
-        assert_eq!(in_query("a/b&c=d e\u{e9}"), "a%2Fb%26c%3Dd%20e%C3%A9");
-    }
+    let counts = counts.map(|count| html! { (count) });
+    let last = time_mark(event.last_upload_time);
+    [name, state]
+        .into_iter()
+        .chain(words)
+        .chain(counts)
+        .chain([last])
+        .collect()
 }

@@ -2,10 +2,12 @@
 //! the server and works without scripts.
 
 mod chart;
+mod conversions;
 mod event;
 mod frame;
 mod list;
 mod story;
+mod table;
 
 use axum::Form;
 use axum::Router;
@@ -18,14 +20,17 @@ use axum::routing::get;
 use maud::Markup;
 use serde::Deserialize;
 
+use self::conversions::ListFilter;
 use self::frame::failure_page;
 use super::answer::Refused;
 use super::asked_contact::Question;
+use super::conversions::conversions_of;
 use super::events::{ListParameters, describe_event, page_of};
 use super::explain::explain;
 use super::source::Admin;
 use crate::domain::brief::brief_name;
 use crate::domain::ids::ObjectKey;
+use crate::ports::ledger::view::MAX_PAGE;
 
 const STYLE: &str = include_str!("style.css");
 /// Events of one page.
@@ -40,6 +45,7 @@ pub(super) fn page_router() -> Router<Admin> {
         .route("/", get(show_list))
         .route("/style.css", get(serve_style))
         .route("/events/{namespace}/{name}", get(show_event))
+        .route("/events/{namespace}/{name}/conversions", get(show_conversions))
         .route("/events/{namespace}/{name}/explain", get(lead_back).post(show_story))
 }
 
@@ -55,22 +61,24 @@ fn to_page(page: Result<Markup, Refused>) -> Response {
     }
 }
 
+/// The words of the rejection repeat it as it came.
+fn unknown_parameter() -> Refused {
+    Refused::Malformed("The address has a parameter that this page does not take.".to_owned())
+}
+
 async fn show_list(State(admin): State<Admin>, parameters: Result<Query<ListParameters>, QueryRejection>) -> Response {
     let page = || {
-        let Query(mut parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
+        let Query(mut parameters) = parameters.map_err(|_| unknown_parameter())?;
         parameters.limit = Some(EVENTS);
         // A form sends what was left empty.
         // No namespace has a longer name, or such characters: what nobody can read is not shown again.
         let readable = |given: String| brief_name(&given).chars().take(LONGEST_NAMESPACE).collect();
-        parameters.namespace = parameters
-            .namespace
-            .map(readable)
-            .filter(|namespace: &String| !namespace.is_empty());
+        parameters.namespace = parameters.namespace.map(readable);
+        for field in [&mut parameters.namespace, &mut parameters.state, &mut parameters.after] {
+            field.take_if(|value| value.is_empty());
+        }
         let source = admin.source()?;
-        Ok(list::list_page(
-            &page_of(&source, &parameters),
-            parameters.namespace.as_deref(),
-        ))
+        Ok(list::list_page(&page_of(&source, &parameters)?, &parameters))
     };
     to_page(page())
 }
@@ -80,6 +88,22 @@ async fn show_event(State(admin): State<Admin>, Path((namespace, name)): Path<(S
         let source = admin.source()?;
         let details = describe_event(&source, &ObjectKey::new(namespace, name)).await?;
         Ok(event::event_page(&details, source.clock.now()))
+    };
+    to_page(page.await)
+}
+
+async fn show_conversions(
+    State(admin): State<Admin>,
+    Path((namespace, name)): Path<(String, String)>,
+    filter: Result<Query<ListFilter>, QueryRejection>,
+) -> Response {
+    let page = async {
+        let Query(filter) = filter.map_err(|_| unknown_parameter())?;
+        let parameters = filter.to_parameters()?;
+        let key = ObjectKey::new(namespace, name);
+        let source = admin.source()?;
+        let list = conversions_of(&source, &key, &parameters, MAX_PAGE).await?;
+        Ok(conversions::conversions_page(&key, &list, &filter))
     };
     to_page(page.await)
 }

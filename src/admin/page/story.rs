@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::frame::{ask_form, page};
+use super::frame::{ask_form, page, trail};
 use crate::admin::conversions::Conversion;
 use crate::admin::explain::{Entry, Explanation};
 use crate::domain::ids::ObjectKey;
@@ -14,7 +14,7 @@ pub(super) fn story_page(event: &ObjectKey, story: &Explanation) -> Markup {
         None => "No contact".to_owned(),
     };
     let content = html! {
-        p { a href={ "/events/" (event.namespace) "/" (event.name) } { "Back to " (event) } }
+        (trail(&event.namespace, Some(&event.name), &title))
         h1 { (title) " under " (event) }
         @if !story.merged_ids.is_empty() { p { "Merged with " (story.merged_ids.join(", ")) "." } }
         @for note in &story.notes { p { (note) } }
@@ -26,7 +26,7 @@ pub(super) fn story_page(event: &ObjectKey, story: &Explanation) -> Markup {
 /// What is said to whoever asked for a contact in vain, with the form to ask again.
 pub(super) fn retry_page(event: &ObjectKey, why: &str) -> Markup {
     let content = html! {
-        p { a href={ "/events/" (event.namespace) "/" (event.name) } { "Back to " (event) } }
+        (trail(&event.namespace, Some(&event.name), "No answer"))
         h1 { "No answer" }
         p role="alert" { (why) }
         (ask_form(&event.namespace, &event.name))

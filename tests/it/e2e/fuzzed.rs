@@ -160,6 +160,7 @@ fn any_question_gets_an_answer_that_steers_nothing() {
         )
         .body,
         send(&stage, "GET", "/events/x/y", form, "").body,
+        send(&stage, "GET", &format!("{event}/conversions"), form, "").body,
     ];
     let mut known: BTreeSet<&str> = pages.iter().flat_map(|page| elements(page)).collect();
     for text in ["script", "b", "i", "img"] {
@@ -177,6 +178,12 @@ fn any_question_gets_an_answer_that_steers_nothing() {
             ),
             ("GET", format!("/events/{escaped}/{escaped}"), String::new()),
             ("GET", format!("/?namespace={escaped}&after={escaped}"), String::new()),
+            ("GET", format!("/?state={escaped}"), String::new()),
+            ("GET", format!("/?{escaped}={escaped}"), String::new()),
+            ("GET", format!("{event}/conversions?outcome={escaped}"), String::new()),
+            ("GET", format!("{event}/conversions?reason={escaped}"), String::new()),
+            ("GET", format!("{event}/conversions?after={escaped}"), String::new()),
+            ("GET", format!("{event}/conversions?{escaped}={escaped}"), String::new()),
         ] {
             judge_page(&send(&stage, method, &path, form, &body), &known, &text);
         }
@@ -195,6 +202,10 @@ fn any_question_gets_an_answer_that_steers_nothing() {
             );
             judge_json(&answer, &text);
         }
+        judge_json(
+            &send(&stage, "GET", &format!("/v1/events?state={escaped}"), form, ""),
+            &text,
+        );
         for query in ["reason", "outcome", "since", "contact", "after", "limit", "else"] {
             judge_json(
                 &send(&stage, "GET", &format!("{api}/conversions?{query}={escaped}"), form, ""),

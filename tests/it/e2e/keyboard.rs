@@ -10,7 +10,7 @@ use super::questions::pictures;
 use crate::support::devtools::Page;
 
 const SIZE: (u32, u32) = (1_000, 1_100);
-const TELEPHONE: (u32, u32) = (375, 800);
+const TELEPHONES: [(u32, u32); 2] = [(390, 844), (375, 800)];
 /// Most bytes of a picture in the repository.
 const PICTURE_BYTES: usize = 150_000;
 
@@ -131,6 +131,7 @@ fn the_page_is_used_by_keyboard_in_reading_order() {
     );
     walk(&mut page, "story");
     keep_story(&mut page);
+    lists_are_reached(&mut page, &base, &stage.namespace);
     // Who mistypes is told in plain words, and has the form at hand.
     page.go(&format!("{base}/events/{}/became-customer?once-more", stage.namespace));
     tab_to(&mut page, "usable.findIndex(one => one.id == 'contact')");
@@ -147,29 +148,104 @@ fn the_page_is_used_by_keyboard_in_reading_order() {
     fits_a_telephone(&mut page, &base, &stage.namespace);
 }
 
-fn does_not_scroll_sideways(page: &mut Page, name: &str) {
-    page.wait_until(&format!("innerWidth == {}", TELEPHONE.0));
+fn does_not_scroll_sideways(page: &mut Page, name: &str, width: u32) {
+    page.wait_until(&format!("innerWidth == {width}"));
     let widths = page.value_of("[document.documentElement.scrollWidth, document.documentElement.clientWidth]");
     let [whole, seen] = [0, 1].map(|side| widths[side].as_u64().expect("a width"));
-    assert!(
-        whole <= seen && seen <= u64::from(TELEPHONE.0),
-        "{name}: {whole} of {seen}"
-    );
+    assert!(whole <= seen && seen <= u64::from(width), "{name}: {whole} of {seen}");
 }
 
-/// On a narrow screen nothing but a table has to be moved sideways, and no word of the legend is parted from its colour.
+/// What of the tables that become cards is not to be read without moving them: cells beside the screen, narrow ones, and those
+/// that do not say what they are.
+const UNREADABLE: &str = "(() => {
+    const all = [...document.querySelectorAll('.cards [data-label]')].filter(one => one.textContent);
+    const bad = all.filter(one => {
+        const box = one.getBoundingClientRect();
+        const label = getComputedStyle(one, '::before').content;
+        return box.left < 0 || box.right > innerWidth || box.width < innerWidth / 2 || !label.includes(one.dataset.label);
+    }).map(one => one.outerHTML);
+    const moved = [...document.querySelectorAll('.cards')].filter(one => one.scrollWidth > one.clientWidth);
+    return {cells: all.length, bad: bad.concat(moved.map(one => one.ariaLabel))};
+})()";
+
+fn cards_are_read_without_moving(page: &mut Page, name: &str) {
+    let found = page.value_of(UNREADABLE);
+    assert!(found["cells"].as_u64() > Some(5), "{name}: {found}");
+    assert_eq!(found["bad"], json!([]), "{name}");
+}
+
+/// On a narrow screen nothing but the numbers by day has to be moved sideways, and no word of the legend is parted from its colour.
 fn fits_a_telephone(page: &mut Page, base: &str, namespace: &str) {
-    page.set_size(TELEPHONE);
-    // The life of a contact, which is there already.
-    does_not_scroll_sideways(page, "story");
-    for path in [String::new(), format!("events/{namespace}/became-customer")] {
-        page.go(&format!("{base}/{path}?narrow"));
-        does_not_scroll_sideways(page, &path);
+    let event = format!("events/{namespace}/became-customer");
+    for size in TELEPHONES {
+        page.set_size(size);
+        // At first the life of a contact, which is there already.
+        does_not_scroll_sideways(page, "before", size.0);
+        for path in [
+            "?namespace=",
+            &format!("{event}/conversions?outcome="),
+            &format!("{event}?narrow"),
+        ] {
+            page.go(&format!("{base}/{path}"));
+            does_not_scroll_sideways(page, path, size.0);
+            cards_are_read_without_moving(page, path);
+            let name = if path.contains("narrow") {
+                "event"
+            } else if path.contains("outcome") {
+                "conversions"
+            } else {
+                "list"
+            };
+            let file = format!("{name}-{}.png", size.0);
+            std::fs::write(pictures().join(file), page.picture((size.0, 1_900))).expect("the picture is written");
+        }
     }
     let broken =
         page.value_of("[...document.querySelectorAll('.key')].filter(one => one.getClientRects().length != 1).length");
     assert_eq!(broken, 0);
     assert!(page.value_of("document.querySelectorAll('.key').length").as_u64() > Some(4));
+}
+
+/// From a count to the conversions behind it and back, and from all events to those in a state, by keyboard.
+fn lists_are_reached(page: &mut Page, base: &str, namespace: &str) {
+    page.go(&format!("{base}/events/{namespace}/became-customer?counts"));
+    let count = page.value_of("document.querySelector('.cards .number a').textContent");
+    tab_to(page, "usable.findIndex(one => one.matches('.cards .number a'))");
+    page.press("Enter");
+    page.wait_until("location.pathname.endsWith('/conversions')");
+    std::fs::write(pictures().join("conversions.png"), page.picture(SIZE)).expect("the picture is written");
+    walk(page, "conversions");
+    let shown = page.value_of("String(document.querySelectorAll('tbody tr').length)");
+    assert_eq!(shown, count);
+    let seen = page.value_of("document.body.innerText");
+    assert!(
+        seen.as_str()
+            .expect("a text")
+            .contains("What the reasons mean, and what to do"),
+        "{seen}"
+    );
+    page.go(&format!(
+        "{base}/events/{namespace}/became-customer/conversions?reason="
+    ));
+    tab_to(page, "usable.findIndex(one => one.textContent == 'became-customer')");
+    page.press("Enter");
+    page.wait_until("location.pathname.endsWith('/became-customer')");
+    page.go(&format!("{base}/events/{namespace}/became-customer?back"));
+    tab_to(page, "usable.findIndex(one => one.textContent == 'All events')");
+    page.press("Enter");
+    page.wait_until("location.pathname == '/'");
+    for (state, count) in [("Stalled", 0), ("Ready", 1)] {
+        page.go(&format!("{base}/?namespace={namespace}&state=NotReady"));
+        page.value_of(&format!("document.querySelector('select').value = '{state}'"));
+        tab_to(page, "usable.findIndex(one => one.textContent == 'Show')");
+        page.press("Enter");
+        page.wait_until(&format!(
+            "new URLSearchParams(location.search).get('state') == '{state}'"
+        ));
+        let shown = page.value_of("document.querySelectorAll('tbody tr').length");
+        assert_eq!(shown, count, "{state}");
+        assert_eq!(page.value_of("document.querySelector('select').value"), state);
+    }
 }
 
 /// Pictures of the page that nobody reaches by an address, light and dark, beside those of the others.

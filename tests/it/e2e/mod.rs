@@ -62,6 +62,7 @@ mod one_writer;
 mod other_token;
 mod outcomes;
 mod outdated;
+mod page_lists;
 mod personal_data;
 mod plans;
 mod poison;

@@ -160,7 +160,10 @@ impl Page {
     /// The upper left part of the page, as PNG.
     pub fn picture(&mut self, (width, height): (u32, u32)) -> Vec<u8> {
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
-        let taken = self.call("Page.captureScreenshot", &json!({"format": "png", "clip": clip}));
+        let taken = self.call(
+            "Page.captureScreenshot",
+            &json!({"format": "png", "clip": clip, "captureBeyondViewport": true}),
+        );
         let data = taken["data"].as_str().expect("a picture");
         BASE64.decode(data.as_bytes()).expect("base64")
     }
