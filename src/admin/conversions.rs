@@ -95,8 +95,8 @@ pub(super) async fn list_conversions(
         .map(Json)
 }
 
-/// One page of the conversions of an event. Where the last look into the ledger found none, the next one is at `wide` conversions
-/// at least: then the page may get longer than its limit by as many.
+/// One page of the conversions of an event. Where a look into the ledger finds none, the next one is at twice as many conversions, up
+/// to `wide`: then the page may get longer than its limit by as many.
 pub(super) async fn conversions_of(
     source: &Source,
     key: &ObjectKey,
@@ -172,7 +172,8 @@ async fn find_conversions(source: &Source, filter: Filter, wide: usize) -> Resul
     let (mut next, mut in_vain) = (None, false);
     for _ in 0..MAX_LOOKS {
         let before = conversions.len();
-        query.limit = (limit - before).max(if in_vain { wide } else { 0 });
+        let wider = if in_vain { wide.min(query.limit * 2) } else { 0 };
+        query.limit = (limit - before).max(wider);
         let page = source.ledger.list_conversions(&query).await?;
         let shown = page.conversions.iter().map(|listed| to_conversion(listed, gates, now));
         let found = shown.filter(|c| reason.is_none() || c.reason == reason);
@@ -229,3 +230,7 @@ fn message_of(listed: &ListedConversion, shown: &str) -> Option<String> {
         _ => explain_reason(shown).map(str::to_owned),
     }
 }
+
+#[cfg(test)]
+#[path = "conversions_tests.rs"]
+mod tests;

@@ -1,16 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
-use jiff::SignedDuration;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher;
 
 use super::super::objects::Objects;
+use super::super::test_support::source_of;
 use super::*;
-use crate::domain::eligibility::Waits;
-use crate::domain::enhancement::Limits;
 use crate::ledger::SqlLedger;
-use crate::ports::test_support::FixedClock;
-use crate::registry::Registry;
 
 /// Of ten events one is stalled, one not ready, and one was never looked at.
 fn conditions(number: usize) -> serde_json::Value {
@@ -40,25 +36,8 @@ async fn source(events: usize) -> Source {
         });
         writer.apply_watcher_event(&watcher::Event::Apply(serde_json::from_value(manifest).unwrap()));
     }
-    let minute = SignedDuration::from_mins(1);
-    Source {
-        objects: Objects::new(vec![writer.as_reader()]),
-        registry: Registry::new().0,
-        ledger: Arc::new(SqlLedger::open("sqlite::memory:").await.unwrap()),
-        clock: FixedClock::new(),
-        waits: Waits {
-            settle: minute,
-            click_grace: minute,
-            too_recent: minute,
-            window: minute,
-        },
-        limits: Limits {
-            settle: minute,
-            grace: minute,
-            deadline: minute,
-            pause: minute,
-        },
-    }
+    let ledger = SqlLedger::open("sqlite::memory:").await.unwrap();
+    source_of(Objects::new(vec![writer.as_reader()]), Arc::new(ledger))
 }
 
 fn all_pages(source: &Source, namespace: Option<&str>, limit: usize) -> (Vec<String>, usize) {

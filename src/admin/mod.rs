@@ -18,6 +18,8 @@ mod nameless;
 mod objects;
 mod page;
 mod source;
+#[cfg(test)]
+mod test_support;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};

@@ -1,0 +1,36 @@
+//! A source of answers for tests.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::objects::Objects;
+use super::source::Source;
+use crate::domain::eligibility::Waits;
+use crate::domain::enhancement::Limits;
+use crate::ports::ledger::view::LedgerView;
+use crate::ports::test_support::FixedClock;
+use crate::registry::Registry;
+
+/// What answers from these events and this ledger.
+pub(super) fn source_of(objects: Objects, ledger: Arc<dyn LedgerView>) -> Source {
+    let minute = SignedDuration::from_mins(1);
+    Source {
+        objects,
+        registry: Registry::new().0,
+        ledger,
+        clock: FixedClock::new(),
+        waits: Waits {
+            settle: minute,
+            click_grace: minute,
+            too_recent: minute,
+            window: minute,
+        },
+        limits: Limits {
+            settle: minute,
+            grace: minute,
+            deadline: minute,
+            pause: minute,
+        },
+    }
+}
