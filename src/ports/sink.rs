@@ -66,21 +66,25 @@ pub struct UploadRequest {
     pub rows: Vec<Conversion>,
 }
 
+/// By what a conversion of nobody is to be looked for: a click that never was, the hash of nothing, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsNobody {
+    pub click: bool,
+    pub identifiers: bool,
+}
+
 impl UploadRequest {
-    /// One conversion of nobody, by a click that never was or by the hash of nothing: to be judged only.
-    pub fn of_nobody(action: ActionKey, by_click: bool, now: Timestamp) -> Self {
+    /// One conversion of nobody, to be judged only.
+    pub fn of_nobody(action: ActionKey, by: AsNobody, now: Timestamp) -> Self {
+        let hash = || UserIdentifier::Email(NOBODY.to_owned());
         let row = Conversion {
             destination: 0,
             order: OrderId::Lifecycle(TransactionId([0; 20])),
             at: now.saturating_sub(JUST_NOW).unwrap_or(now),
             value: None,
-            click: by_click.then(|| ClickId::Gclid(NO_CLICK.to_owned())),
-            identifiers: if by_click {
-                Vec::new()
-            } else {
-                vec![UserIdentifier::Email(NOBODY.to_owned())]
-            },
-            consent_granted: !by_click,
+            click: by.click.then(|| ClickId::Gclid(NO_CLICK.to_owned())),
+            identifiers: by.identifiers.then(hash).into_iter().collect(),
+            consent_granted: by.identifiers,
         };
         Self {
             destinations: vec![action],

@@ -64,6 +64,8 @@ pub struct GoogleSnapshot {
     pub attribution: Option<(Arc<Vec<Attribution>>, Timestamp)>,
     /// When the actions were read.
     pub read_at: Timestamp,
+    /// They could not be read again since.
+    pub unread: bool,
 }
 
 /// The actions of an account by an earlier read.
@@ -92,9 +94,11 @@ pub struct GoogleAccount {
 }
 
 impl GoogleSnapshot {
-    /// The click window of an action; `None` while it is not known.
+    /// The click window of an action; `None` while it is not known. What nobody can read again proves nothing of now: no conversion
+    /// is left out for it.
     pub fn click_window(&self, id: ActionId) -> Option<ClickWindow> {
-        let before = self.before.as_ref().map(|before| before.actions.as_slice());
+        let before = self.before.as_ref().filter(|_| !self.unread);
+        let before = before.map(|before| before.actions.as_slice());
         ClickWindow::of_action(id, &self.actions, before)
     }
 
@@ -129,6 +133,7 @@ impl GoogleSnapshot {
             },
             before,
             read_at,
+            unread: false,
             ..self.clone()
         }
     }
@@ -151,11 +156,13 @@ impl GoogleSnapshot {
             goals,
             attribution,
             read_at: _,
+            unread,
         } = self;
         let numbers = |a: &Option<(Arc<Vec<Attribution>>, Timestamp)>| a.as_ref().map(|(list, _)| Arc::clone(list));
         *customer == other.customer
             && *actions == other.actions
             && *goals == other.goals
+            && *unread == other.unread
             && numbers(attribution) == numbers(&other.attribution)
     }
 }
@@ -169,6 +176,7 @@ pub(crate) fn newer_actions(old: &Arc<GoogleSnapshot>, new: &Arc<GoogleSnapshot>
         actions: Arc::clone(&old.actions),
         before: old.before.clone(),
         read_at: old.read_at,
+        unread: old.unread,
         ..new.as_ref().clone()
     })
 }
@@ -362,3 +370,8 @@ impl HubSpotAccount {
         same_spec && same_client && same_portal && *readiness == other.readiness
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "accounts_tests.rs"]
+mod tests;

@@ -39,6 +39,7 @@ pub(crate) fn snapshot(customer: Customer) -> GoogleSnapshot {
         goals: Arc::default(),
         attribution: None,
         read_at: Timestamp::UNIX_EPOCH,
+        unread: false,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::batch::Complaint;
 use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::delivering::refused_message;
 use crate::domain::ids::{ActionId, ActionKey};
-use crate::ports::sink::{IngestError, UploadRequest};
+use crate::ports::sink::{AsNobody, IngestError, UploadRequest};
 use crate::registry::GoogleAccount;
 
 const UPLOAD: &str = "upload";
@@ -43,7 +43,11 @@ pub(super) async fn check_upload(
         );
     };
     let route = routes.route_for(form);
-    let nobody = UploadRequest::of_nobody(destination.action.clone(), !form, now);
+    let by = AsNobody {
+        click: !form,
+        identifiers: form,
+    };
+    let nobody = UploadRequest::of_nobody(destination.action.clone(), by, now);
     let answer = route.validate_request(&nobody).await;
     judge(answer, &destination, account.service_name(form), secret, form)
 }

@@ -270,6 +270,16 @@ struct NoSink {
     open: OnceCell<()>,
 }
 
+impl NoSink {
+    async fn reach(&self) -> Result<(), UpstreamError> {
+        let ask = || {
+            let call = reach_data_manager(self.inner.as_ref());
+            self.reader.ask("the Data Manager API", "", call)
+        };
+        self.open.get_or_try_init(ask).await.copied()
+    }
+}
+
 #[async_trait]
 impl ConversionSink for NoSink {
     fn route_info(&self) -> RouteInfo {
@@ -277,16 +287,12 @@ impl ConversionSink for NoSink {
     }
 
     async fn ingest(&self, _: &UploadRequest) -> Result<String, IngestError> {
-        let ask = || {
-            let call = reach_data_manager(self.inner.as_ref());
-            self.reader.ask("the Data Manager API", "", call)
-        };
-        self.open.get_or_try_init(ask).await?;
+        self.reach().await?;
         Ok(self.notebook.new_request())
     }
 
     async fn validate(&self, _: &UploadRequest) -> Result<(), IngestError> {
-        Ok(())
+        Ok(self.reach().await?)
     }
 
     async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {

@@ -10,9 +10,6 @@ use crate::domain::ids::ObjectKey;
 use crate::ports::UpstreamError;
 use crate::ports::ads::Customer;
 
-pub(super) const GOALS: List = "the conversion goals";
-pub(super) const ACTIONS: List = "the conversion actions";
-
 impl GoogleMemory {
     /// A list was read.
     pub(super) fn list_read(&mut self, list: List) {
@@ -23,11 +20,6 @@ impl GoogleMemory {
     pub(super) fn list_failed(&mut self, account: &ObjectKey, list: List, error: &UpstreamError, now: Timestamp) {
         tracing::warn!(%account, error = brief(error), "{list} of a Google Ads account could not be read");
         self.unread.insert(list, (error.without_request_id(), now));
-    }
-
-    /// When a list was last asked for in vain, if it was not read since.
-    pub(super) fn failed_at(&self, list: List) -> Option<Timestamp> {
-        self.unread.get(list).map(|(_, at)| *at)
     }
 
     /// What people should know of lists that could not be read.
@@ -55,6 +47,7 @@ impl GoogleMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::google_ads_account::memory::{ACTIONS, GOALS};
     use crate::ports::Cause;
 
     #[test]

@@ -14,6 +14,8 @@ use crate::registry::GoogleSnapshot;
 
 /// A list that is read of a customer, as people are told of it.
 pub(super) type List = &'static str;
+pub(super) const GOALS: List = "the conversion goals";
+pub(super) const ACTIONS: List = "the conversion actions";
 
 /// What is remembered about a Google account. No `Debug`: the clients hold tokens.
 #[derive(Default)]
@@ -40,6 +42,11 @@ impl Memory for GoogleMemory {
 }
 
 impl GoogleMemory {
+    /// When a list was last asked for in vain, if it was not read since.
+    pub(super) fn failed_at(&self, list: List) -> Option<Timestamp> {
+        self.unread.get(list).map(|(_, at)| *at)
+    }
+
     /// The snapshot as it is now: actions from the registry, where event controllers refresh them too, the rest from here.
     pub(super) fn current_snapshot(&self, registered: Option<&GoogleSnapshot>) -> Option<Arc<GoogleSnapshot>> {
         let ((customer, _), (goals, _), registered) = (self.customer.as_ref()?, self.goals.as_ref()?, registered?);
@@ -53,6 +60,7 @@ impl GoogleMemory {
             goals: Arc::clone(goals),
             attribution: self.attribution.clone(),
             read_at: registered.read_at,
+            unread: self.failed_at(ACTIONS).is_some(),
         }))
     }
 }

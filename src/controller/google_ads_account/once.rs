@@ -53,6 +53,7 @@ pub async fn read_once(object: &Manifest, clients: GoogleClients, now: Timestamp
         goals: Arc::new(goals),
         attribution: None,
         read_at: now,
+        unread: false,
     };
     Ok(GoogleAccount {
         key: object.key(),

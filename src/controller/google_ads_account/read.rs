@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::lists::{ACTIONS, GOALS};
-use super::memory::{GoogleMemory, List};
+use super::memory::{ACTIONS, GOALS, GoogleMemory, List};
 use crate::api::Uploads;
 use crate::controller::shared::account::state::is_due;
 use crate::controller::shared::context::Context;
@@ -321,6 +320,7 @@ fn first_or_later(
         goals: Arc::clone(goals),
         attribution: memory.attribution.clone(),
         read_at,
+        unread: false,
     };
     let base = account.unwrap_or_else(|| GoogleAccount {
         key: key.clone(),

@@ -8,19 +8,17 @@ use tokio::time::timeout;
 use super::Uploader;
 use super::request::destinations_of;
 use crate::domain::batch::Complaint;
-use crate::ports::sink::{IngestError, Route, UploadRequest};
+use crate::ports::sink::{AsNobody, IngestError, Route, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
 use crate::sync::prepare::PreparedRow;
 
 /// So long may a judgement take: a stop waits for it.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// True where the network itself denies the request for who makes it.
+/// True where the network itself denies the request for who makes it, for what this one may use, or because there is nothing at
+/// its path.
 const fn is_denial(error: &UpstreamError) -> bool {
-    let denies = matches!(
-        error.cause,
-        Cause::CredentialsRejected | Cause::MissingScope | Cause::AccessDenied
-    );
+    let denies = error.needs_a_person() || matches!(error.cause, Cause::NotFound);
     denies && error.code.is_some() && error.status.is_some() && !error.of_token
 }
 
@@ -39,9 +37,12 @@ impl Uploader {
         if !is_denial(&failure.error) {
             return failure;
         }
-        let clicks = rows.iter().any(|ready| !ready.form);
+        let asked = AsNobody {
+            click: rows.iter().any(|ready| ready.prepared.click.is_some()),
+            identifiers: rows.iter().any(|ready| !ready.prepared.identifiers.is_empty()),
+        };
         for action in destinations_of(rows) {
-            let nobody = UploadRequest::of_nobody(action, clicks, self.ctx.clock.now());
+            let nobody = UploadRequest::of_nobody(action, asked, self.ctx.clock.now());
             let Ok(answer) = timeout(LIMIT, way.validate_request(&nobody)).await else {
                 break;
             };
@@ -76,7 +77,11 @@ mod tests {
     #[case::refused_token(Cause::CredentialsRejected, Some("UNAUTHENTICATED"), Some(401), true)]
     #[case::a_page(Cause::AccessDenied, None, Some(403), false)]
     #[case::not_called(Cause::AccessDenied, Some("PERMISSION_DENIED"), None, false)]
-    #[case::switched_off(Cause::ServiceDisabled, Some("SERVICE_DISABLED"), Some(403), false)]
+    #[case::switched_off(Cause::ServiceDisabled, Some("SERVICE_DISABLED"), Some(403), true)]
+    #[case::not_allowlisted(Cause::NotAllowlisted, Some("NOT_ALLOWLISTED"), Some(403), true)]
+    #[case::no_path(Cause::UnsupportedVersion, Some("NOT_FOUND"), Some(404), true)]
+    #[case::nothing_there(Cause::NotFound, Some("NOT_FOUND"), Some(404), true)]
+    #[case::a_limit(Cause::RateLimited, Some("RESOURCE_EXHAUSTED"), Some(429), false)]
     #[case::a_bad_row(Cause::Refused, Some("INVALID_ARGUMENT"), Some(400), false)]
     fn what_is_weighed(
         #[case] cause: Cause,

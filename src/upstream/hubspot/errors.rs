@@ -54,8 +54,13 @@ pub(crate) struct ErrorBody {
 
 impl ErrorBody {
     /// Reads a body; one that is no JSON object gives an empty one.
-    pub(crate) fn parse(body: &[u8]) -> Self {
-        json::read_json(body).map_or_else(Self::default, |value| Self::from_value(&value))
+    fn parse(body: &[u8], of_token: bool) -> Self {
+        let Some(value) = json::read_json(body) else {
+            return Self::default();
+        };
+        let read = Self::from_value(&value);
+        let category = read.category.or_else(|| token_code(&value).filter(|_| of_token));
+        Self { category, ..read }
     }
 
     /// Reads an error object, also one inside a batch answer.
@@ -66,10 +71,8 @@ impl ErrorBody {
             .unwrap_or_default()
             .to_owned();
         let named = |key: &str| value.get(key).and_then(Value::as_str).and_then(valid_code);
-        // Token endpoints say `error` (RFC 6749) or a speaking `status` in place of a category.
-        let status = named("status").filter(|status| status != "error");
         Self {
-            category: named("category").or_else(|| named("error")).or(status),
+            category: named("category"),
             sub_category: named("subCategory"),
             // `subCategory` is an untyped object in batch answers.
             no_associations: ["category", "subCategory"]
@@ -104,6 +107,13 @@ impl ErrorBody {
     fn is_category(&self, category: &str) -> bool {
         self.category.as_deref() == Some(category)
     }
+}
+
+/// What token endpoints say in place of a category: an `error` (RFC 6749), or a speaking `status`. Of another answer these are the
+/// words of somebody in between.
+fn token_code(value: &Value) -> Option<String> {
+    let named = |key: &str| value.get(key).and_then(Value::as_str).and_then(valid_code);
+    named("error").or_else(|| named("status").filter(|status| status != "error"))
 }
 
 /// The table: status, category and policy of an answer, and what they mean (docs/reference/hubspot.md 8.2 and 8.3).
@@ -150,14 +160,19 @@ fn policy_in(message: &str) -> Option<String> {
 }
 
 /// The error of an answer that is no success. `sent` is the body of our request: it tells our property names from
-/// values in the server's message.
-pub(crate) fn answer_error(status: u16, headers: &HeaderMap, body: &[u8], sent: &str) -> (UpstreamError, Again) {
-    let parsed = ErrorBody::parse(body);
+/// values in the server's message. `None`: it asked for a token.
+pub(crate) fn answer_error(
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+    sent: Option<&str>,
+) -> (UpstreamError, Again) {
+    let parsed = ErrorBody::parse(body, sent.is_none());
     let verdict = classify_error(status, &parsed);
     let mut error = UpstreamError::new(
         SERVICE,
         verdict.cause,
-        describe_error(status, verdict.cause, &parsed, sent),
+        describe_error(status, verdict.cause, &parsed, sent.unwrap_or_default()),
     );
     error.status = Some(status);
     error.retry_after = retry_after(headers, Timestamp::now());

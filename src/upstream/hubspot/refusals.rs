@@ -15,9 +15,14 @@ use crate::upstream::http::body::Limit;
 /// An id that hardly any record has. Whether it has one is no matter.
 const NOBODY: &str = "1";
 
-/// True where HubSpot itself says that the token is no good for the call.
-fn blames_token(error: &UpstreamError) -> bool {
-    let blames = matches!(error.cause, Cause::CredentialsRejected | Cause::MissingScope);
+/// True where HubSpot itself says that the token is no good for the call of this name. A batch that it denies, or of which it
+/// finds nothing, is cut down in any case; a search can't be.
+fn blames_token(error: &UpstreamError, name: &str) -> bool {
+    let blames = match error.cause {
+        Cause::CredentialsRejected | Cause::MissingScope => true,
+        Cause::AccessDenied | Cause::NotFound => name == "search",
+        _ => false,
+    };
     blames && error.code.is_some() && error.status.is_some()
 }
 
@@ -58,7 +63,7 @@ impl HubSpot {
         (name, bucket): (&'static str, Bucket),
     ) -> UpstreamError {
         // Seldom, and large.
-        if !blames_token(&error) || !Box::pin(self.is_answered(name, bucket)).await {
+        if !blames_token(&error, name) || !Box::pin(self.is_answered(name, bucket)).await {
             return error;
         }
         UpstreamError {

@@ -24,8 +24,8 @@ use super::withheld::{Blame, Names, asked_names, mark_withheld, may_be_of_proper
 use crate::domain::brief::brief;
 use crate::domain::contact::Properties;
 use crate::domain::ids::ContactId;
+use crate::ports::UpstreamError;
 use crate::ports::crm::{Contact, ContactPage, ContactSearch, Flaw, PageCount};
-use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::body::Limit;
 
 /// Rows of a page, HubSpot's largest.
@@ -72,12 +72,6 @@ pub(crate) fn search_body(search: &ContactSearch, range: IdRange, rows: usize) -
         return Err(refused_request(TOO_LONG, message));
     }
     Ok(body)
-}
-
-/// True for a failure that one of the contacts of the answer may be the reason of, although nothing says so. Whoever asks us to
-/// slow down is not asked forty times.
-fn may_be_of_a_contact(error: &UpstreamError) -> bool {
-    error.may_be_of_a_part() && error.cause != Cause::RateLimited
 }
 
 /// An answer to a search.
@@ -147,7 +141,7 @@ impl HubSpot {
                     return Ok(page);
                 }
                 Err(error) => {
-                    if !may_be_of_a_contact(&error) || !self.find_what_breaks(search, range, ends).await {
+                    if !error.may_be_of_a_part() || !self.find_what_breaks(search, range, ends).await {
                         return Err(error);
                     }
                 }
@@ -205,7 +199,7 @@ impl HubSpot {
         let retries = if range.is_of_one() { self.retries() } else { 0 };
         match self.ask_range(search, range, retries).await {
             Ok(_) => Some(false),
-            Err(error) if may_be_of_a_contact(&error) => Some(true),
+            Err(error) if error.may_be_of_a_part() => Some(true),
             Err(error) => {
                 debug!(error = brief(&error), "a search up to an id is no answer");
                 None

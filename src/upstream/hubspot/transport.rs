@@ -254,10 +254,10 @@ impl Transport {
         let body = read_body(request.name, response, limit, ends).await;
         if !good {
             // The status alone says enough: a body that can't be read takes nothing away from it.
-            let sent = if let Payload::Json(sent) = request.payload {
-                sent
-            } else {
-                ""
+            let sent = match request.payload {
+                Payload::Json(sent) => Some(sent),
+                Payload::Nothing | Payload::SecretJson(_) => Some(""),
+                Payload::SecretForm(_) => None,
             };
             return Err(answer_error(code, &headers, body.unwrap_or_default().bytes(), sent));
         }

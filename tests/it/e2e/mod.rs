@@ -16,6 +16,7 @@ mod counts;
 mod crashes;
 mod credentials;
 mod deletion;
+mod denied_actions;
 mod detection;
 mod dice;
 mod disk;

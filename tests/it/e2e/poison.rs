@@ -57,6 +57,16 @@ fn pages(statuses: &[u16]) -> Vec<(String, Meddling)> {
     statuses.iter().map(page).collect()
 }
 
+/// As [`pages`], in the JSON of a gateway.
+fn gateway(statuses: &[u16]) -> Vec<(String, Meddling)> {
+    let refused = |status: &u16| {
+        let reply = Reply::json(*status, &json!({"error": "refused", "message": "x"}));
+        let meddling = Meddling::Instead(reply.header("retry-after", "3600"));
+        (format!("json-{status}"), meddling)
+    };
+    statuses.iter().map(refused).collect()
+}
+
 /// HubSpot's own refusals of a token: it is no good, or lacks a scope.
 pub(super) fn hubspot_denials() -> Vec<(String, Meddling)> {
     let denied = |status: u16, category: &str| {
@@ -71,11 +81,17 @@ pub(super) fn hubspot_denials() -> Vec<(String, Meddling)> {
 
 /// Google's own.
 fn google_denials() -> Vec<(String, Meddling)> {
-    let denied = |code: u16, status: &str| {
-        let error = json!({"error": {"code": code, "message": "x", "status": status}});
-        (format!("denied-{code}"), Meddling::Instead(Reply::json(code, &error)))
+    let denied = |name: &str, code: u16, status: &str, details: Value| {
+        let error = json!({"error": {"code": code, "message": "x", "status": status, "details": details}});
+        (format!("denied-{name}"), Meddling::Instead(Reply::json(code, &error)))
     };
-    vec![denied(401, "UNAUTHENTICATED"), denied(403, "PERMISSION_DENIED")]
+    let off = json!([{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED", "domain": "googleapis.com"}]);
+    vec![
+        denied("token", 401, "UNAUTHENTICATED", json!([])),
+        denied("access", 403, "PERMISSION_DENIED", json!([])),
+        denied("off", 403, "PERMISSION_DENIED", off),
+        denied("path", 404, "NOT_FOUND", json!([])),
+    ]
 }
 
 /// What something in between says in place of HubSpot, that reads like an answer and holds nothing.
@@ -161,7 +177,12 @@ fn with_deals(stage: &Stage, clicks: &[&str]) -> Vec<(String, String)> {
 #[test]
 fn one_contact_that_every_read_fails_with_holds_up_no_other() {
     let known = failures().into_iter().chain(filters()).chain([empty()]);
-    for (name, meddling) in known.map(named).chain(pages(&[404, 429])).chain(hubspot_denials()) {
+    for (name, meddling) in known
+        .map(named)
+        .chain(pages(&[404, 429]))
+        .chain(gateway(&[403, 429]))
+        .chain(hubspot_denials())
+    {
         let (stage, meddler) = stage(&format!("unread-{name}"));
         crowd(&stage, 20);
         let id = stage.contact(&[("customer", ago(3600))], Some(POISON), &json!({}));

@@ -89,6 +89,9 @@ fn denied(status: u16, category: &str) -> Reply {
 #[case::blocked("search-403", Reply::new(403, "text/html", "<html>blocked</html>"))]
 #[case::no_token("search-denied-401", denied(401, "INVALID_AUTHENTICATION"))]
 #[case::no_scope("search-denied-403", denied(403, "MISSING_SCOPES"))]
+#[case::forbidden("search-forbidden", denied(403, "FORBIDDEN"))]
+#[case::not_found("search-not-found", denied(404, "OBJECT_NOT_FOUND"))]
+#[case::a_gateway("search-gateway", Reply::json(429, &json!({"error": "refused"})).header("retry-after", "3600"))]
 #[case::broken_off("search-lost", Reply::new(200, "application/json", "{\"total\":").of_length(9_999))]
 fn contacts_that_a_filter_keeps_from_searches_hold_up_nobody(#[case] name: &str, #[case] reply: Reply) {
     let mut stage = stage(name);

@@ -196,9 +196,16 @@ impl<'a> Work<'a> {
         show_actions(self.ctx, &self.account.key, &self.owner, own.as_slice());
     }
 
-    /// A call failed that changed nothing.
+    /// A call failed that changed nothing. What Google denies here it may deny this event alone, or whoever asks may send
+    /// conversions and not this: the account's controller asks for itself whether it is let in.
     pub fn failed_call(&self, why: &'static str, error: &UpstreamError) -> ActionOutcome {
-        self.ctx.registry.ad_account_fault(&self.account.key, error);
+        let account = &self.account.key;
+        match error.cause {
+            // It reads the customer and the actions often enough.
+            Cause::AccessDenied => {}
+            _ if error.needs_a_person() => self.ctx.registry.ad_account_refused(account),
+            _ => self.ctx.registry.ad_account_fault(account, error),
+        }
         let wait = error
             .retry_after
             .and_then(|d| Duration::try_from(d).ok())

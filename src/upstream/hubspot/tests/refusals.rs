@@ -25,6 +25,14 @@ async fn refusing(text: &'static str, code: u16, category: &'static str) -> Benc
     bench
 }
 
+fn search() -> ContactSearch {
+    ContactSearch {
+        any_since: vec![("lastmodifieddate".to_owned(), jiff::Timestamp::UNIX_EPOCH)],
+        after: ContactId(77),
+        properties: Vec::new(),
+    }
+}
+
 /// Why a call of this kind fails that asks for record 77, or for form f. `None`: it does not, the record can't be read.
 async fn cause_of(bench: &Bench, kind: &str) -> Option<Cause> {
     let client = bench.client();
@@ -44,14 +52,7 @@ async fn cause_of(bench: &Bench, kind: &str) -> Option<Cause> {
         "address" => failed(client.read_by_email(&["77@example.com".to_owned()], &[]).await),
         "deal" => failed(client.read_deals(&[DealId(77)]).await),
         "links" => failed(client.deals_of(&[ContactId(77)]).await),
-        "search" => {
-            let search = ContactSearch {
-                any_since: vec![("lastmodifieddate".to_owned(), jiff::Timestamp::UNIX_EPOCH)],
-                after: ContactId(77),
-                properties,
-            };
-            failed(client.search_contacts(&search).await)
-        }
+        "search" => failed(client.search_contacts(&search()).await),
         _ => failed(client.list_submissions("f", None).await),
     };
     Some(error.cause)
@@ -106,4 +107,35 @@ async fn an_item_of_a_scope_counts_unless_the_same_call_for_nobody_is_answered()
             .await;
         assert_eq!(cause_of(&bench, "contact").await, cause);
     }
+}
+
+#[rstest::rstest]
+#[case(403, "FORBIDDEN", Cause::AccessDenied)]
+#[case(404, "OBJECT_NOT_FOUND", Cause::NotFound)]
+#[tokio::test]
+async fn a_search_that_is_denied_counts_unless_one_for_nobody_is_answered(
+    #[case] code: u16,
+    #[case] category: &'static str,
+    #[case] said: Cause,
+) {
+    let all = refusing("", code, category).await;
+    assert_eq!(cause_of(&all, "search").await, Some(said));
+    let one = refusing("77", code, category).await;
+    assert_eq!(cause_of(&one, "search").await, Some(Cause::Unavailable));
+}
+
+#[rstest::rstest]
+#[case(403, json!({ "error": "Forbidden" }))]
+#[case(429, json!({ "error": "rate_limited", "message": "slow down" }))]
+#[case(401, json!({ "status": "unauthorized" }))]
+#[tokio::test]
+async fn what_a_gateway_says_is_no_word_of_hubspots(#[case] code: u16, #[case] body: Value) {
+    let bench = Bench::new().await;
+    let page = status(code).insert_header("retry-after", "3600").set_body_json(body);
+    bench.post(SEARCH, page).await;
+    bench.post(LINKS, ok(&json!({ "results": [] }))).await;
+    let client = bench.client();
+    let error = failed(client.search_contacts(&search()).await);
+    assert!(error.code.is_none() && error.is_unexplained(), "{error:?}");
+    assert!(client.deals_of(&[ContactId(77)]).await.is_ok(), "nobody else waits");
 }
