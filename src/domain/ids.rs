@@ -19,11 +19,18 @@ pub struct ContactId(pub u64);
 impl ContactId {
     /// Stands for a contact that is not known (yet): HubSpot's ids begin at 1.
     pub const UNKNOWN: Self = Self(0);
+    /// An id that no contact has: HubSpot's have twelve digits or so. A question for it tells whether such questions are answered.
+    pub const NOBODY: Self = Self(9_007_199_254_740_991);
 }
 
 /// A HubSpot deal record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DealId(pub u64);
+
+impl DealId {
+    /// As [`ContactId::NOBODY`].
+    pub const NOBODY: Self = Self(ContactId::NOBODY.0);
+}
 
 /// A Google Ads conversion action; the same number is Data Manager's `productDestinationId`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

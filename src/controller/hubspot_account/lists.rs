@@ -100,7 +100,7 @@ impl ListReader<'_> {
                 DealAccess::Denied("it is not among the token's scopes".to_owned())
             });
         }
-        let read = match self.crm.read_deals(&[DealId(1)]).await {
+        let read = match self.crm.read_deals(&[DealId::NOBODY]).await {
             Ok(_) => Ok(DealAccess::Granted),
             Err(error) if is_denied(&error) => Ok(DealAccess::Denied(error.to_string())),
             Err(error) => Err(error),

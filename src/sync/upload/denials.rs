@@ -47,7 +47,7 @@ impl Uploader {
                 break;
             };
             if lets_in(&answer) {
-                let message = format!("{}; conversions of others are taken", failure.error.message);
+                let message = format!("{}; a conversion of nobody would be taken", failure.error.message);
                 return UpstreamError {
                     cause: Cause::Unavailable,
                     message,

@@ -1,6 +1,6 @@
 //! The client: authenticated calls, and the port on top of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,6 +49,8 @@ pub struct HubSpot {
     /// Contact properties that it does not give, and whoever is looking for one.
     pub(crate) withheld: Mutex<WithheldMemory>,
     pub(crate) hunting: tokio::sync::Mutex<()>,
+    /// When calls for nobody were answered last, by name.
+    pub(crate) answered_for_nobody: Mutex<BTreeMap<&'static str, Instant>>,
 }
 
 /// An authenticated call.
@@ -79,6 +81,7 @@ impl HubSpot {
             failed_searches: Mutex::default(),
             withheld: Mutex::default(),
             hunting: tokio::sync::Mutex::default(),
+            answered_for_nobody: Mutex::default(),
         }
     }
 

@@ -114,7 +114,8 @@ impl HubSpot {
                 let names = Names::of(&read.properties, &read.with_history);
                 match self.blame((&names, version), part.first().copied(), &error, ends).await {
                     Blame::Property => return Ok(None),
-                    Blame::Records => parts.isolate(true),
+                    Blame::Records => parts.isolate(),
+                    Blame::Perhaps => parts.isolate_for_nobody(),
                     Blame::Unknown => {}
                 }
             }

@@ -104,6 +104,11 @@ impl ErrorBody {
         self.is_category("MISSING_SCOPES")
     }
 
+    /// True where it says which limit was met, or that one was.
+    fn names_limit(&self) -> bool {
+        self.policy.is_some() || self.is_category("RATE_LIMITS")
+    }
+
     fn is_category(&self, category: &str) -> bool {
         self.category.as_deref() == Some(category)
     }
@@ -119,8 +124,8 @@ fn token_code(value: &Value) -> Option<String> {
 /// The table: status, category and policy of an answer, and what they mean (docs/reference/hubspot.md 8.2 and 8.3).
 fn classify_error(status: u16, body: &ErrorBody) -> Verdict {
     let (cause, again) = match status {
-        // Without a word of HubSpot's.
-        429 if body.category.is_none() && body.policy.is_none() => (Cause::RateLimited, Again::Soon),
+        // Without a limit that HubSpot names.
+        429 if !body.names_limit() => (Cause::RateLimited, Again::Soon),
         _ if status >= 400 && (status == 429 || body.is_category("RATE_LIMITS")) => {
             limited_cause(body.policy.as_deref())
         }
@@ -176,8 +181,10 @@ pub(crate) fn answer_error(
     );
     error.status = Some(status);
     error.retry_after = retry_after(headers, Timestamp::now());
+    let names_limit = parsed.names_limit();
     error.request_id = request_id(headers).or(parsed.request_id);
     error.code = match verdict.cause {
+        Cause::RateLimited | Cause::QuotaExhausted if !names_limit => None,
         Cause::RateLimited | Cause::QuotaExhausted => parsed.policy.or(parsed.category),
         _ => parsed.category,
     };

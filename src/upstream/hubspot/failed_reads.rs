@@ -3,17 +3,23 @@
 //! of a batch are asked for, and a record that fails alone is asked for alone from then on, so that it holds up no other.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::items::{Parts, may_pass};
-use crate::ports::UpstreamError;
 use crate::ports::crm::Unreadable;
+use crate::ports::{Cause, UpstreamError};
 
 /// So many failures of a batch in a row are left to pass.
 const TO_PASS: u32 = 2;
 /// Marks a record that failed alone while others were answered.
 const ALONE: u32 = u32::MAX;
+/// So many that fail alone in this time are a flood.
+const FLOOD: usize = 16;
+const FLOOD_TIME: Duration = Duration::from_secs(10);
+/// So many calls may fail in a row, where one for nobody is answered, before that is a matter of all records.
+const MOST_IN_VAIN: usize = 100;
 /// Most records that are remembered.
 const MOST: usize = 10_000;
 
@@ -22,6 +28,10 @@ pub(crate) struct FailedReads<K> {
     failures: BTreeMap<K, u32>,
     /// A part of the last read was answered: where another one fails, it is for records of its own.
     answers: bool,
+    /// How many failed alone since when.
+    flood: Option<(Instant, usize)>,
+    /// How many calls have failed since one was answered.
+    in_vain: usize,
 }
 
 impl<K> Default for FailedReads<K> {
@@ -29,11 +39,28 @@ impl<K> Default for FailedReads<K> {
         Self {
             failures: BTreeMap::new(),
             answers: false,
+            flood: None,
+            in_vain: 0,
         }
     }
 }
 
 impl<K: Ord + Clone> FailedReads<K> {
+    /// One more has failed alone.
+    fn count_alone(&mut self, now: Instant) {
+        match &mut self.flood {
+            Some((since, count)) if now.duration_since(*since) < FLOOD_TIME => *count += 1,
+            flood => *flood = Some((now, 1)),
+        }
+    }
+
+    /// True while so many fail, and others are answered, that batches are not cut down: whoever else is in one waits for its turn
+    /// by itself, and nobody for the calls that it takes to find all of them.
+    fn is_flooded(&self, now: Instant) -> bool {
+        let many = |(since, count): (Instant, usize)| count >= FLOOD && now.duration_since(since) < FLOOD_TIME;
+        self.answers && self.flood.is_some_and(many)
+    }
+
     /// True for one that is asked for alone.
     fn goes_alone(&self, key: &K) -> bool {
         self.failures.get(key) == Some(&ALONE)
@@ -62,7 +89,7 @@ impl<K: Ord + Clone> FailedReads<K> {
 
     /// A read of these was answered.
     fn note_answered(&mut self, keys: &[K]) {
-        self.answers = true;
+        (self.answers, self.in_vain) = (true, 0);
         for key in keys {
             self.failures.remove(key);
         }
@@ -76,6 +103,8 @@ pub(crate) struct IsolatingRead<'a, I, K> {
     failed: &'a Mutex<FailedReads<K>>,
     /// What an input is remembered by.
     key: fn(&I) -> K,
+    /// The same call for nobody is answered.
+    for_nobody: bool,
 }
 
 impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
@@ -88,6 +117,7 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
             parts: Parts::isolating(together, alone, isolates),
             failed,
             key,
+            for_nobody: false,
         }
     }
 
@@ -95,9 +125,16 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         part.iter().map(self.key).collect()
     }
 
-    /// The part that has just failed did so for single inputs; `proved`: others have been answered since.
-    pub(crate) fn isolate(&mut self, proved: bool) {
-        self.parts.isolate(proved);
+    /// The part that has just failed did so for single inputs: another one has been answered since.
+    pub(crate) fn isolate(&mut self) {
+        self.parts.isolate(true);
+        self.failed.lock().answers = true;
+    }
+
+    /// It may have done so: the same call for nobody has been answered since. Where very many fail in a row, it is about all.
+    pub(crate) fn isolate_for_nobody(&mut self) {
+        self.parts.isolate(false);
+        self.for_nobody = true;
     }
 
     /// The quick retries of a part of which the caller would make so many: none where parts are cut down. A wrong turn shows with
@@ -119,15 +156,30 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
 
     /// A part was refused, or failed. The error, where it is not about single inputs.
     pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
+        if error.cause != Cause::TooLarge {
+            let (mut failed, now) = (self.failed.lock(), Instant::now());
+            if part.len() == 1 {
+                failed.count_alone(now);
+            } else if failed.is_flooded(now) {
+                self.parts.leave(part, &error);
+                return Ok(());
+            }
+        }
         if may_pass(&error) {
             let mut failed = self.failed.lock();
+            failed.in_vain = failed.in_vain.saturating_add(1);
             failed.note_failed(self.keys_of(part));
             // Of one alone nothing tells whether it is the reason.
             if failed.answers && part.len() > 1 {
                 self.parts.isolate(false);
             }
         }
+        let cause = error.clone();
         let refused = self.parts.part_refused(part, error);
+        if refused.is_err() && self.for_nobody && self.failed.lock().in_vain < MOST_IN_VAIN {
+            self.parts.leave_all(part, &cause);
+            return Ok(());
+        }
         self.failed.lock().answers &= refused.is_ok();
         refused
     }
@@ -168,7 +220,6 @@ fn note_all_alone<K: Ord + Clone>(failed: &Mutex<FailedReads<K>>, keys: Vec<K>) 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::ports::Cause;
 
     /// Reads these once, where everything fails that `breaks`; what was asked for, and what cannot be read.
     fn read(
@@ -217,6 +268,38 @@ mod tests {
             read(&failed, &[1, 3], |_| false),
             (all, Some(vec![])),
             "again with others"
+        );
+    }
+
+    #[test]
+    fn where_very_many_fail_batches_are_not_cut_down() {
+        let failed = Mutex::default();
+        let poison = |part: &[u64]| part.iter().any(|id| *id > 100);
+        let batch: Vec<u64> = (91..=91 + 10 + FLOOD as u64).collect();
+        for _ in 0..TO_PASS {
+            assert_eq!(read(&failed, &batch, poison).1, None);
+        }
+        let (asked, unreadable) = read(&failed, &batch, poison);
+        assert_eq!(
+            unreadable.map(|all| all.len()),
+            Some(1 + FLOOD),
+            "all are found: {asked:?}"
+        );
+        let another: Vec<u64> = (1..=49).chain([200]).collect();
+        let (asked, unreadable) = read(&failed, &another, poison);
+        assert_eq!(asked, std::slice::from_ref(&another));
+        assert_eq!(unreadable, Some(another.clone()), "each waits for its turn");
+        assert_eq!(
+            read(&failed, &another[..49], poison).1,
+            Some(vec![]),
+            "and is given then"
+        );
+        failed.lock().flood = None;
+        failed.lock().answers = false;
+        assert_eq!(
+            read(&failed, &another, poison).1,
+            None,
+            "nothing was answered: it is about none"
         );
     }
 

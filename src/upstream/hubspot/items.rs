@@ -135,6 +135,8 @@ impl<I: Ord + Clone> Open<I> {
 pub(crate) struct Parts<I> {
     open: Vec<Vec<I>>,
     refused: Vec<(I, UpstreamError)>,
+    /// Inputs of parts that were not cut down.
+    left: Vec<(I, UpstreamError)>,
     several: bool,
     /// Failures that may pass are taken for those of single inputs too.
     isolates: bool,
@@ -148,6 +150,7 @@ impl<I: Ord + Clone> Parts<I> {
             several: inputs.len() > 1,
             open: vec![inputs],
             refused: Vec::new(),
+            left: Vec::new(),
             isolates: false,
             in_vain: Some(0),
         }
@@ -194,6 +197,21 @@ impl<I: Ord + Clone> Parts<I> {
         self.in_vain = None;
     }
 
+    /// As [`Self::leave`], of this part and all that are still to be asked for.
+    pub(crate) fn leave_all(&mut self, part: &[I], error: &UpstreamError) {
+        self.leave(part, error);
+        for open in std::mem::take(&mut self.open) {
+            self.leave(&open, error);
+        }
+    }
+
+    /// A part was refused, and is not cut down: too much is of late, while others were answered. Its inputs cannot be read now.
+    pub(crate) fn leave(&mut self, part: &[I], error: &UpstreamError) {
+        self.in_vain = None;
+        self.left
+            .extend(part.iter().map(|input| (input.clone(), error.clone())));
+    }
+
     /// A part was refused. The error, where it is not about single inputs.
     pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
         let is_large = error.cause == Cause::TooLarge;
@@ -233,7 +251,7 @@ impl<I: Ord + Clone> Parts<I> {
         {
             return Err(self.refused.swap_remove(at).1);
         }
-        Ok(self.refused.into_iter().map(why).collect())
+        Ok(self.refused.into_iter().chain(self.left).map(why).collect())
     }
 
     /// The inputs whose reads failed each by itself, in a way that may pass.
@@ -248,7 +266,7 @@ impl<I: Ord + Clone> Parts<I> {
             .refused
             .iter()
             .filter(|(_, error)| error.cause == Cause::TooLarge || may_pass(error));
-        without.cloned().map(why).collect()
+        without.chain(&self.left).cloned().map(why).collect()
     }
 
     /// The inputs that were refused each by itself, without those that HubSpot found malformed while it answered for
@@ -260,7 +278,8 @@ impl<I: Ord + Clone> Parts<I> {
             return Err(self.refused.swap_remove(at).1);
         }
         let malformed = |error: &UpstreamError| proved && error.cause == Cause::Refused;
-        let others = self.refused.into_iter().filter(|(_, error)| !malformed(error));
+        let refused = self.refused.into_iter().filter(|(_, error)| !malformed(error));
+        let others = refused.chain(self.left);
         Ok(others.map(why).collect())
     }
 }

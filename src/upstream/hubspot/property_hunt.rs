@@ -19,9 +19,6 @@ use crate::domain::ids::ContactId;
 use crate::domain::withheld::WithheldProperties;
 use crate::ports::{UpstreamError, pulse};
 
-/// Whom probes ask for where nobody is known: that there is no such contact is an answer too.
-const ANYBODY: ContactId = ContactId(1);
-
 /// Names that are left out of a question, and the state of what is known of them.
 pub(crate) type LeftOut = (Option<Arc<BTreeSet<String>>>, u64);
 
@@ -61,8 +58,8 @@ impl HubSpot {
         let is_suspect = someone.is_some() && self.withheld.lock().witness.is_none();
         if blame == Blame::Unknown && is_suspect {
             // Whoever was asked for may be the very one that reads fail with.
-            let anybody = Box::pin(self.probe(ANYBODY, names, 0)).await;
-            blame = anybody.map_or(blame, |()| Blame::Records);
+            let nobody = Box::pin(self.probe(ContactId::NOBODY, names, 0)).await;
+            blame = nobody.map_or(blame, |()| Blame::Perhaps);
         }
         self.withheld.lock().note_verdict(blame, Instant::now());
         blame
@@ -73,7 +70,10 @@ impl HubSpot {
         let mut why = String::new();
         let (mut hunt, witness) = {
             let mut memory = self.withheld.lock();
-            (memory.take_hunt(names), memory.witness.or(someone).unwrap_or(ANYBODY))
+            (
+                memory.take_hunt(names),
+                memory.witness.or(someone).unwrap_or(ContactId::NOBODY),
+            )
         };
         loop {
             pulse::beat();
@@ -141,7 +141,7 @@ impl HubSpot {
     pub(crate) async fn ask_for_withheld(&self) {
         let (due, witness) = {
             let memory = self.withheld.lock();
-            (memory.due(Instant::now()), memory.witness.unwrap_or(ANYBODY))
+            (memory.due(Instant::now()), memory.witness.unwrap_or(ContactId::NOBODY))
         };
         let mut ends = None;
         for names in due {

@@ -107,7 +107,7 @@ impl HubSpot {
             match self.blame((&asked, version), None, &error, &mut ends).await {
                 Blame::Property => continue,
                 // Reads are answered with the same names: it may be searches that can't show one of them.
-                Blame::Records => {}
+                Blame::Records | Blame::Perhaps => {}
                 Blame::Unknown => return Err(error),
             }
             let page = self.search_around(&without(search, Some(&all)), &mut ends).await;

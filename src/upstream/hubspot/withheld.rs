@@ -88,6 +88,8 @@ pub(crate) enum Blame {
     Property,
     /// Records: the same is answered of another one.
     Records,
+    /// Records, perhaps: the same is answered where nobody is asked for. Of those that there are it proves nothing.
+    Perhaps,
     /// Neither, or nobody can tell.
     Unknown,
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Stage;
-use super::judge::{exactly, settled_within, transactions};
+use super::judge::{became, exactly, settled_within, transactions};
 use super::meddler::{Asked, Meddling, Reply};
 use super::stage::{Counts, ago};
+use super::{Stage, poison};
 
 /// So many good ones with each bad one.
 const GOOD: usize = 4;
@@ -69,4 +69,35 @@ fn a_stream_of_contacts_that_cannot_be_read_holds_up_no_other() {
     let all: BTreeSet<String> = transactions(&stage, "customer").into_iter().collect();
     let event = settled_within(&stage, "won", all.len(), Duration::from_mins(2));
     exactly(&stage, &event, &all);
+}
+
+/// More than two batches hold.
+const BURST: u32 = 120;
+
+#[test]
+fn a_burst_of_contacts_that_are_refused_holds_up_no_other() {
+    let (stage, meddler) = poison::stage("poison-burst");
+    let made: Vec<_> = (0..BURST).map(|i| became(i, &format!("bad-{i}"))).collect();
+    let ids = stage.post("/hubspot/contacts", &json!(made))["ids"].clone();
+    let bad: Vec<String> = ids
+        .as_array()
+        .expect("ids")
+        .iter()
+        .map(|id| format!("\"{}\"", id.as_str().expect("an id")))
+        .collect();
+    let reads = move |call: &Asked| call.path.contains("/contacts/batch/read") && bad.iter().any(|id| call.says(id));
+    let denied = json!({"status": "error", "category": "MISSING_SCOPES", "message": "x"});
+    let rule = meddler.always(reads, Meddling::Instead(Reply::json(403, &denied)));
+    stage.contact(&[("opportunity", ago(3600))], Some("click-o"), &json!({}));
+    stage.start_with_accounts();
+    for (name, lifecycle) in [("won", "customer"), ("opened", "opportunity")] {
+        stage.event(name, lifecycle, &json!({"startTime": ago(86_400 * 30)}));
+    }
+    stage.settled("opened", 1);
+    let fired = meddler.fired(rule);
+    assert!(fired < 2 * BURST as usize, "{fired} refused calls before others went");
+    stage.condition("hsa/acme", "Ready", "True", "");
+    meddler.lift(rule);
+    let event = settled_within(&stage, "won", BURST as usize, Duration::from_mins(2));
+    exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
 }

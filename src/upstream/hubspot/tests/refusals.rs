@@ -128,6 +128,7 @@ async fn a_search_that_is_denied_counts_unless_one_for_nobody_is_answered(
 #[case(403, json!({ "error": "Forbidden" }))]
 #[case(429, json!({ "error": "rate_limited", "message": "slow down" }))]
 #[case(401, json!({ "status": "unauthorized" }))]
+#[case(429, json!({ "status": "error", "category": "INTERNAL_ERROR" }))]
 #[tokio::test]
 async fn what_a_gateway_says_is_no_word_of_hubspots(#[case] code: u16, #[case] body: Value) {
     let bench = Bench::new().await;
@@ -138,4 +139,35 @@ async fn what_a_gateway_says_is_no_word_of_hubspots(#[case] code: u16, #[case] b
     let error = failed(client.search_contacts(&search()).await);
     assert!(error.code.is_none() && error.is_unexplained(), "{error:?}");
     assert!(client.deals_of(&[ContactId(77)]).await.is_ok(), "nobody else waits");
+}
+
+#[tokio::test]
+async fn an_answer_for_nobody_proves_nothing_where_all_are_refused() {
+    let bench = Bench::new().await;
+    let respond = |request: &Request| {
+        let nobody = ContactId::NOBODY.to_string();
+        if String::from_utf8_lossy(&request.body).contains(&nobody) {
+            return ok(&json!({ "results": [] }));
+        }
+        status(403).set_body_json(json!({ "category": "MISSING_SCOPES", "message": "no" }))
+    };
+    Mock::given(method("POST"))
+        .and(path(READ))
+        .respond_with(respond)
+        .mount(&bench.server)
+        .await;
+    let read = ContactRead {
+        ids: (10..60).map(ContactId).collect(),
+        properties: Vec::new(),
+        with_history: Vec::new(),
+    };
+    let client = bench.client();
+    let mut told = None;
+    for _ in 0..20 {
+        match client.read_contacts(&read).await {
+            Ok(batch) => assert_eq!(batch.unreadable.len(), 50, "they wait by themselves"),
+            Err(error) => told = Some(error.message),
+        }
+    }
+    assert!(told.is_some_and(|told| told.contains("MISSING_SCOPES")));
 }
