@@ -191,7 +191,10 @@ async fn the_dashboard_says_where_its_page_is_until_it_is_interrupted() {
     };
     let (line, address) = tokio::task::spawn_blocking(run).await.unwrap();
     let shown = line
-        .replace("ops/working", "adconversion-system/adconversion-operator-0")
+        .replace(
+            "ops/working",
+            "adconversion-system/adconversion-operator-7d9c6b5f48-x2x7k",
+        )
         .replace(&address, "127.0.0.1:40123");
     readme_shows("adconversion dashboard", &shown);
 }
