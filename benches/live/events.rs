@@ -230,7 +230,7 @@ fn watch_rest(stand: &Stand) -> f64 {
 fn time_start(stand: &Stand) -> f64 {
     stand.stop_operator();
     stand.clear_calls();
-    let writes = stand.kubernetes_writes();
+    let (writes, before) = (stand.kubernetes_writes(), stand.statuses());
     let begun = Instant::now();
     stand.start_operator(&[]);
     stand.wait("the first poll", LIMIT, || {
@@ -243,9 +243,23 @@ fn time_start(stand: &Stand) -> f64 {
         "    writes to Kubernetes            {:8}",
         stand.kubernetes_writes() - writes
     );
+    for (object, status) in &stand.statuses() {
+        let old = before.get(object);
+        if old != Some(status) {
+            println!("      {object}: {}", differences(old.unwrap_or(&Value::Null), status));
+        }
+    }
     println!(
         "    mutating calls of Google        {:8}",
         stand.calls("googleAds", ":mutate").0
     );
     start
+}
+
+/// Members that differ in two statuses.
+fn differences(old: &Value, new: &Value) -> String {
+    let members = new.as_object().into_iter().flatten();
+    let differ = members.filter(|(name, value)| old.get(name) != Some(value));
+    let names: Vec<_> = differ.map(|(name, _)| name.as_str()).collect();
+    names.join(", ")
 }

@@ -150,6 +150,19 @@ impl Stand {
         sum
     }
 
+    /// The statuses of all our objects, by kind and name.
+    pub fn statuses(&self) -> BTreeMap<String, Value> {
+        let kinds = "adconversionevents,googleadsaccounts,hubspotaccounts";
+        let list = self.plane.client().must(&["get", kinds, "--output", "json"]);
+        let list: Value = serde_json::from_str(&list.expect("our objects")).expect("a list");
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let name = |item: &Value| format!("{} {}", item["kind"], item["metadata"]["name"]).replace('"', "");
+        items
+            .into_iter()
+            .map(|item| (name(&item), item["status"].clone()))
+            .collect()
+    }
+
     /// Memory of the operator in MB: what it holds now, the most it ever held, and its program's share of that.
     pub fn memory(&self) -> (f64, f64, f64) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.operator_pid())).expect("its status");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use adconversion_operator::api::AdNetwork;
@@ -12,10 +12,13 @@ use adconversion_operator::ports::ledger::{Ledger, Sender};
 use adconversion_operator::registry::Registry;
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::supervisor;
+use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::{Now, Sink, google, set_up, settings, tally};
 
+/// Names a PostgreSQL server whose user may create schemas: the ledgers are there, not in files.
+const SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 const LIMIT: Duration = Duration::from_mins(5);
 
 /// Peak resident memory of this process, in MB.
@@ -57,7 +60,10 @@ fn once(count: usize, round: usize) -> Duration {
 }
 
 async fn measure(count: usize, directory: &Path) -> Duration {
-    let url = format!("sqlite://{}", directory.join("ledger.db").display());
+    let url = match std::env::var(SERVER) {
+        Ok(server) => new_schema(&server).await,
+        Err(_) => format!("sqlite://{}", directory.join("ledger.db").display()),
+    };
     let ledger: Arc<dyn Ledger> = Arc::new(SqlLedger::open(&url).await.expect("a ledger"));
     let (registry, _wakes) = Registry::new();
     let sink = Arc::new(Sink::default());
@@ -92,4 +98,14 @@ async fn measure(count: usize, directory: &Path) -> Duration {
     let counts: Vec<_> = counts.iter().map(|c| (c.outcome, c.count)).collect();
     assert_eq!(counts, [(Outcome::Uploaded, count as u64)], "all of them, once each");
     took
+}
+
+/// The URL of a new schema at the server.
+async fn new_schema(server: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("path_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut connection = sqlx::PgConnection::connect(server).await.expect("a connection");
+    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {name}"));
+    sqlx::raw_sql(create).execute(&mut connection).await.expect("a schema");
+    format!("{server}?options=-csearch_path%3D{name}")
 }

@@ -1,13 +1,17 @@
 //! An index: what would be found by going through all, found by a key.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Values by the keys that they are looked for under. A value stands under any number of keys, and is found under exactly
 /// those that it was last given.
+///
+/// Keys and values are there once each: with ten thousand events this is one of the largest things in memory.
 #[derive(Debug)]
 pub struct Index<K, V> {
-    values: BTreeMap<K, BTreeSet<V>>,
-    keys: BTreeMap<V, BTreeSet<K>>,
+    /// In their order.
+    values: BTreeMap<Arc<K>, Vec<Arc<V>>>,
+    keys: BTreeMap<Arc<V>, Box<[Arc<K>]>>,
 }
 
 impl<K, V> Default for Index<K, V> {
@@ -19,25 +23,41 @@ impl<K, V> Default for Index<K, V> {
     }
 }
 
-impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
+impl<K: Ord, V: Ord + Clone> Index<K, V> {
     /// Puts a value under these keys and no others.
     pub fn set(&mut self, value: &V, keys: BTreeSet<K>) {
         // Most values that are set again have the same keys.
-        if self.keys.get(value) == Some(&keys) {
+        let before = self.keys.get(value);
+        if before.is_some_and(|before| before.iter().map(Arc::as_ref).eq(&keys)) {
             return;
         }
         self.remove(value);
-        for key in &keys {
-            self.values.entry(key.clone()).or_default().insert(value.clone());
+        let value = Arc::new(value.clone());
+        let keys = keys.into_iter().map(|key| self.put(key, &value)).collect();
+        self.keys.insert(value, keys);
+    }
+
+    /// Puts a value under one more key; the key as it is kept.
+    fn put(&mut self, key: K, value: &Arc<V>) -> Arc<K> {
+        let known = self.values.get_key_value(&key).map(|(known, _)| Arc::clone(known));
+        let key = known.unwrap_or_else(|| Arc::new(key));
+        let values = self
+            .values
+            .entry(Arc::clone(&key))
+            .or_insert_with(|| Vec::with_capacity(1));
+        if let Err(place) = values.binary_search(value) {
+            values.insert(place, Arc::clone(value));
         }
-        self.keys.insert(value.clone(), keys);
+        key
     }
 
     /// Takes a value out.
     pub fn remove(&mut self, value: &V) {
         for key in self.keys.remove(value).unwrap_or_default() {
             if let Some(values) = self.values.get_mut(&key) {
-                values.remove(value);
+                if let Ok(place) = values.binary_search_by(|known| known.as_ref().cmp(value)) {
+                    values.remove(place);
+                }
                 if values.is_empty() {
                     self.values.remove(&key);
                 }
@@ -47,7 +67,7 @@ impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
 
     /// The values under a key, in their order.
     pub fn get(&self, key: &K) -> impl Iterator<Item = &V> {
-        self.values.get(key).into_iter().flatten()
+        self.values.get(key).into_iter().flatten().map(Arc::as_ref)
     }
 
     /// True if a value stands under the key.
@@ -57,12 +77,13 @@ impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
 
     /// True if this value stands under the key.
     pub fn is_under(&self, key: &K, value: &V) -> bool {
-        self.keys.get(value).is_some_and(|keys| keys.contains(key))
+        let keys = self.keys.get(value);
+        keys.is_some_and(|keys| keys.iter().any(|known| known.as_ref() == key))
     }
 
     /// All values that were set, those without a key too.
     pub fn all(&self) -> impl Iterator<Item = &V> {
-        self.keys.keys()
+        self.keys.keys().map(Arc::as_ref)
     }
 }
 

@@ -193,14 +193,17 @@ impl Registry {
     /// Writes an event; the sync loops start or change its work.
     pub fn set_event(&self, event: Event) {
         let changed = self.with_state_mut(|s| {
-            let changed = s.events.get(&event.key).is_none_or(|known| **known != event);
+            // The loops hold the one that is there.
+            if s.events.get(&event.key).is_some_and(|known| **known == event) {
+                return false;
+            }
             let accounts = [
                 Account::Google(event.google.clone()),
                 Account::HubSpot(event.hubspot.clone()),
             ];
             s.users.set(&event.key, accounts.into());
             s.events.insert(event.key.clone(), Arc::new(event));
-            changed
+            true
         });
         if changed {
             self.bump_version();

@@ -25,8 +25,8 @@ pub struct Health {
     pub last_success: Option<Timestamp>,
     /// Since when every try has failed; `None` while it works.
     pub failing_since: Option<Timestamp>,
-    /// What failed last, while failing.
-    pub error: Option<ErrorNote>,
+    /// What failed last, while failing. In a place of its own: it is rare, and there are four of these for each event.
+    pub error: Option<Box<ErrorNote>>,
 }
 
 impl Health {
@@ -45,7 +45,7 @@ impl Health {
     pub fn record_failure(&mut self, note: ErrorNote) -> bool {
         let changed = self.failing_since.is_none();
         self.failing_since.get_or_insert(note.time);
-        self.error = Some(note);
+        self.error = Some(Box::new(note));
         changed
     }
 }
@@ -84,7 +84,7 @@ pub struct EventReport {
     /// What Google reports about the requests it has accepted.
     pub poll: Health,
     /// Google takes nothing.
-    pub refused: Option<Refused>,
+    pub refused: Option<Box<Refused>>,
     /// Google has taken something since the process started.
     pub taken: bool,
     /// The ledger, while it fails.
@@ -148,15 +148,15 @@ impl EventReport {
             code: code.clone(),
             since,
         };
-        let news = self.refused.as_ref() != Some(&next);
-        self.refused = Some(next);
+        let news = self.refused.as_deref() != Some(&next);
+        self.refused = Some(Box::new(next));
         news
     }
 
     /// Notes that rows were taken; true if a refusal ends by it, or may.
     pub fn record_taken(&mut self, at: RefusedAt, via: &'static str) -> bool {
         let first = !std::mem::replace(&mut self.taken, true);
-        let ends = |refused: &mut Refused| refused.at == at || refused.via != via;
+        let ends = |refused: &mut Box<Refused>| refused.at == at || refused.via != via;
         self.refused.take_if(ends).is_some() || first
     }
 

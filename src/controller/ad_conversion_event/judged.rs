@@ -45,7 +45,7 @@ impl<'a> Deref for Judged<'a> {
 fn worst_failure(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
     [&report.ledger, &report.feed, &report.upload, &report.poll]
         .into_iter()
-        .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
+        .find_map(|health| Some((health.error.as_deref()?, health.failing_since?)))
 }
 
 fn made_a_pass(facts: &Facts<'_>) -> bool {

@@ -25,8 +25,8 @@ pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, Str
         let why = match error.reason.as_str() {
             r if r == reason::RATE_LIMITED => reason::RATE_LIMITED,
             r if r == reason::LEDGER_FULL => reason::LEDGER_FULL,
-            _ if facts.report.ledger.error.as_ref() == Some(error) => reason::LEDGER_UNAVAILABLE,
-            _ if facts.report.feed.error.as_ref() == Some(error) => reason::SOURCE_UNAVAILABLE,
+            _ if facts.report.ledger.error.as_deref() == Some(error) => reason::LEDGER_UNAVAILABLE,
+            _ if facts.report.feed.error.as_deref() == Some(error) => reason::SOURCE_UNAVAILABLE,
             _ => reason::UPSTREAM_UNAVAILABLE,
         };
         return (Status::False, why, error.message.clone());

@@ -1,16 +1,20 @@
 //! The streams of events, asked for once: a pass over thousands of events would else ask the ledger about each.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::ids::{ObjectKey, PortalId};
+use super::pass::Member;
+use crate::domain::ids::PortalId;
 use crate::ports::ledger::{Ledger, LedgerError, StreamId, StreamRequest};
 use crate::ports::pulse;
 use crate::registry::Event;
 
 /// Streams of events whose action is known: these do not change as long as the question is the same.
 #[derive(Default)]
-pub(crate) struct KnownStreams(HashMap<ObjectKey, (StreamRequest, StreamId)>);
+pub(crate) struct KnownStreams {
+    portal: Option<PortalId>,
+    streams: BTreeMap<Member, StreamId>,
+}
 
 impl KnownStreams {
     /// The stream of each of these events, in their order. Others are forgotten.
@@ -20,21 +24,25 @@ impl KnownStreams {
         portal: PortalId,
         events: &[Arc<Event>],
     ) -> Result<Vec<StreamId>, LedgerError> {
-        let mut known = std::mem::take(&mut self.0);
+        let mut known = std::mem::take(&mut self.streams);
+        if self.portal.replace(portal) != Some(portal) {
+            known.clear();
+        }
         let mut streams = Vec::with_capacity(events.len());
         for event in events {
-            let action = event.action.as_ref().map(|action| action.key.clone());
-            let request = StreamRequest::new(event.key.clone(), event.uid.clone(), portal, &event.trigger, action);
-            let stream = match known.remove(&event.key) {
-                Some((asked, stream)) if asked == request => stream,
-                _ => {
-                    pulse::beat();
-                    ledger.stream_for(&request).await?
-                }
+            let member = Member::new(event);
+            let of_action = |(asked, _): &(Member, StreamId)| asked.action() == member.action();
+            let stream = if let Some((_, stream)) = known.remove_entry(&member).filter(of_action) {
+                stream
+            } else {
+                pulse::beat();
+                let (key, uid, action) = (event.key.clone(), event.uid.clone(), member.action().cloned());
+                let request = StreamRequest::new(key, uid, portal, &event.trigger, action);
+                ledger.stream_for(&request).await?
             };
             streams.push(stream);
-            if request.action.is_some() {
-                self.0.insert(event.key.clone(), (request, stream));
+            if member.action().is_some() {
+                self.streams.insert(member, stream);
             }
         }
         Ok(streams)

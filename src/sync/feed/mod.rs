@@ -29,7 +29,7 @@ use tracing::info;
 use self::detect::{ChangeDetector, PortalClock};
 use self::failure::{failure_pause, report_failure};
 use self::known_streams::KnownStreams;
-use self::pass::{Member, Pass, member_of};
+use self::pass::{Member, Pass};
 use self::scan::{FreshPoll, Scan, ScanFindings, SearchMode};
 use super::context::SyncContext;
 use super::failing::FailingParts;
@@ -37,10 +37,10 @@ use super::forms::FormReader;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::Cause;
-use crate::ports::ledger::{ActionKey, StreamId, Watermark};
+use crate::ports::ledger::{StreamId, Watermark};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
-use crate::registry::{ChangeDetection, Event, FeedReport, Notice, Readiness};
+use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
 use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked, date_entered, stage_bounds};
 use crate::sync::feed::read_history::ReadHistory;
 use crate::sync::withheld::{record_read, withheld_of};
@@ -58,7 +58,6 @@ pub struct Feed {
     detector: ChangeDetector,
     portal_clock: PortalClock,
     members: Vec<Member>,
-    actions: Vec<Option<ActionKey>>,
     /// Whose rows the last pass noted, and on which streams.
     served: BTreeMap<Member, StreamId>,
     streams: KnownStreams,
@@ -83,7 +82,6 @@ impl Feed {
             detector: ChangeDetector::default(),
             portal_clock: PortalClock::default(),
             members: Vec::new(),
-            actions: Vec::new(),
             served: BTreeMap::new(),
             streams: KnownStreams::default(),
             last_wide: None,
@@ -120,10 +118,7 @@ impl Feed {
                             () = stop.cancelled() => return,
                             () = tokio::time::sleep(LOOK_PAUSE) => changes.mark_unchanged(),
                         }
-                        if self.current_members() != self.members
-                            || self.current_actions() != self.actions
-                            || self.poll_interval() != self.last_interval
-                        {
+                        if self.has_other_members() || self.poll_interval() != self.last_interval {
                             break;
                         }
                     }
@@ -151,14 +146,18 @@ impl Feed {
         } else {
             vec![]
         };
-        events.iter().map(|event| member_of(event)).collect()
+        events.iter().map(Member::new).collect()
     }
 
-    /// Their actions: rows of an event move to the stream of its action once that is known, and the uploader follows.
-    fn current_actions(&self) -> Vec<Option<ActionKey>> {
-        let events = self.ctx.registry.events_of_hubspot(&self.key);
-        let key = |event: &Arc<Event>| Some(event.action.as_ref()?.key.clone());
-        events.iter().map(key).collect()
+    /// True if others take part than in the last pass, or if one of them has another action: rows of an event move to the
+    /// stream of its action once that is known, and the uploader follows.
+    fn has_other_members(&self) -> bool {
+        let now = self.current_members();
+        now != self.members
+            || !now
+                .iter()
+                .map(Member::action)
+                .eq(self.members.iter().map(Member::action))
     }
 
     fn poll_interval(&self) -> std::time::Duration {
@@ -171,7 +170,6 @@ impl Feed {
         let interval = self.poll_interval();
         self.last_interval = interval;
         self.members = self.current_members();
-        self.actions = self.current_actions();
         if self.members.is_empty() {
             self.look_for_deleted().await;
             return interval;
@@ -278,7 +276,7 @@ impl Feed {
     /// Where an event joins or comes back, or an action of another id takes the place of the old one, nothing that was
     /// read before counts for it.
     fn welcome_newcomers(&mut self, events: &[Tracked]) {
-        let newcomer = |t: &Tracked| match self.served.get(&member_of(&t.event)) {
+        let newcomer = |t: &Tracked| match self.served.get(&Member::new(&t.event)) {
             None => true,
             Some(stream) => *stream != t.stream && t.is_backfill(),
         };
@@ -287,7 +285,7 @@ impl Feed {
             self.portal_clock.forget_reached();
             self.last_wide = None;
         }
-        self.served = events.iter().map(|t| (member_of(&t.event), t.stream)).collect();
+        self.served = events.iter().map(|t| (Member::new(&t.event), t.stream)).collect();
     }
 
     fn is_wide(&self, now: Instant) -> bool {

@@ -35,7 +35,7 @@ use crate::sync::failing::FailingParts;
 use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked};
 use crate::sync::feed::clock::latest_plausible;
 use crate::sync::feed::failure::report_failure;
-use crate::sync::feed::pass::{Member, Pass, member_of};
+use crate::sync::feed::pass::{Member, Pass};
 use crate::sync::submissions::submission_key;
 
 /// What the feed knows of the forms in this life of the process.
@@ -133,7 +133,7 @@ impl FormReader {
                 Err(fault) => faults.push(fault),
             }
         }
-        let present: BTreeSet<Member> = all.iter().map(|t| member_of(&t.event)).collect();
+        let present: BTreeSet<Member> = all.iter().map(|t| Member::new(&t.event)).collect();
         self.served.retain(|m| present.contains(m));
         if faults.is_empty() && whole {
             self.probe.forms_read(general.map(|_| &whose), began);
@@ -153,7 +153,7 @@ impl FormReader {
         general: Option<FormReadDepth>,
         now: Instant,
     ) -> Option<FormRead> {
-        let newcomer = |t: &&Tracked| t.is_backfill() || !self.served.contains(&member_of(&t.event));
+        let newcomer = |t: &&Tracked| t.is_backfill() || !self.served.contains(&Member::new(&t.event));
         let joined = events.iter().any(newcomer);
         let pause = to_std(self.ctx.settings.enhancement_deadline / 4);
         let last = self.read_whole.get(form);

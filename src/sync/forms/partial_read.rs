@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::findings::{FormFindings, FormRead};
 use crate::ports::{Cause, UpstreamError};
 use crate::sync::feed::bounds::Tracked;
-use crate::sync::feed::pass::{Member, member_of};
+use crate::sync::feed::pass::Member;
 
 /// Pages of a form in one pass, of 50 submissions: ten seconds at the pace that HubSpot allows.
 const SHARE: usize = 100;
@@ -93,7 +93,7 @@ pub(super) fn in_turn<'a>(forms: &BTreeSet<&'a str>, first: Option<&str>) -> Vec
 }
 
 fn members_of(events: &[&Tracked]) -> BTreeSet<Member> {
-    events.iter().map(|t| member_of(&t.event)).collect()
+    events.iter().map(|t| Member::new(&t.event)).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::registry::Notice;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::feed::failure::report_failure;
-use crate::sync::feed::pass::member_of;
+use crate::sync::feed::pass::Member;
 use crate::sync::withheld::{record_read, withheld_of};
 
 impl FormReader {
@@ -25,7 +25,7 @@ impl FormReader {
     ) {
         self.failing.forget(form);
         self.report_success(events, &shown.new);
-        self.served.extend(events.iter().map(|t| member_of(&t.event)));
+        self.served.extend(events.iter().map(|t| Member::new(&t.event)));
         if read.depth == FormReadDepth::Whole {
             self.read_whole.insert(form.to_owned(), began);
         }

@@ -42,7 +42,7 @@ impl Unread {
             let note = self.0.values().find(of_event).map(|(_, note)| note.clone());
             let before = ctx.registry.event_report(&event.key).poll;
             match note {
-                Some(note) if before.error.as_ref() != Some(&note) => {
+                Some(note) if before.error.as_deref() != Some(&note) => {
                     ctx.registry
                         .update_report(&event.key, |report| report.record_failure(Side::Poll, note));
                 }
