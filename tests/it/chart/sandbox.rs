@@ -16,7 +16,7 @@ use xtask::{
     supervisor::{Spec, Supervisor},
 };
 
-use super::{chart, helm, helm_on, of_kind, render, the};
+use super::{chart, helm, helm_on, of_kind, parse, render, the};
 use crate::{
     e2e::stage::binary,
     support::cluster::{cluster, namespace},
@@ -332,6 +332,30 @@ fn the_credentials_are_where_the_operator_works() {
         "{}",
         output.stderr
     );
+}
+
+/// Whoever runs the sandbox without the chart has the same Secrets beside it.
+#[test]
+fn the_credentials_are_those_beside_the_sandbox() {
+    let said = |objects: &[Value]| -> BTreeMap<String, Value> {
+        let secrets = of_kind(objects, "Secret").into_iter();
+        let named = |secret: &Value| {
+            let metadata = &secret["metadata"];
+            [&metadata["namespace"], &metadata["name"]]
+                .map(|part| part.as_str().unwrap().to_owned())
+                .join("/")
+        };
+        secrets
+            .map(|secret| (named(secret), secret["stringData"].clone()))
+            .collect()
+    };
+    let of_chart = said(&render(&json!({"sandbox": {"enabled": true}})));
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/sandbox");
+    let beside = said(&parse(&fs::read_to_string(directory.join("credentials.yaml")).unwrap()));
+    assert_eq!(of_chart.len(), 2);
+    assert_eq!(beside, of_chart);
+    let page = fs::read_to_string(directory.join("README.md")).unwrap();
+    assert!(page.contains("--filename examples/sandbox/credentials.yaml"));
 }
 
 #[test]

@@ -37,7 +37,7 @@ const READY_LIMIT: Duration = Duration::from_mins(2);
 const SETTLE_LIMIT: Duration = Duration::from_mins(4);
 const USERS_NAMESPACE: &str = "marketing";
 /// The Secrets that `examples/accounts.yaml` names, with what the sandbox takes.
-const CREDENTIALS: &str = include_str!("credentials.yaml");
+const CREDENTIALS: &str = include_str!("../../../examples/sandbox/credentials.yaml");
 /// The event whose contact is explained.
 const EXPLAINED: &str = "became-customer";
 
