@@ -19,8 +19,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Subcommands {
-    /// Runs every check: format, spelling, workflows, dependencies, lints, build, tests, conformance. `--only image` adds the
-    /// container image
+    /// Runs every check: format, spelling, workflows, dependencies, lints, build, tests, conformance, the image's last stage.
+    /// `--only image` makes the whole image, from a release build
     Test {
         /// Runs this step and no other; may be repeated
         #[arg(long, value_enum, value_delimiter = ',')]

@@ -142,6 +142,7 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         Step::Test => test_command(root)?,
         Step::Postgres => return postgres::test(root, limit).map(|()| Outcome::Passed),
         Step::Conformance => return check_conformance(root).map(|()| Outcome::Passed),
+        Step::ImageStage => return check_image_stage(root).map(|()| Outcome::Passed),
         Step::Image => return check_image(root).map(|()| Outcome::Passed),
         Step::Spelling => checkers::spelling(root)?,
         Step::Workflows => checkers::workflows(root)?,
@@ -169,6 +170,14 @@ fn check_conformance(root: &Path) -> Result<(), Error> {
         Step::Conformance
     ));
     conformance::run(root, None)
+}
+
+fn check_image_stage(root: &Path) -> Result<(), Error> {
+    say(&format!(
+        "== {}: the Dockerfile's last stage with the programs of the tests, which run in it",
+        Step::ImageStage
+    ));
+    image::check_last_stage(root)
 }
 
 fn check_image(root: &Path) -> Result<(), Error> {
@@ -300,7 +309,7 @@ mod tests {
 
     #[test]
     fn steps_keep_their_order() {
-        assert_eq!(choose(&[], &[]), Step::ALL[..11], "without what takes too long");
+        assert_eq!(choose(&[], &[]), Step::ALL[..12], "without what takes too long");
         assert_eq!(choose(&[Step::Image], &[]), [Step::Image]);
         assert_eq!(choose(&[Step::Test, Step::Fmt], &[]), [Step::Fmt, Step::Test]);
         assert_eq!(
@@ -313,7 +322,8 @@ mod tests {
                 Step::Advisories,
                 Step::Build,
                 Step::Postgres,
-                Step::Conformance
+                Step::Conformance,
+                Step::ImageStage
             ]
         );
         assert_eq!(choose(&[Step::Fmt], &[Step::Fmt]), []);
@@ -323,6 +333,7 @@ mod tests {
     fn tests_are_blocked_by_what_they_need_only() {
         assert!(is_blocked(Step::Test, &[report(Step::Build, Outcome::Failed)]));
         assert!(!is_blocked(Step::Test, &[report(Step::Clippy, Outcome::Failed)]));
+        assert!(is_blocked(Step::ImageStage, &[report(Step::Build, Outcome::NotRun)]));
         assert!(!is_blocked(Step::Test, &[report(Step::Build, Outcome::Passed)]));
         assert!(!is_blocked(Step::Build, &[report(Step::Fmt, Outcome::Failed)]));
     }

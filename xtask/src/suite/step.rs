@@ -28,6 +28,8 @@ pub enum Step {
     Postgres,
     /// The tests' requests and the normalisation, judged by Google's own classes.
     Conformance,
+    /// The last stage of the container image with the programs of the tests, which run in it.
+    ImageStage,
     /// The container image, from a release build, and an end-to-end test with its programs. Only where it is asked for: it takes many
     /// minutes.
     Image,
@@ -35,7 +37,7 @@ pub enum Step {
 
 impl Step {
     /// All steps in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Fmt,
         Self::Spelling,
         Self::Workflows,
@@ -47,6 +49,7 @@ impl Step {
         Self::Test,
         Self::Postgres,
         Self::Conformance,
+        Self::ImageStage,
         Self::Image,
     ];
     /// Those that run only if they are named.
@@ -65,6 +68,7 @@ impl Step {
             Self::Test => "test",
             Self::Postgres => "postgres",
             Self::Conformance => "conformance",
+            Self::ImageStage => "image-stage",
             Self::Image => "image",
         }
     }
@@ -79,6 +83,8 @@ impl Step {
             Self::Test => 45,
             // Its parts have limits of their own, these together.
             Self::Conformance => 65,
+            // With buildah's installation, the first time.
+            Self::ImageStage => 20,
             Self::Image => 105,
         })
     }
@@ -86,7 +92,7 @@ impl Step {
     /// Steps whose failure leaves nothing to be learned from this one.
     pub(super) const fn needs(self) -> &'static [Self] {
         match self {
-            Self::Test | Self::Postgres => &[Self::Build, Self::ControlPlane],
+            Self::Test | Self::Postgres | Self::ImageStage => &[Self::Build, Self::ControlPlane],
             _ => &[],
         }
     }
