@@ -4,6 +4,9 @@ mod additions;
 mod admission;
 mod artifact_hub;
 mod contradictions;
+mod definitions;
+mod first_table;
+mod helm3;
 mod install;
 mod matrix;
 mod monitoring;
@@ -49,7 +52,10 @@ fn helm(arguments: &[&str], values: &Value) -> Output {
 
 /// The same in another namespace.
 pub fn helm_in(namespace: &str, arguments: &[&str], values: &Value) -> Output {
-    let mut command = Command::new(tools::helm().unwrap());
+    run_helm(Command::new(tools::helm().unwrap()), namespace, arguments, values)
+}
+
+fn run_helm(mut command: Command, namespace: &str, arguments: &[&str], values: &Value) -> Output {
     command.env_remove("KUBECONFIG").args(arguments).arg(chart());
     command.args(["--namespace", namespace, "--values", "-"]);
     process::run(command, Some(&values.to_string()), LIMIT).unwrap()

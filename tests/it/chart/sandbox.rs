@@ -204,6 +204,7 @@ fn the_examples_count_without_any_account() {
         "{uploaded:?} {counted:?}"
     );
     assert!(enhanced > 0, "no submission of the form was sent");
+    super::first_table::stands_in_the_readme(kubectl);
     plane.stop().unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! Building the binaries from pinned Go modules, once, with progress.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,11 +16,12 @@ const PROGRESS: Duration = Duration::from_secs(20);
 const BUILD_LIMIT: Duration = Duration::from_mins(40);
 const LOCK_LIMIT: Duration = Duration::from_hours(1);
 
-/// What is built by one `go build`: what a control plane needs comes first.
-const BATCHES: [&[Tool]; 3] = [
+/// What is built by one `go build`: what a control plane needs comes first, and no two have the same name of a file.
+const BATCHES: [&[Tool]; 4] = [
     &[Tool::Etcd],
     &[Tool::KubeApiserver, Tool::Kubectl],
     &[Tool::KubeControllerManager, Tool::Helm],
+    &[Tool::Helm3],
 ];
 
 /// Builds the tools that are still missing under `cache/bin`. Two builders at
@@ -106,13 +108,23 @@ fn go_build(workspace: &Path, output: &Path, batch: &[Tool]) -> Command {
     command
 }
 
-/// Stripped, and with the version that the servers report: without it they call
-/// themselves v0.0.0.
+/// Stripped, and with the version that the servers report, and for which Helm 3 renders: without it the ones call themselves
+/// v0.0.0, and the other one takes it for 1.20.
 fn linker_flags(version: &str) -> String {
     let mut parts = version.trim_start_matches('v').split('.');
     let (major, minor) = (parts.next().unwrap_or("0"), parts.next().unwrap_or("0"));
     let package = "k8s.io/component-base/version";
-    format!("-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}")
+    let mut flags =
+        format!("-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}");
+    for package in ["pkg/chartutil", "pkg/lint/rules"] {
+        let package = format!("helm.sh/helm/v3/{package}");
+        // Writing to a string cannot fail.
+        let _ = write!(
+            flags,
+            " -X {package}.k8sVersionMajor={major} -X {package}.k8sVersionMinor={minor}"
+        );
+    }
+    flags
 }
 
 /// The file name `go build` gives a tool: the last path element that is no
@@ -120,6 +132,7 @@ fn linker_flags(version: &str) -> String {
 fn built_name(tool: Tool) -> &'static str {
     match tool {
         Tool::Etcd => "server",
+        Tool::Helm3 => "helm",
         other => other.name(),
     }
 }
@@ -216,14 +229,18 @@ impl Drop for Workspace {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn the_linker_sets_the_version() {
         let flags = linker_flags("v1.37.2");
         assert!(flags.contains("gitVersion=v1.37.2 "), "{flags}");
-        assert!(flags.contains("gitMajor=1 "), "{flags}");
-        assert!(flags.ends_with("gitMinor=37"), "{flags}");
+        assert!(flags.contains("gitMajor=1 -X"), "{flags}");
+        assert!(flags.contains("gitMinor=37 -X"), "{flags}");
+        assert!(flags.contains("chartutil.k8sVersionMajor=1 -X"), "{flags}");
+        assert!(flags.ends_with("rules.k8sVersionMinor=37"), "{flags}");
     }
 
     #[test]
@@ -231,6 +248,10 @@ mod tests {
         for tool in Tool::ALL {
             let batches = BATCHES.iter().filter(|batch| batch.contains(&tool));
             assert_eq!(batches.count(), 1, "{}", tool.name());
+        }
+        for batch in BATCHES {
+            let names: BTreeSet<_> = batch.iter().map(|tool| built_name(*tool)).collect();
+            assert_eq!(names.len(), batch.len(), "{names:?}");
         }
     }
 }

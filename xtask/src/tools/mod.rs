@@ -29,16 +29,19 @@ pub enum Tool {
     Kubectl,
     /// The chart installer.
     Helm,
+    /// The chart installer's major version before, which renders charts too.
+    Helm3,
 }
 
 impl Tool {
     /// All of them, in the order in which they are built.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
         Self::KubeControllerManager,
         Self::Helm,
+        Self::Helm3,
     ];
 
     /// File name of the program.
@@ -49,6 +52,7 @@ impl Tool {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
+            Self::Helm3 => "helm3",
         }
     }
 
@@ -60,6 +64,7 @@ impl Tool {
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
+            Self::Helm3 => "helm.sh/helm/v3/cmd/helm",
         }
     }
 
@@ -92,6 +97,11 @@ pub fn kubectl() -> Result<PathBuf, Error> {
 /// Path of helm, built if needed.
 pub fn helm() -> Result<PathBuf, Error> {
     path(Tool::Helm)
+}
+
+/// Path of Helm 3, built if needed.
+pub fn helm3() -> Result<PathBuf, Error> {
+    path(Tool::Helm3)
 }
 
 /// Path of one program, built if needed.
