@@ -1,6 +1,7 @@
 //! `deploy/`: what Argo CD, Flux, Kustomize and kube-state-metrics are given.
 
 mod argo_cd;
+mod definitions;
 mod install;
 
 use std::{fs, path::PathBuf};

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use xtask::{
     control_plane::{ControlPlane, Options},
+    go_tools,
     kubectl::Kubectl,
 };
 
-use super::{documents, of_kind, read};
+use super::{definitions::taken_by, documents, of_kind, read};
 use crate::chart;
 
 const RELEASE: &str = "adconversion-operator";
@@ -61,8 +62,8 @@ fn refused_without_the_namespace(kubectl: &Kubectl) {
 fn flux_finds_the_namespaces_that_its_release_needs() {
     let plane = plane();
     let kubectl = plane.client();
-    // What Flux itself acts on stays out: its kinds are not here.
-    let (own, others): (Vec<Value>, Vec<Value>) = documents(&read("flux/operator.yaml"))
+    // What Flux itself acts on comes last: nobody acts on it here.
+    let (mut own, others): (Vec<Value>, Vec<Value>) = documents(&read("flux/operator.yaml"))
         .into_iter()
         .partition(|document| document["apiVersion"].as_str().unwrap().contains(".toolkit.fluxcd.io/"));
     assert_eq!(own.len(), 2, "an OCIRepository and a HelmRelease");
@@ -72,6 +73,9 @@ fn flux_finds_the_namespaces_that_its_release_needs() {
     assert_eq!(release["metadata"]["namespace"], SYSTEM);
     install_and_use(kubectl, &release["spec"]["values"], false);
     refused_without_the_namespace(kubectl);
+    own.extend(documents(&read("flux/events.yaml")));
+    kubectl.must(&["create", "namespace", "flux-system"]).unwrap();
+    taken_by(kubectl, &go_tools::definitions_of_flux().unwrap(), &own);
     plane.stop().unwrap();
 }
 
@@ -92,5 +96,8 @@ fn argo_cd_makes_the_namespaces_that_its_release_needs() {
     let namespace = plane.client().json(&["get", "namespace", "marketing"]).unwrap();
     let options = &namespace["metadata"]["annotations"]["argocd.argoproj.io/sync-options"];
     assert_eq!(options, "Prune=false,Delete=false");
+    plane.client().must(&["create", "namespace", "argocd"]).unwrap();
+    let definition = go_tools::definition_of_argo_cd().unwrap();
+    taken_by(plane.client(), &definition, &applications);
     plane.stop().unwrap();
 }
