@@ -3,6 +3,9 @@
 //! Two sources: the account's own checks, and faults the sync loops met (some permissions show only when something is
 //! sent). A fault of the second kind stalls the account; after a while the sync loops may try once more while the account
 //! is still shown as stalled. Only a success, or quiet, takes it back: so it heals by itself and never flaps.
+//!
+//! A service may refuse for seconds what is good. Where credentials have worked, the first look after a stall comes soon, and each
+//! further one after twice the pause, at the latest once per probe interval.
 
 use std::time::Duration;
 
@@ -11,6 +14,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::backoff::backoff;
 use super::time::{later, to_signed};
 use crate::api::reasons::reason;
+
+/// The pause before the first look after credentials that have worked are refused.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+
+/// The pause after so many looks in a row have found a stall: doubling, at most `longest`.
+fn look_pause(looks: u32, longest: Duration) -> Duration {
+    let doubled = 1_u32.checked_shl(looks).unwrap_or(u32::MAX);
+    FIRST_LOOK.saturating_mul(doubled).min(longest)
+}
 
 /// What a fault means for the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,8 +88,17 @@ struct SyncFailure {
     fault: AccountFault,
     at: Timestamp,
     trying: Option<Timestamp>,
+    /// So many tries in a row have met it again.
+    tries: u32,
     /// When a limit or an outage last kept the sync loops from finding out.
     untold: Option<Timestamp>,
+}
+
+impl SyncFailure {
+    /// When the sync loops may try again.
+    fn next_try(&self, longest: Duration) -> Timestamp {
+        later(self.at, look_pause(self.tries, longest))
+    }
 }
 
 /// What is wrong with one account. Kept in memory: after a restart it is found out again.
@@ -108,6 +129,7 @@ impl AccountHealth {
         if let Some(own) = self.own.as_mut().filter(|own| own.fault.kind.stalls() && !stalls) {
             own.untold = Some(fault);
             own.last = now;
+            own.tries = own.tries.saturating_add(1);
             return;
         }
         let unproven = !stalls && self.is_unproven();
@@ -133,10 +155,16 @@ impl AccountHealth {
                 self.limited = Some((until, fault.message));
             }
             _ => {
+                let before = self.reported.take();
+                // What was under way when it was met is no try.
+                let tries = before.map_or(0, |before| {
+                    before.tries.saturating_add(u32::from(before.trying.is_some()))
+                });
                 self.reported = Some(SyncFailure {
                     fault,
                     at: now,
                     trying: None,
+                    tries,
                     untold: None,
                 });
             }
@@ -183,9 +211,9 @@ impl AccountHealth {
         self.own.as_ref().is_some_and(|own| own.unproven)
     }
 
-    /// Time passes. `success` is when the sync loops last succeeded. A reported fault is tried again after `interval`,
-    /// and forgotten after a success since then, or after another `interval` without one of either. An interval in which a
-    /// limit or an outage kept the sync loops from trying tells nothing, and another one begins.
+    /// Time passes. `success` is when the sync loops last succeeded. A reported fault is tried again after seconds, then with
+    /// growing pauses up to `interval`, and forgotten after a success since then, or after an `interval` without one of either. An
+    /// interval in which a limit or an outage kept the sync loops from trying tells nothing, and another one begins.
     pub fn tick(&mut self, now: Timestamp, interval: Duration, success: Option<Timestamp>) {
         self.forget_future(now);
         if self.limited.as_ref().is_some_and(|(until, _)| *until <= now) {
@@ -193,7 +221,7 @@ impl AccountHealth {
         }
         let Some(reported) = &mut self.reported else { return };
         match reported.trying {
-            None if later(reported.at, interval) <= now => reported.trying = Some(now),
+            None if reported.next_try(interval) <= now => reported.trying = Some(now),
             Some(begun) if success.is_some_and(|at| at > begun) => self.reported = None,
             Some(begun) if later(begun, interval) <= now => {
                 if self.limited.is_some() || reported.untold.is_some_and(|at| at >= begun) {
@@ -251,11 +279,14 @@ impl AccountHealth {
         !own_stalls && self.reported.as_ref().is_some_and(|reported| reported.trying.is_some())
     }
 
-    /// The earliest time of the next check; `None`: as planned. What needs a person is tried once per `probe`,
-    /// everything else with growing pauses up to `longest`, and never before the service allows it.
-    pub fn next_check(&self, probe: Duration, longest: Duration) -> Option<Timestamp> {
+    /// The earliest time of the next check; `None`: as planned. What needs a person is tried once per `probe`; where the credentials
+    /// have `worked`, soon at first and then with growing pauses up to it. Everything else is tried with growing pauses up to
+    /// `longest`. Nothing is tried before the service allows it.
+    pub fn next_check(&self, worked: bool, probe: Duration, longest: Duration) -> Option<Timestamp> {
         let own = self.own.as_ref()?;
-        let wait = if own.fault.kind.stalls() {
+        let wait = if own.fault.kind.stalls() && worked {
+            look_pause(own.tries.saturating_sub(1), probe)
+        } else if own.fault.kind.stalls() {
             probe
         } else {
             let longest = to_signed(longest);
@@ -272,10 +303,11 @@ impl AccountHealth {
 
     /// When [`Self::tick`] changes something next.
     pub fn next_tick(&self, interval: Duration) -> Option<Timestamp> {
-        let reported = self
-            .reported
-            .as_ref()
-            .map(|r| later(r.trying.unwrap_or(r.at), interval));
+        let next = |reported: &SyncFailure| match reported.trying {
+            Some(begun) => later(begun, interval),
+            None => reported.next_try(interval),
+        };
+        let reported = self.reported.as_ref().map(next);
         let limited = self.limited.as_ref().map(|(until, _)| *until);
         reported.into_iter().chain(limited).min()
     }

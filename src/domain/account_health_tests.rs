@@ -20,12 +20,15 @@ fn transient_failures_in_a_row_count_from_the_first() {
     health.check_failed(fault(FaultKind::Limited), at(1));
     health.check_failed(fault(FaultKind::Unavailable), at(3));
     assert_eq!(health.failing_since(), Some(at(0)));
-    assert_eq!(health.next_check(TEN, FIVE), Some(at(7)));
+    assert_eq!(health.next_check(false, TEN, FIVE), Some(at(7)));
     health.check_failed(fault(FaultKind::Denied), at(9));
     assert_eq!(health.failing_since(), Some(at(9)));
-    assert_eq!(health.next_check(TEN, FIVE), Some(at(609)));
+    assert_eq!(health.next_check(false, TEN, FIVE), Some(at(609)));
     health.check_succeeded();
-    assert_eq!((health.failing_since(), health.next_check(TEN, FIVE)), (None, None));
+    assert_eq!(
+        (health.failing_since(), health.next_check(false, TEN, FIVE)),
+        (None, None)
+    );
 }
 
 #[test]
@@ -36,25 +39,26 @@ fn nothing_is_asked_before_the_service_allows_it() {
         ..fault(FaultKind::Limited)
     };
     health.check_failed(limited, at(0));
-    assert_eq!(health.next_check(TEN, FIVE), Some(at(3600)));
+    assert_eq!(health.next_check(false, TEN, FIVE), Some(at(3600)));
 }
 
 #[test]
 fn a_reported_fault_is_tried_again_and_healed_by_a_success() {
     let mut health = AccountHealth::default();
     health.record_sync_failure(fault(FaultKind::Denied), at(0), TEN);
-    health.tick(at(599), TEN, Some(at(-5)));
+    health.tick(at(4), TEN, Some(at(-5)));
     assert!(!health.is_retrying() && health.fault_to_show().is_some());
-    assert_eq!(health.next_tick(TEN), Some(at(600)));
-    health.tick(at(600), TEN, Some(at(-5)));
+    assert_eq!(health.next_tick(TEN), Some(at(5)));
+    health.tick(at(5), TEN, Some(at(-5)));
+    assert_eq!(health.next_tick(TEN), Some(at(605)), "or nothing was sent");
     assert!(health.is_retrying(), "the uploader may try");
     assert!(
         health.fault_to_show().is_some(),
         "and the account is still shown as stalled"
     );
-    health.tick(at(605), TEN, Some(at(600)));
+    health.tick(at(10), TEN, Some(at(5)));
     assert!(health.fault_to_show().is_some(), "the success was before the trial");
-    health.tick(at(610), TEN, Some(at(605)));
+    health.tick(at(15), TEN, Some(at(10)));
     assert_eq!(health, AccountHealth::default());
 }
 
@@ -69,13 +73,60 @@ fn a_reported_fault_that_comes_back_stays_without_a_gap() {
 }
 
 #[test]
+fn credentials_that_have_worked_are_looked_at_soon_and_then_seldom() {
+    let waits = |worked: bool, other: FaultKind| {
+        let mut health = AccountHealth::default();
+        health.check_failed(fault(FaultKind::Credentials), at(0));
+        let mut waits = Vec::new();
+        let mut now = at(0);
+        for _ in 0..9 {
+            let next = health.next_check(worked, TEN, FIVE).unwrap();
+            waits.push(next.duration_since(now).as_secs());
+            now = next;
+            health.check_failed(fault(other), now);
+        }
+        waits
+    };
+    let grow = [5, 10, 20, 40, 80, 160, 320, 600, 600];
+    for kind in [STALLS.as_slice(), &PASSING].concat() {
+        assert_eq!(waits(true, kind), grow, "{kind:?}");
+        assert_eq!(waits(false, kind), [600; 9], "{kind:?}");
+    }
+    let mut health = AccountHealth::default();
+    health.check_failed(fault(FaultKind::Denied), at(0));
+    let probe = Duration::from_secs(3);
+    assert_eq!(
+        health.next_check(true, probe, FIVE),
+        Some(at(3)),
+        "at the latest once per interval"
+    );
+}
+
+#[test]
+fn what_loops_met_is_tried_soon_and_then_seldom() {
+    let mut health = AccountHealth::default();
+    let (mut now, mut waits) = (at(0), Vec::new());
+    for _ in 0..9 {
+        health.record_sync_failure(fault(FaultKind::Denied), now, TEN);
+        // Another one that was under way meanwhile.
+        health.record_sync_failure(fault(FaultKind::Denied), now, TEN);
+        let next = health.next_tick(TEN).unwrap();
+        health.tick(next, TEN, None);
+        assert!(health.is_retrying() && health.fault_to_show().is_some());
+        waits.push(next.duration_since(now).as_secs());
+        now = next;
+    }
+    assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 600, 600]);
+}
+
+#[test]
 fn a_reported_fault_is_forgotten_when_nothing_was_sent() {
     let mut health = AccountHealth::default();
     health.record_sync_failure(fault(FaultKind::Denied), at(0), TEN);
-    health.tick(at(600), TEN, None);
-    health.tick(at(1199), TEN, None);
+    health.tick(at(5), TEN, None);
+    health.tick(at(604), TEN, None);
     assert!(health.fault_to_show().is_some());
-    health.tick(at(1200), TEN, None);
+    health.tick(at(605), TEN, None);
     assert_eq!(health, AccountHealth::default());
 }
 
@@ -124,7 +175,7 @@ fn a_stall_ends_with_a_proof_only() {
             assert_eq!(health.check_obstacle().unwrap().kind, next);
             assert_eq!(health.quota_limit(), (next == FaultKind::Limited).then_some("Wait."));
             assert_eq!(
-                health.next_check(TEN, FIVE),
+                health.next_check(false, TEN, FIVE),
                 Some(at(4200)),
                 "the service asked to wait"
             );
@@ -260,6 +311,6 @@ fn a_clock_that_was_ahead_lengthens_no_wait() {
     health.check_failed(fault(FaultKind::Denied), ahead);
     health.record_sync_failure(fault(FaultKind::Denied), ahead, probe);
     health.tick(now, probe, None);
-    assert_eq!(health.next_check(probe, longest), Some(now + probe));
-    assert_eq!(health.next_tick(probe), Some(now + probe));
+    assert_eq!(health.next_check(false, probe, longest), Some(now + probe));
+    assert_eq!(health.next_tick(probe), Some(now + FIRST_LOOK));
 }

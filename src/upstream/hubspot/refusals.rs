@@ -14,6 +14,7 @@ use super::wire::Results;
 use crate::domain::ids::ContactId;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::body::Limit;
+use crate::upstream::http::text::bounded_message;
 
 /// For so long an answer for nobody counts: where many are refused, not each costs another call.
 const VERDICT: Duration = Duration::from_secs(5);
@@ -58,9 +59,47 @@ fn call_for_nobody(name: &str, version: &str) -> Option<(String, Option<Value>)>
     }
 }
 
+/// What the same call for nobody has brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ForNobody {
+    /// It is answered: the token is good for such calls.
+    Answered,
+    /// It is refused too, in HubSpot's own words: nothing that the first one asked for is the reason.
+    Refused,
+    /// It has no answer that tells anything (a limit, a failure that may pass, a page, no token to ask with), and why.
+    Open(String),
+}
+
+/// What a failed call for nobody of this name tells.
+fn judge_failure(error: &UpstreamError, name: &str) -> ForNobody {
+    let is_hubspots = error.code.is_some() && error.status.is_some();
+    match error.cause {
+        // That there is no such record is an answer, and so is that none can have such an id.
+        Cause::Refused if is_hubspots => ForNobody::Answered,
+        Cause::NotFound if is_hubspots && name != "search" => ForNobody::Answered,
+        Cause::CredentialsRejected | Cause::MissingScope | Cause::AccessDenied | Cause::NotFound if is_hubspots => {
+            ForNobody::Refused
+        }
+        _ => ForNobody::Open(error.without_request_id()),
+    }
+}
+
+/// What the rows of an answer for nobody tell.
+fn judge_rows(rows: &Results<IgnoredAny>) -> ForNobody {
+    let errors: Vec<ErrorBody> = rows.item_errors().iter().map(ErrorBody::from_value).collect();
+    if errors.iter().any(ErrorBody::blames_token) {
+        ForNobody::Refused
+    } else if errors.iter().any(ErrorBody::is_of_the_call) {
+        ForNobody::Open("a limit was met".to_owned())
+    } else {
+        ForNobody::Answered
+    }
+}
+
 impl HubSpot {
-    /// The failure of a call of this name. Where HubSpot blames the token and answers the same call for nobody right after it, it
-    /// is one that may pass, and that a part of the call may be the reason of.
+    /// The failure of a call of this name. Where HubSpot blames the token, it answers the same call for nobody right after it. Only
+    /// if it refuses that too, it means the token. If it answers, a part of the call may be the reason; if there is no answer, that is
+    /// open, and the next failure asks again. Both may pass.
     pub(crate) async fn weigh_refusal(
         &self,
         error: UpstreamError,
@@ -69,26 +108,38 @@ impl HubSpot {
         if !blames_token(&error, name) {
             return error;
         }
+        let Some(call) = call_for_nobody(name, self.api_version()) else {
+            return error;
+        };
         let is_recent = |at: &Instant| at.elapsed() < VERDICT;
         let known = self.answered_for_nobody.lock().get(name).is_some_and(is_recent);
-        if !known {
+        let verdict = if known {
+            ForNobody::Answered
+        } else {
             // Seldom, and large.
-            if !Box::pin(self.is_answered(name, bucket)).await {
-                return error;
+            Box::pin(self.ask_for_nobody((name, bucket), call)).await
+        };
+        let remark = match verdict {
+            ForNobody::Refused => return error,
+            ForNobody::Answered if known => "is answered".to_owned(),
+            ForNobody::Answered => {
+                self.answered_for_nobody.lock().insert(name, Instant::now());
+                "is answered".to_owned()
             }
-            self.answered_for_nobody.lock().insert(name, Instant::now());
-        }
+            ForNobody::Open(why) => format!("has no answer, so it is not known whether the token is meant ({why})"),
+        };
         UpstreamError {
             cause: Cause::Unavailable,
-            message: format!("{}; the same call for nobody is answered", error.message),
+            message: bounded_message(format!("{}; the same call for nobody {remark}", error.message)),
             ..error
         }
     }
 
-    async fn is_answered(&self, name: &'static str, bucket: Bucket) -> bool {
-        let Some((path, body)) = call_for_nobody(name, self.api_version()) else {
-            return false;
-        };
+    async fn ask_for_nobody(
+        &self,
+        (name, bucket): (&'static str, Bucket),
+        (path, body): (String, Option<Value>),
+    ) -> ForNobody {
         let body = body.map(|body| body.to_string());
         let call = Call {
             name,
@@ -97,18 +148,17 @@ impl HubSpot {
             path,
             body: body.as_deref(),
         };
-        let Ok(token) = self.auth.current_token(&self.transport, Purpose::Read).await else {
-            return false;
+        let token = match self.auth.current_token(&self.transport, Purpose::Read).await {
+            Ok(token) => token,
+            Err(error) => return ForNobody::Open(error.without_request_id()),
         };
-        // That there is no such record is an answer, and so is that none can have such an id.
-        let answer = match self.send_with(&token, &call, 0).await {
-            Ok(answer) => answer,
-            Err(error) => return error.code.is_some() && error.cause == Cause::Refused,
+        let rows: Result<Results<IgnoredAny>, _> = match self.send_with(&token, &call, 0).await {
+            Ok(answer) => answer.parse_rows(),
+            Err(error) => return judge_failure(&error, name),
         };
-        let rows: Result<Results<IgnoredAny>, _> = answer.parse_rows();
-        rows.is_ok_and(|rows| {
-            let mut errors = rows.item_errors().iter().map(ErrorBody::from_value);
-            !errors.any(|error| error.blames_token())
-        })
+        match rows {
+            Ok(rows) => judge_rows(&rows),
+            Err(error) => ForNobody::Open(error.without_request_id()),
+        }
     }
 }

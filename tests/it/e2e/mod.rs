@@ -8,6 +8,7 @@ mod again;
 mod alerts;
 mod answers;
 mod asked;
+mod brief_refusals;
 mod budget;
 mod checks;
 mod clicks_api;

@@ -49,8 +49,10 @@ pub struct AccountState {
     request: Option<String>,
     secret: Option<SecretVersion>,
     source: Source,
-    /// The credentials in use have worked.
+    /// The service knows the credentials in use.
     proven: Option<bool>,
+    /// A check of the account went through with them.
+    worked: Option<bool>,
     /// Since when Kubernetes refuses the Secret.
     refused: Option<Instant>,
     /// What is wrong.
@@ -79,7 +81,8 @@ impl AccountState {
         self.generation = generation;
         self.request = request;
         // The process before may have seen these credentials work.
-        self.proven.get_or_insert_with(|| have_worked(object.conditions()));
+        self.proven.get_or_insert_with(|| are_known(object.conditions()));
+        self.worked.get_or_insert_with(|| was_ready(object.conditions()));
         change
     }
 
@@ -137,7 +140,7 @@ impl AccountState {
         let source = secret.map_or(Source::Own, |name| Source::Secret(name.to_owned()));
         if self.source != Source::Unknown && self.source != source {
             self.secret = None;
-            self.proven = Some(false);
+            self.forget_credentials();
         }
         self.source = source;
     }
@@ -157,9 +160,14 @@ impl AccountState {
         }
     }
 
+    /// Nothing is known of the credentials that are used from now on.
+    const fn forget_credentials(&mut self) {
+        (self.proven, self.worked) = (Some(false), Some(false));
+    }
+
     /// The account's own check went through.
     pub fn check_succeeded(&mut self) {
-        self.proven = Some(true);
+        (self.proven, self.worked) = (Some(true), Some(true));
         self.health.check_succeeded();
     }
 
@@ -194,7 +202,7 @@ impl AccountState {
         self.refused = None;
         let changed = self.secret.as_ref() != Some(version);
         if changed && self.secret.is_some() {
-            self.proven = Some(false);
+            self.forget_credentials();
         }
         self.secret = Some(version.clone());
         changed
@@ -214,7 +222,7 @@ impl AccountState {
     fn secret_failed(&mut self, fault: AccountFault, now: Timestamp) {
         self.secret = None;
         if fault.kind == FaultKind::Credentials {
-            self.proven = Some(false);
+            self.forget_credentials();
         }
         self.health.check_failed(fault, now);
     }
@@ -246,8 +254,9 @@ impl AccountState {
     }
 
     fn next_check(&self, settings: &Settings) -> Option<Timestamp> {
+        let worked = self.worked == Some(true);
         self.health
-            .next_check(settings.stalled_probe_interval, settings.backoff_max)
+            .next_check(worked, settings.stalled_probe_interval, settings.backoff_max)
     }
 
     /// When to look again: at the next check of the Secret, or earlier if something is due.
@@ -270,8 +279,13 @@ impl AccountState {
     }
 }
 
-/// True if the conditions say that credentials have worked at some time.
-fn have_worked(conditions: &[Condition]) -> bool {
+/// True if by the conditions nothing was wrong when the process before ended.
+fn was_ready(conditions: &[Condition]) -> bool {
+    find_condition(conditions, condition::READY).is_some_and(|ready| ready.status == "True")
+}
+
+/// True if the conditions say that the service has known the credentials at some time.
+fn are_known(conditions: &[Condition]) -> bool {
     find_condition(conditions, condition::CREDENTIALS_VALID).is_some_and(|c| {
         c.status == "True" || [reason::TOKEN_REVOKED, reason::TOKEN_EXPIRED].contains(&c.reason.as_str())
     })
@@ -359,10 +373,10 @@ mod tests {
                 observed_generation: None,
                 last_transition_time: crate::api::Time(Timestamp::UNIX_EPOCH),
             };
-            have_worked(&[condition])
+            are_known(&[condition])
         };
         assert!(said("True", "TokenRefreshed") && said("False", "TokenRevoked"));
-        assert!(!said("False", "SecretInvalid") && !said("Unknown", "Progressing") && !have_worked(&[]));
+        assert!(!said("False", "SecretInvalid") && !said("Unknown", "Progressing") && !are_known(&[]));
     }
 
     #[test]

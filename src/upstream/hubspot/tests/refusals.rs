@@ -109,6 +109,54 @@ async fn an_item_of_a_scope_counts_unless_the_same_call_for_nobody_is_answered()
     }
 }
 
+/// Refuses record 77 in HubSpot's own words; nobody gets this answer.
+async fn open_for_nobody(code: u16, body: Value) -> Bench {
+    let bench = Bench::new().await;
+    let respond = move |request: &Request| {
+        let asked = String::from_utf8_lossy(&request.body);
+        let (code, body) = if asked.contains(&ContactId::NOBODY.to_string()) {
+            (code, body.clone())
+        } else {
+            (
+                403,
+                json!({ "status": "error", "category": "MISSING_SCOPES", "message": "no" }),
+            )
+        };
+        status(code).set_body_json(body)
+    };
+    Mock::given(wiremock::matchers::any())
+        .respond_with(respond)
+        .mount(&bench.server)
+        .await;
+    bench
+}
+
+#[rstest::rstest]
+#[case::down(503, json!({ "category": "INTERNAL_ERROR" }), Cause::Unavailable)]
+#[case::the_short_limit(429, json!({ "policyName": "SECONDLY" }), Cause::Unavailable)]
+#[case::the_limit_of_the_day(429, json!({ "policyName": "DAILY" }), Cause::Unavailable)]
+#[case::a_page(403, json!({ "error": "Forbidden" }), Cause::Unavailable)]
+#[case::a_login_page(401, json!({ "status": "unauthorized" }), Cause::Unavailable)]
+#[case::no_rows(200, json!("hello"), Cause::Unavailable)]
+#[case::a_limit_of_an_item(207, json!({ "results": [], "errors": [{ "category": "RATE_LIMITS" }] }), Cause::Unavailable)]
+#[case::the_token(401, json!({ "category": "INVALID_AUTHENTICATION" }), Cause::MissingScope)]
+#[case::the_scope(403, json!({ "category": "MISSING_SCOPES" }), Cause::MissingScope)]
+#[case::denied(403, json!({ "category": "FORBIDDEN" }), Cause::MissingScope)]
+#[case::the_scope_by_item(207, json!({ "results": [], "errors": [{ "category": "MISSING_SCOPES" }] }), Cause::MissingScope)]
+#[case::no_such_id(400, json!({ "category": "VALIDATION_ERROR" }), Cause::Unavailable)]
+#[tokio::test]
+async fn only_a_refusal_for_nobody_in_hubspots_own_words_confirms_one(
+    #[case] code: u16,
+    #[case] body: Value,
+    #[case] expected: Cause,
+) {
+    for kind in ["contact", "deal", "links", "search"] {
+        let bench = open_for_nobody(code, body.clone()).await;
+        let cause = cause_of(&bench, kind).await.unwrap_or(Cause::Unavailable);
+        assert_eq!(cause, expected, "{kind}");
+    }
+}
+
 #[rstest::rstest]
 #[case(403, "FORBIDDEN", Cause::AccessDenied)]
 #[case(404, "OBJECT_NOT_FOUND", Cause::NotFound)]
