@@ -77,7 +77,7 @@ impl Step {
         Duration::from_mins(match self {
             Self::Fmt => 2,
             // With the set-up of their programs, the first time.
-            Self::Spelling | Self::Workflows | Self::Dependencies | Self::Advisories => 20,
+            Self::Spelling | Self::Workflows | Self::Dependencies | Self::Advisories | Self::ImageStage => 20,
             Self::Clippy | Self::Build | Self::Postgres => 25,
             Self::ControlPlane => 40,
             Self::Test => 45,
