@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::command_error::CommandError;
 use super::process::Process;
@@ -65,7 +65,9 @@ pub(super) async fn wait_until_opened(
         };
         say_why(probes, &why, in_use && lease.is_some());
         let pause = if in_use {
-            if !waits {
+            if waits {
+                debug!(why, "still waiting for the ledger");
+            } else {
                 warn!(why, "waiting for the ledger, nothing is read or sent");
             }
             answered = Instant::now();

@@ -101,6 +101,7 @@ impl Restarts {
 mod tests {
     use std::collections::BTreeMap;
     use std::future::{Ready, ready};
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use parking_lot::Mutex;
     use tokio::time::Instant;
@@ -188,17 +189,24 @@ mod tests {
     #[tokio::test]
     async fn what_lasts_again_is_whole() {
         let seen = Arc::new(Seen::default());
-        let stop = CancellationToken::new();
-        let lasting = |broke: u32| async move {
-            assert!(broke > 0, "as the test wants it");
-            std::future::pending().await
+        let (begun, done) = (Arc::new(AtomicU32::new(0)), CancellationToken::new());
+        let (count, end) = (begun.clone(), done.clone());
+        let lasting = move |broke: u32| {
+            count.fetch_add(1, Ordering::Relaxed);
+            let end = end.clone();
+            async move {
+                assert!(broke > 0, "as the test wants it");
+                end.cancelled().await;
+                ControlFlow::Break(())
+            }
         };
-        let task = tokio::spawn(restarts(&seen).run_until_done(stop.clone(), lasting));
+        let task = tokio::spawn(restarts(&seen).run_until_done(CancellationToken::new(), lasting));
         until("it breaks", || !seen.signs.lock().is_empty()).await;
         until("it is whole", || seen.signs.lock().is_empty()).await;
-        tokio::time::sleep(LASTS * 5).await;
+        done.cancel();
+        task.await.unwrap();
         assert!(!seen.is_stuck());
         assert_eq!(seen.broke.lock().len(), 1);
-        task.abort();
+        assert_eq!(begun.load(Ordering::Relaxed), 2, "what lasts is left alone");
     }
 }

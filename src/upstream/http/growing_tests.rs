@@ -19,6 +19,13 @@ async fn holding(pool: &GrowingPool, bytes: usize) -> GrowingShare {
     share
 }
 
+/// All who hold a share have made no step for longer than the patience lasts.
+fn fall_silent(pool: &GrowingPool) {
+    for holder in pool.0.lock_holders().all.values_mut() {
+        holder.moved -= 2 * PATIENCE;
+    }
+}
+
 /// A reader whose service falls silent: it holds its share until it is given up.
 async fn silent(pool: Arc<GrowingPool>, bytes: usize) -> Short {
     let mut share = pool.share();
@@ -49,7 +56,7 @@ async fn whoever_makes_no_step_is_given_up_for_whoever_needs_the_room() {
 async fn whoever_waits_for_room_is_not_given_up_for_its_waiting() {
     let pool = pool();
     let mut early = holding(&pool, MIB).await;
-    tokio::time::sleep(2 * PATIENCE).await;
+    fall_silent(&pool);
     let crowd: Vec<_> = (0..2).map(|_| tokio::spawn(silent(Arc::clone(&pool), MIB))).collect();
     tokio::task::yield_now().await;
     let mut late = holding(&pool, MIB).await;
@@ -80,7 +87,9 @@ async fn nobody_is_given_up_while_there_is_room() {
     let pool = pool();
     let slow = holding(&pool, 2 * MIB).await;
     let other = holding(&pool, 2 * MIB).await;
-    tokio::time::sleep(2 * PATIENCE).await;
+    fall_silent(&pool);
+    let third = holding(&pool, 2 * MIB).await;
+    assert!(!third.given_up.is_cancelled());
     assert!(!slow.given_up.is_cancelled() && !other.given_up.is_cancelled());
 }
 

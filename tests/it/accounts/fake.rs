@@ -32,6 +32,8 @@ pub struct World {
     pub hubspot_clients: AtomicU32,
     pub google_clients: AtomicU32,
     pub google_reads: AtomicU32,
+    /// How often a portal was read: once in each check of a HubSpot account.
+    pub hubspot_checks: AtomicU32,
     /// Tokens given up: of HubSpot and of Google.
     pub hubspot_dropped: AtomicU32,
     pub google_dropped: AtomicU32,
@@ -51,6 +53,7 @@ impl World {
             hubspot_clients: AtomicU32::new(0),
             google_clients: AtomicU32::new(0),
             google_reads: AtomicU32::new(0),
+            hubspot_checks: AtomicU32::new(0),
             hubspot_dropped: AtomicU32::new(0),
             google_dropped: AtomicU32::new(0),
             used: Mutex::default(),
@@ -118,6 +121,7 @@ impl Crm for HubSpot {
         self.0.hubspot_dropped.fetch_add(1, Ordering::Relaxed);
     }
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {
+        self.0.hubspot_checks.fetch_add(1, Ordering::Relaxed);
         self.0.hubspot()?;
         Ok(Portal {
             id: PortalId(*self.0.portal.lock()),

@@ -267,6 +267,9 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
     let op = Operator::start("blip", &world).await;
     op.create::<GoogleAdsAccount>("acme", &json!({"customerId": "1234567890"}))
         .await;
+    op.secret("hs", &json!({"accessToken": "pat-secret-value"})).await;
+    op.create::<HubSpotAccount>("other", &json!({"credentialsSecretRef": {"name": "hs"}}))
+        .await;
     let ready = op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded"]).await;
     let since = find_condition(ready.conditions(), "Ready")
         .unwrap()
@@ -307,8 +310,10 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
     );
     let reads = world.google_reads.load(Ordering::Relaxed);
     let version = google_version(&op).await;
-    // Six times the interval: who is suspended gives no sign that could be waited for.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Who is suspended gives no sign that could be waited for: another account, checked as often, does.
+    let checks = world.hubspot_checks.load(Ordering::Relaxed);
+    let checked = async || is_so(world.hubspot_checks.load(Ordering::Relaxed) > checks + LOOKS);
+    until("checks of the other account", PATIENCE, checked).await;
     assert_eq!(
         world.google_reads.load(Ordering::Relaxed),
         reads,

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Stage;
+use super::judge::more_polls;
 use super::stage::{Counts, ago, condition, reason};
 
 #[test]
@@ -257,21 +258,7 @@ fn at_rest_nothing_is_written_and_only_polls_go_out() {
     stage.condition("adce/rest", "CountedForBidding", "True", "");
     let versions =
         || ["adce/rest", "hsa/acme", "gaa/acme"].map(|o| stage.get(o)["metadata"]["resourceVersion"].clone());
-    let (before, log) = (versions(), stage.admin("/requests?since=0"));
-    let polls = |log: &serde_json::Value| {
-        let all = log["requests"]
-            .as_array()
-            .or_else(|| log.as_array())
-            .cloned()
-            .unwrap_or_default();
-        all.into_iter()
-            .filter(|r| r["path"].as_str().is_some_and(|p| p.contains("/contacts/search")))
-            .count()
-    };
-    let seen = polls(&log);
-    stage.wait_for("six more polls", || {
-        let now = polls(&stage.admin("/requests?since=0"));
-        if now >= seen + 6 { Ok(()) } else { Err(json!(now)) }
-    });
+    let before = versions();
+    more_polls(&stage, 6);
     assert_eq!(before, versions(), "no write to Kubernetes at rest");
 }

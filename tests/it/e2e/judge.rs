@@ -158,3 +158,20 @@ pub fn calls(stage: &Stage, path: &str) -> Vec<(jiff::Timestamp, u64)> {
         })
         .collect()
 }
+
+/// Searches for contacts so far: at rest one in each pass of the feed.
+pub fn polls(stage: &Stage) -> usize {
+    let log = stage.admin("/requests?since=0&service=hubspot");
+    let all = log["requests"].as_array().or_else(|| log.as_array()).cloned();
+    let is_search = |r: &&Value| r["path"].as_str().is_some_and(|p| p.contains("/contacts/search"));
+    all.expect("a log").iter().filter(is_search).count()
+}
+
+/// Waits for so many more searches. What the operator has not done by then it does not do.
+pub fn more_polls(stage: &Stage, count: usize) {
+    let before = polls(stage);
+    stage.wait_for("more polls", || match polls(stage) {
+        now if now >= before + count => Ok(()),
+        now => Err(json!(now)),
+    });
+}

@@ -380,7 +380,11 @@ fn one_that_is_cut_off_from_the_database_makes_way() {
     each_once(&stage);
     // It is no candidate while it cannot reach the ledger, and says so.
     let one = stage.start_replica("one", &flags, None);
-    std::thread::sleep(Duration::from_secs(3));
+    stage.wait_for("it to look in vain", || {
+        let log = one.log();
+        let looked = log.contains("the ledger can't be reached");
+        if looked { Ok(()) } else { Err(json!(log)) }
+    });
     assert!(!one.is_ready() && one.leads() == Some(false));
     link.mend();
     one.wait_stands_by();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Stage;
-use super::judge::{action, became, exactly, transactions};
+use super::judge::{action, became, exactly, more_polls, transactions};
 use super::meddler::{Asked, Meddler, Meddling, Reply};
 use super::stage::{Counts, ago, reason};
 
@@ -299,11 +299,18 @@ fn stops(stage: &Stage, of_action: &str, of_account: &str) {
             .as_array()
             .map_or(0, Vec::len)
     };
-    // What was on its way arrives: Google takes some seconds for it.
-    std::thread::sleep(Duration::from_secs(5));
+    // What was on its way arrives first.
+    stage.wait("adce/won", "nothing on its way", |event| {
+        let all = wanted(stage).len() as u64;
+        let counts = Counts::of(event);
+        counts.observed == all && counts.processing == 0 && reason(event, "Pending", "InFlight") == 0
+    });
     let before = sent();
     stage.post("/hubspot/contacts", &json!([became(8, "click-8")]));
-    std::thread::sleep(Duration::from_secs(4));
+    stage.wait("adce/won", "the new conversion", |event| {
+        Counts::of(event).observed == wanted(stage).len() as u64
+    });
+    more_polls(stage, 8);
     assert_eq!(sent(), before, "{:#}", stage.admin("/google/tally"));
 }
 

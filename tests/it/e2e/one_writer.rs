@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -15,6 +14,8 @@ use super::tcp_link::TcpLink;
 
 /// Longest hand-over, on a busy machine.
 const TAKES_OVER: Duration = Duration::from_secs(10);
+/// So many tries in vain tell that the ledger stays another operator's.
+const TRIES: usize = 8;
 
 fn is_ready(answer: &str) -> Result<(), Value> {
     if answer.starts_with("HTTP/1.1 200") {
@@ -22,6 +23,17 @@ fn is_ready(answer: &str) -> Result<(), Value> {
     } else {
         Err(json!(answer))
     }
+}
+
+/// Waits until an operator has tried more times to open the ledger: longer, in all, than one that works needs for its first
+/// reads.
+fn tries(stage: &Stage, log: impl Fn() -> String) {
+    let count = || log().matches("still waiting for the ledger").count();
+    let before = count();
+    stage.wait_for("more tries", || match count() {
+        now if now >= before + TRIES => Ok(()),
+        now => Err(json!(now)),
+    });
 }
 
 /// Not ready, with the lock and what to do in the answer; alive all the same.
@@ -96,7 +108,7 @@ fn one_of_two_sends_and_the_other_takes_over_when_it_is_killed() {
 
 #[test]
 fn who_waits_touches_neither_hubspot_nor_google_nor_an_object() {
-    let stage = Stage::empty("waits", &[], &[]);
+    let stage = Stage::empty("waits", &[], &[("log-level", "debug")]);
     crowd(&stage, 5);
     if stage.ledger_server().is_some() {
         return;
@@ -108,8 +120,7 @@ fn who_waits_touches_neither_hubspot_nor_google_nor_an_object() {
     stage.event("waits", "customer", &json!({"startTime": ago(86_400 * 10)}));
     stage.start_operator();
     waits(&stage, |path| stage.http(path));
-    // Several times as long as a running one needs for its first reads.
-    thread::sleep(Duration::from_secs(4));
+    tries(&stage, || stage.log());
     waits(&stage, |path| stage.http(path));
     assert_eq!(requests(&stage), Vec::<Value>::new());
     for object in ["adce/waits", "gaa/acme", "hsa/acme"] {
@@ -161,7 +172,8 @@ fn who_is_stopped_keeps_a_database_and_loses_it_with_its_session() {
     });
     one.signal("STOP");
     more(&stage, "meanwhile");
-    thread::sleep(Duration::from_secs(3));
+    tries(&stage, || two.log());
+    tries(&stage, || three.log());
     assert_eq!((two.leads(), three.leads()), (Some(false), Some(false)));
     one.signal("CONT");
     each_once(&stage);
@@ -192,7 +204,7 @@ fn whose_network_to_the_database_is_silent_keeps_it_and_sends_nothing_meanwhile(
     let before = sent(&stage);
     link.cut();
     more(&stage, "meanwhile");
-    thread::sleep(Duration::from_secs(5));
+    tries(&stage, || two.log());
     assert_eq!(two.leads(), Some(false), "the server knows of no end of the first");
     assert_eq!(sent(&stage), before);
     link.mend();

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Stage;
-use super::judge::{action, exactly, transactions};
+use super::judge::{action, exactly, more_polls, transactions};
 use super::meddler::{Asked, Meddler, Meddling, Rule};
 use super::stage::{Counts, ago};
 
@@ -145,7 +145,7 @@ fn reads_that_never_show_what_searches_do_hold_nobody_up() {
     let reads = || meddler.fired(rule);
     stage.wait_for("an end of the reads", || {
         let before = reads();
-        std::thread::sleep(std::time::Duration::from_secs(4));
+        more_polls(&stage, 10);
         if reads() == before { Ok(()) } else { Err(json!(reads())) }
     });
 }

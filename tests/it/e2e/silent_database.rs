@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Stage;
+use super::judge::transactions;
 use super::replicas::{START, all_are_sent, each_once, more, prepared};
-use super::stage::Replica;
+use super::stage::{Counts, Replica};
 use super::tcp_link::TcpLink;
 
 /// A Lease that is over soon, and with it a leader's patience with its ledger.
@@ -135,11 +136,14 @@ fn one_without_its_database_says_so_and_is_ready_again_with_it() {
     one.wait_leads(START);
     each_once(&stage);
     // A blip is none of it.
+    let before = link.connections();
     link.break_off();
-    for _ in 0..30 {
+    more(&stage, "after a blip");
+    let all = transactions(&stage, "customer").len();
+    stage.wait("adce/pair", "all to be sent over new connections", |event| {
         assert!(one.is_ready(), "{}", one.http("/readyz"));
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        link.connections() > before && Counts::of(event).uploaded == all as u64
+    });
     link.cut();
     stage.wait_within(Duration::from_mins(1), "the reason at /readyz", || {
         let answer = one.http("/readyz");

@@ -61,10 +61,11 @@ impl Stage {
             ("lease-name", LEASE),
             ("lease-namespace", &self.namespace),
             ("leader-elect", "true"),
-            // Each look at a request, so that what a failed test leaves tells whether its leader looked.
+            // Each look at a request, so that what a failed test leaves tells whether its leader looked; and each try to
+            // open the ledger.
             (
                 "log-level",
-                "warn,adconversion_operator=info,adconversion_operator::sync=debug",
+                "warn,adconversion_operator=info,adconversion_operator::sync=debug,adconversion_operator::cli::open_ledger=debug",
             ),
         ];
         for (flag, value) in lease.iter().chain(flags) {
