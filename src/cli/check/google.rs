@@ -5,6 +5,7 @@ use super::report::Probe;
 use crate::api::GoogleAdsAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::cli::offline::{NotDone, Obstacle, Offline, reach_data_manager};
+use crate::controller::google_ads_account::once::ReadAccount;
 use crate::controller::shared::account::fault::{CredentialUse, account_fault};
 use crate::domain::account_health::FaultKind;
 use crate::ports::ads::Customer;
@@ -20,6 +21,7 @@ const TRACKING: &str = "conversion tracking";
 const TERMS: &str = "customer data terms";
 const ENHANCED: &str = "enhanced conversions";
 const TIER: &str = "project tier";
+const GOALS: &str = "account goals";
 
 /// What comes behind the customer: not probed without it.
 const OF_CUSTOMER: [&str; 4] = [TRACKING, TERMS, ENHANCED, TIER];
@@ -51,7 +53,7 @@ pub(super) async fn check_google(
     if object.spec.suspend {
         probes.push(suspended());
     }
-    (probes, read.ok())
+    (probes, read.ok().map(|read| read.account))
 }
 
 fn credentials(secret: Option<&str>) -> Probe {
@@ -87,15 +89,16 @@ fn judge_data_manager(answer: Result<(), UpstreamError>, secret: Option<&str>) -
     Probe::finding(DATA_MANAGER_API, &fault.reason, &fault.message)
 }
 
-fn judge(read: Result<&GoogleAccount, &Obstacle>, data_manager: Probe, shares: bool) -> Vec<Probe> {
+fn judge(read: Result<&ReadAccount, &Obstacle>, data_manager: Probe, shares: bool) -> Vec<Probe> {
     let skip = |probe: &str| Probe::skipped(probe, "Not probed, see above.");
     let accepted = || Probe::fine(TOKEN, "Google accepts it.");
     let on = || Probe::fine(ADS_API, "It is switched on in the Cloud project.");
     let mut probes = match read {
-        Ok(account) => match &account.snapshot {
+        Ok(read) => match &read.account.snapshot {
             Some(snapshot) => {
                 let mut probes = vec![accepted(), on(), data_manager];
                 probes.extend(judge_customer(&snapshot.customer, shares));
+                probes.extend(read.unread_goals.as_deref().map(unread_goals));
                 return probes;
             }
             None => vec![accepted(), on(), data_manager, skip(CUSTOMER)],
@@ -141,6 +144,14 @@ const fn failed_at(obstacle: &Obstacle) -> &'static str {
             _ => CUSTOMER,
         },
     }
+}
+
+/// The operator goes on without goals, and nobody knows whether Google bids by the conversions.
+fn unread_goals(why: &str) -> Probe {
+    let says = format!(
+        "They could not be read ({why}), so it is not known whether Google bids by the conversions. Try again later."
+    );
+    Probe::not_done(GOALS, &NotDone(says))
 }
 
 fn judge_customer(customer: &Customer, shares: bool) -> Vec<Probe> {

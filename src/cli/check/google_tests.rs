@@ -18,8 +18,11 @@ fn good_customer() -> Customer {
     }
 }
 
-fn account(customer: Customer) -> GoogleAccount {
-    google_account(Some(snapshot(customer)))
+fn account(customer: Customer) -> ReadAccount {
+    ReadAccount {
+        account: google_account(Some(snapshot(customer))),
+        unread_goals: None,
+    }
 }
 
 fn on() -> Probe {
@@ -88,6 +91,24 @@ fn managers_and_test_accounts_are_told() {
     let test = said(test);
     assert!(find(&test, CUSTOMER).message.contains("test account"));
     assert_eq!(find(&test, TIER).verdict, Verdict::Skipped);
+}
+
+#[test]
+fn without_its_goals_an_account_has_every_line_and_one_more() {
+    let read = ReadAccount {
+        unread_goals: Some("Google Ads: down".to_owned()),
+        ..account(good_customer())
+    };
+    let probes = judge(Ok(&read), on(), true);
+    assert_eq!(probes.len(), 9);
+    let goals = find(&probes, GOALS);
+    assert_eq!(goals.verdict, Verdict::NotDone);
+    assert!(goals.message.contains("(Google Ads: down)"), "{goals:?}");
+    let others = probes.iter().filter(|probe| probe.name != GOALS);
+    assert!(
+        others.into_iter().all(|probe| probe.verdict == Verdict::Fine),
+        "{probes:#?}"
+    );
 }
 
 #[rstest]

@@ -23,6 +23,7 @@ use super::names::parse_name;
 use super::offline::{NotDone, Obstacle, Offline, OfflineFlags};
 use super::progress::Progress;
 use crate::api::{GoogleAdsAccount, HubSpotAccount};
+use crate::controller::google_ads_account::once::ReadAccount;
 use crate::controller::hubspot_account::once::Needs;
 use crate::controller::shared::object::Object as _;
 use crate::domain::action::{UPLOAD_CLICKS, WEBPAGE};
@@ -115,7 +116,9 @@ async fn read_and_pick(flags: &ImportFlags, offline: &Offline, progress: &Progre
     };
     progress.say("Reading the conversion actions");
     let account = offline.read_google(&google).await;
-    let account = account.map_err(|obstacle| unusable("GoogleAdsAccount", &google.key(), obstacle))?;
+    // Nothing of a manifest comes from the goals.
+    let ReadAccount { account, .. } =
+        account.map_err(|obstacle| unusable("GoogleAdsAccount", &google.key(), obstacle))?;
     let actions = account.actions();
     check_assigned("--stage", &flags.stages, UPLOAD_CLICKS, actions)?;
     check_assigned("--form", &flags.forms, WEBPAGE, actions)?;

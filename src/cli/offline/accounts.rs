@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::objects::{self, NotDone};
 use super::sources::{Offline, in_no_file};
 use crate::api::{GoogleAdsAccount, HubSpotAccount};
-use crate::controller::google_ads_account::once as google_once;
+use crate::controller::google_ads_account::once::{self as google_once, ReadAccount};
 use crate::controller::hubspot_account::once::{self as hubspot_once, Needs};
 use crate::controller::shared::account::fault::CONTINUES;
 use crate::controller::shared::object::Object as _;
@@ -91,10 +91,7 @@ impl Offline {
     ///
     /// # Errors
     /// What the operator would say of the account.
-    pub(in crate::cli) async fn read_google(
-        &self,
-        account: &GoogleAdsAccount,
-    ) -> Result<registry::GoogleAccount, Obstacle> {
+    pub(in crate::cli) async fn read_google(&self, account: &GoogleAdsAccount) -> Result<ReadAccount, Obstacle> {
         let clients = self.google_clients(account).await?;
         let read = google_once::read_once(account, clients, self.now()).await;
         read.map_err(|unread| Obstacle::from_fault(unread.fault, unread.cause))

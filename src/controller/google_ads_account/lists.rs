@@ -10,6 +10,18 @@ use crate::domain::ids::ObjectKey;
 use crate::ports::UpstreamError;
 use crate::ports::ads::Customer;
 
+/// What a read of a list of the customer ended with: inside `Ok` a failure that is of the list alone, if the customer itself is
+/// answered.
+///
+/// # Errors
+/// What is a matter of the account.
+pub(super) fn failure_of_list<T>(read: Result<T, UpstreamError>) -> Result<Result<T, UpstreamError>, UpstreamError> {
+    match read {
+        Err(error) if !error.may_be_of_a_list() => Err(error),
+        read => Ok(read),
+    }
+}
+
 impl GoogleMemory {
     /// A list was read.
     pub(super) fn list_read(&mut self, list: List) {

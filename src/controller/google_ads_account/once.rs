@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::lists::failure_of_list;
 use super::{identity_of, read};
 use crate::api::GoogleAdsAccount as Manifest;
 use crate::controller::shared::account::state::AccountState;
@@ -30,11 +31,19 @@ pub fn login_of(object: &Manifest) -> Result<Option<CustomerId>, AccountFault> {
     Ok(identity_of(object)?.1)
 }
 
+/// An account as it was read.
+pub struct ReadAccount {
+    /// As its events see it. Of goals that could not be read it has none.
+    pub account: GoogleAccount,
+    /// Why its goals could not be read, although the customer could: the controller goes on then.
+    pub unread_goals: Option<String>,
+}
+
 /// Reads the customer, its goals and its conversion actions, as the controller does.
 ///
 /// # Errors
 /// See [`Unread`].
-pub async fn read_once(object: &Manifest, clients: GoogleClients, now: Timestamp) -> Result<GoogleAccount, Unread> {
+pub async fn read_once(object: &Manifest, clients: GoogleClients, now: Timestamp) -> Result<ReadAccount, Unread> {
     let (customer, login) = identity_of(object).map_err(|fault| Unread { cause: None, fault })?;
     let mut state = AccountState::default();
     state.use_secret(object.spec.credentials_secret_ref.as_ref().map(|r| r.name.as_str()));
@@ -44,7 +53,11 @@ pub async fn read_once(object: &Manifest, clients: GoogleClients, now: Timestamp
     };
     let read = read::agreed_customer(&clients, &customer, None).await.map_err(unread)?;
     let owner = read.conversion_customer.clone();
-    let goals = clients.ads.read_goals(&owner).await.map_err(unread)?;
+    let goals = failure_of_list(clients.ads.read_goals(&owner).await).map_err(unread)?;
+    let (goals, unread_goals) = match goals {
+        Ok(goals) => (goals, None),
+        Err(error) => (Vec::new(), Some(error.without_request_id())),
+    };
     let actions = clients.ads.read_actions(&owner).await.map_err(unread)?;
     let snapshot = GoogleSnapshot {
         customer: read,
@@ -55,7 +68,7 @@ pub async fn read_once(object: &Manifest, clients: GoogleClients, now: Timestamp
         read_at: now,
         unread: false,
     };
-    Ok(GoogleAccount {
+    let account = GoogleAccount {
         key: object.key(),
         customer,
         login,
@@ -63,5 +76,6 @@ pub async fn read_once(object: &Manifest, clients: GoogleClients, now: Timestamp
         clients: Some(clients),
         readiness: Readiness::Ready,
         snapshot: Some(Arc::new(snapshot)),
-    })
+    };
+    Ok(ReadAccount { account, unread_goals })
 }

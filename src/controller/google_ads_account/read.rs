@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::lists::failure_of_list;
 use super::memory::{ACTIONS, GOALS, GoogleMemory, List};
 use crate::api::Uploads;
 use crate::controller::shared::account::state::is_due;
@@ -143,12 +144,12 @@ impl Reader<'_> {
     /// The list as it was read; `None` where it can't be, and the customer can.
     async fn list_read<T>(&mut self, list: List, read: Result<T, UpstreamError>) -> Result<Option<T>, UpstreamError> {
         self.asked = true;
-        let error = match read {
-            Err(error) if error.may_be_of_a_list() => error,
-            read => {
+        let error = match failure_of_list(read).inspect_err(|_| self.memory.list_read(list))? {
+            Ok(read) => {
                 self.memory.list_read(list);
-                return read.map(Some);
+                return Ok(Some(read));
             }
+            Err(error) => error,
         };
         if !self.verified {
             self.read_customer().await?;

@@ -184,6 +184,33 @@ fn a_form_event_is_tried_by_the_way_that_forms_take() {
     assert_eq!(outside(&stage), before, "nothing is counted or changed");
 }
 
+/// As the operator goes on without goals, so does whoever looks: the rest is judged all the same.
+#[test]
+fn goals_that_cannot_be_read_hide_nothing_else() {
+    let stage = Stage::empty("check-goals", &[], &[]);
+    crowd(&stage, 3);
+    some_action(&stage);
+    let files = [
+        stage.file("accounts.yaml", ACCOUNTS),
+        stage.file("event.yaml", &manifest("won", &json!({}))),
+    ];
+    for status in [503, 403] {
+        let query = "FROM customer_conversion_goal";
+        let action = json!({"status": status});
+        let fault = json!({"service": "googleAds", "bodyContains": query, "count": 0, "action": action});
+        stage.post("/faults", &fault);
+        let said = check(&stage, &["-f", &files[0], "-f", &files[1]], 2);
+        assert!(
+            line(&said, '?', "account goals").contains("could not be read"),
+            "{said}"
+        );
+        for probe in ["customer", "conversion tracking", "stage", "upload"] {
+            line(&said, '✓', probe);
+        }
+        stage.admin_call("DELETE", "/faults", None);
+    }
+}
+
 /// Makes the mistake, checks, and takes it back.
 fn meet(stage: &Stage, mistake: &Mistake) {
     let Mistake {
