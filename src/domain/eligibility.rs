@@ -183,23 +183,13 @@ pub fn decide_entry(
         };
         return Err(LeftOut::for_lack(reason));
     }
-    if let Some(at) = click.as_ref().and_then(|c| c.at) {
-        match window.place_of(at, occurrence.at) {
-            WindowPlace::Inside => {}
-            WindowPlace::Unsure => {
-                let due = later(now, waits.window);
-                return Ok(Decision::Wait {
-                    reason: reason::NOT_DUE,
-                    due,
-                });
-            }
-            WindowPlace::Outside => {
-                return Err(LeftOut {
-                    reason: reason::OUTSIDE_CLICK_WINDOW,
-                    click: Some(at),
-                });
-            }
-        }
+    if let Some(at) = click.as_ref().and_then(|c| c.at)
+        && window_is_unsure(window, at, occurrence)?
+    {
+        return Ok(Decision::Wait {
+            reason: reason::NOT_DUE,
+            due: later(now, waits.window),
+        });
     }
     let consent_granted = rules.consent.is_some();
     Ok(Decision::Send(Prepared {
@@ -207,6 +197,21 @@ pub fn decide_entry(
         identifiers,
         consent_granted,
     }))
+}
+
+/// Whether nobody knows yet if the click was inside the window of the action.
+///
+/// # Errors
+/// If it was not.
+fn window_is_unsure(window: ClickWindow, click: Timestamp, occurrence: Occurrence) -> Result<bool, LeftOut> {
+    match window.place_of(click, occurrence.at) {
+        WindowPlace::Inside => Ok(false),
+        WindowPlace::Unsure => Ok(true),
+        WindowPlace::Outside => Err(LeftOut {
+            reason: reason::OUTSIDE_CLICK_WINDOW,
+            click: Some(click),
+        }),
+    }
 }
 
 /// Why and until when a new row waits, from the read that found it: the latest of its waits, so that it is read again

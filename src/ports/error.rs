@@ -115,6 +115,12 @@ impl UpstreamError {
             )
     }
 
+    /// True for an answer to this call in which the service itself says why it fails, by a code of its own. One that is about the
+    /// token alone was not asked for this call.
+    pub const fn is_coded_answer(&self) -> bool {
+        self.code.is_some() && self.status.is_some() && !self.of_token
+    }
+
     /// True for a failure that one of the records, conversions or forms of the call may be the reason of, although nothing says
     /// so: where it comes again and again, each is tried by itself. One that says what is wrong with the call is none; that one
     /// of its parts is refused for good, the caller knows.
@@ -127,13 +133,16 @@ impl UpstreamError {
         }
     }
 
-    /// True for a failure of a list that the account need not be the reason of, if the account itself is answered.
+    /// True for a failure that says nothing of the token or the account.
+    pub const fn is_of_this_call(&self) -> bool {
+        self.may_be_of_a_part() && !matches!(self.cause, Cause::RateLimited)
+    }
+
+    /// True for a failure of a list that the account need not be the reason of, if the account itself is answered: one that is
+    /// refused too.
     pub const fn may_be_of_a_list(&self) -> bool {
-        match self.cause {
-            Cause::AccessDenied | Cause::Refused | Cause::NotFound => self.status.is_some(),
-            Cause::RateLimited => false,
-            _ => self.may_be_of_a_part(),
-        }
+        let refused = matches!(self.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
+        (refused && self.status.is_some()) || self.is_of_this_call()
     }
 
     /// True if only a person can mend the account (credentials, scopes, permissions, switched-off APIs).
@@ -210,5 +219,23 @@ mod tests {
             ..UpstreamError::new("Google Ads", cause, "")
         };
         assert_eq!(error.may_be_of_a_list(), expected);
+    }
+
+    #[rstest::rstest]
+    #[case::broken(Cause::Unavailable, None, true)]
+    #[case::garbled(Cause::Malformed, None, true)]
+    #[case::a_login_page(Cause::CredentialsRejected, None, true)]
+    #[case::the_token(Cause::CredentialsRejected, Some("INVALID_AUTHENTICATION"), false)]
+    #[case::a_scope(Cause::MissingScope, Some("MISSING_SCOPES"), false)]
+    #[case::slow_down(Cause::RateLimited, None, false)]
+    #[case::the_day_is_over(Cause::QuotaExhausted, Some("DAILY"), false)]
+    #[case::a_router_page(Cause::UnsupportedVersion, None, true)]
+    fn what_says_nothing_of_the_account(#[case] cause: Cause, #[case] code: Option<&str>, #[case] expected: bool) {
+        let error = UpstreamError {
+            code: code.map(str::to_owned),
+            status: Some(500),
+            ..UpstreamError::new("HubSpot", cause, "no")
+        };
+        assert_eq!(error.is_of_this_call(), expected);
     }
 }

@@ -60,40 +60,15 @@ impl Resolved {
 pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConversionEventStatus>) -> Resolved {
     let google = ctx.registry.google_account(&declared.google);
     let hubspot = ctx.registry.hubspot_account(&declared.hubspot);
-    let (at_google, at_hubspot) = (
-        Account::Google(declared.google.clone()),
-        Account::HubSpot(declared.hubspot.clone()),
-    );
-    let (google_suspended, hubspot_suspended) = (
-        ctx.caches.is_suspended(&at_google),
-        ctx.caches.is_suspended(&at_hubspot),
-    );
-    let (google_shown, hubspot_shown) = (
-        ctx.registry.shown_readiness(&at_google),
-        ctx.registry.shown_readiness(&at_hubspot),
-    );
-    let accounts = combine_accounts(&[
-        account_readiness(
-            "GoogleAdsAccount",
-            &declared.google,
-            google_suspended,
-            google_shown.as_ref(),
-        ),
-        account_readiness(
-            "HubSpotAccount",
-            &declared.hubspot,
-            hubspot_suspended,
-            hubspot_shown.as_ref(),
-        ),
-    ]);
-    let undecided = (google_suspended.is_some() && google_shown.is_none())
-        || (hubspot_suspended.is_some() && hubspot_shown.is_none());
+    let of_google = ShownAccount::find(ctx, &Account::Google(declared.google.clone()));
+    let of_hubspot = ShownAccount::find(ctx, &Account::HubSpot(declared.hubspot.clone()));
     let portal = hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id);
     // Until the token was asked whether it may read deals nobody knows what the manifest is worth.
     let counts = !deals_unasked(&declared, hubspot.as_ref());
     let found = trigger::resolve_trigger(&declared.trigger, status, hubspot.as_ref(), counts);
     let accounts = combine_accounts(&[
-        accounts,
+        of_google.readiness_of("GoogleAdsAccount", &declared.google),
+        of_hubspot.readiness_of("HubSpotAccount", &declared.hubspot),
         unlisted_form(found.subject.is_some(), &declared, hubspot.as_ref()),
     ]);
     let grounds = Grounds {
@@ -108,8 +83,8 @@ pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConver
     Resolved {
         accounts,
         // As people are shown it: an account that is only being tried again is not read yet.
-        hubspot_read: hubspot_shown == Some(Readiness::Ready),
-        undecided,
+        hubspot_read: of_hubspot.shown == Some(Readiness::Ready),
+        undecided: of_google.is_undecided() || of_hubspot.is_undecided(),
         portal,
         first_by_name: found.first_by_name,
         properties_known: hubspot.as_ref().is_some_and(|h| !h.properties.is_empty()),
@@ -121,38 +96,59 @@ pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConver
     }
 }
 
-/// `suspended`: what the manifest says, `None` if there is none. An account that is suspended from its birth need not
-/// be looked at to know that.
-fn account_readiness(kind: &str, key: &ObjectKey, suspended: Option<bool>, readiness: Option<&Readiness>) -> Accounts {
-    let name = &key.name;
-    let readiness = match suspended {
-        Some(true) => Some(&Readiness::Suspended),
-        _ => readiness,
-    };
-    match readiness {
-        _ if suspended.is_none() => Accounts::NotReady(
-            reason::ACCOUNT_NOT_FOUND,
-            format!(
-                "{kind} {name:?} does not exist in namespace {}. Create it. If the name is a mistake, {CREATE_AGAIN}.",
-                key.namespace
+/// An account as people are shown it.
+struct ShownAccount {
+    /// What its manifest says; `None` if there is none.
+    suspended: Option<bool>,
+    /// `None` before it was looked at.
+    shown: Option<Readiness>,
+}
+
+impl ShownAccount {
+    fn find(ctx: &Context, account: &Account) -> Self {
+        Self {
+            suspended: ctx.caches.is_suspended(account),
+            shown: ctx.registry.shown_readiness(account),
+        }
+    }
+
+    /// It exists, and has not been looked at.
+    const fn is_undecided(&self) -> bool {
+        self.suspended.is_some() && self.shown.is_none()
+    }
+
+    /// An account that is suspended from its birth need not be looked at to know that.
+    fn readiness_of(&self, kind: &str, key: &ObjectKey) -> Accounts {
+        let name = &key.name;
+        let shown = match self.suspended {
+            Some(true) => Some(&Readiness::Suspended),
+            _ => self.shown.as_ref(),
+        };
+        match shown {
+            _ if self.suspended.is_none() => Accounts::NotReady(
+                reason::ACCOUNT_NOT_FOUND,
+                format!(
+                    "{kind} {name:?} does not exist in namespace {}. Create it. If the name is a mistake, {CREATE_AGAIN}.",
+                    key.namespace
+                ),
             ),
-        ),
-        None => Accounts::NotReady(
-            reason::PROGRESSING,
-            format!("{kind} {name:?} has not been checked yet."),
-        ),
-        Some(Readiness::Ready) => Accounts::Ready,
-        Some(Readiness::Suspended) => Accounts::Suspended(format!(
-            "{kind} {name:?} is suspended. Conversions wait until its spec.suspend is false."
-        )),
-        Some(Readiness::NotReady { reason, message }) if reason == reason::PROGRESSING => Accounts::NotReady(
-            reason::PROGRESSING,
-            format!("{kind} {name:?} is being checked: {message}"),
-        ),
-        Some(Readiness::NotReady { reason, message }) => Accounts::NotReady(
-            reason::ACCOUNT_NOT_READY,
-            format!("{kind} {name:?} is not ready ({reason}): {message}"),
-        ),
+            None => Accounts::NotReady(
+                reason::PROGRESSING,
+                format!("{kind} {name:?} has not been checked yet."),
+            ),
+            Some(Readiness::Ready) => Accounts::Ready,
+            Some(Readiness::Suspended) => Accounts::Suspended(format!(
+                "{kind} {name:?} is suspended. Conversions wait until its spec.suspend is false."
+            )),
+            Some(Readiness::NotReady { reason, message }) if reason == reason::PROGRESSING => Accounts::NotReady(
+                reason::PROGRESSING,
+                format!("{kind} {name:?} is being checked: {message}"),
+            ),
+            Some(Readiness::NotReady { reason, message }) => Accounts::NotReady(
+                reason::ACCOUNT_NOT_READY,
+                format!("{kind} {name:?} is not ready ({reason}): {message}"),
+            ),
+        }
     }
 }
 

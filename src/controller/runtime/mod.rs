@@ -98,32 +98,16 @@ pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
     let mut tasks = JoinSet::new();
     let mut wake_queue = WakeQueue::new(ctx.settings.status_interval);
     let cache = &ctx.caches;
-    start_kind(
-        controller,
-        &ctx,
-        (&cache.events, events),
-        &mut wake_queue.events,
-        &mut tasks,
-        &stop,
-    );
+    let mut start = Start {
+        ctx: &ctx,
+        tasks: &mut tasks,
+        stop: &stop,
+    };
+    start.start_kind(controller, (&cache.events, events), &mut wake_queue.events);
     let controller = GoogleController::default();
-    start_kind(
-        controller,
-        &ctx,
-        (&cache.google, google),
-        &mut wake_queue.google,
-        &mut tasks,
-        &stop,
-    );
+    start.start_kind(controller, (&cache.google, google), &mut wake_queue.google);
     let controller = HubSpotController::default();
-    start_kind(
-        controller,
-        &ctx,
-        (&cache.hubspot, hubspot),
-        &mut wake_queue.hubspot,
-        &mut tasks,
-        &stop,
-    );
+    start.start_kind(controller, (&cache.hubspot, hubspot), &mut wake_queue.hubspot);
     tasks.spawn(route_wakes(Arc::clone(&ctx), wake_queue, wakes, stop.clone()));
     served::watch_first_lists(&ctx, unserved, &mut tasks, &stop);
     stop.cancelled().await;
@@ -140,51 +124,59 @@ pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
 /// Keys of objects to look at; kept where a controller is started again.
 type Keys = Arc<Mutex<mpsc::UnboundedReceiver<ObjectKey>>>;
 
-/// One watch and one controller for each namespace of a kind.
-fn start_kind<R: Reconciler>(
-    controller: R,
-    ctx: &Arc<Context>,
-    (cache, watches): (&Cache<R::Object>, Watches<R::Object>),
-    senders: &mut Vec<KeySender>,
-    tasks: &mut JoinSet<()>,
-    stop: &CancellationToken,
-) {
-    let controller = Arc::new(controller);
-    for ((scope, store), mut kept) in cache.stores().iter().zip(watches) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        senders.push(KeySender {
-            scope: scope.clone(),
-            sender,
-        });
-        let name = |what: &str| match scope {
-            Some(namespace) => format!("{what} of {} in {namespace}", R::Object::KIND),
-            None => format!("{what} of {}", R::Object::KIND),
-        };
-        kept.wake_known();
-        let kept = Arc::new(Mutex::new(kept));
-        let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
-        tasks.spawn(endless_task(ctx, "watch", name("watch"), stop, move |_| {
-            let (looks, ctx) = (Arc::clone(&looks), Arc::clone(&shared));
-            let (kept, stop) = (Arc::clone(&kept), ending.clone());
-            async move { watch::run_watch(looks, ctx, &mut *kept.lock().await, stop).await }
-        }));
-        let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
-        let (place, keys) = ((scope.clone(), store.clone()), Arc::new(Mutex::new(receiver)));
-        tasks.spawn(endless_task(
-            ctx,
-            "controller",
-            name("controller"),
-            stop,
-            move |broke| {
-                run_controller(
-                    Arc::clone(&looks),
-                    Arc::clone(&shared),
-                    place.clone(),
-                    (Arc::clone(&keys), broke > 0),
-                    ending.clone(),
-                )
-            },
-        ));
+/// What all kinds are started with.
+struct Start<'a> {
+    ctx: &'a Arc<Context>,
+    tasks: &'a mut JoinSet<()>,
+    stop: &'a CancellationToken,
+}
+
+impl Start<'_> {
+    /// One watch and one controller for each namespace of a kind.
+    fn start_kind<R: Reconciler>(
+        &mut self,
+        controller: R,
+        (cache, watches): (&Cache<R::Object>, Watches<R::Object>),
+        senders: &mut Vec<KeySender>,
+    ) {
+        let Self { ctx, tasks, stop } = self;
+        let controller = Arc::new(controller);
+        for ((scope, store), mut kept) in cache.stores().iter().zip(watches) {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            senders.push(KeySender {
+                scope: scope.clone(),
+                sender,
+            });
+            let name = |what: &str| match scope {
+                Some(namespace) => format!("{what} of {} in {namespace}", R::Object::KIND),
+                None => format!("{what} of {}", R::Object::KIND),
+            };
+            kept.wake_known();
+            let kept = Arc::new(Mutex::new(kept));
+            let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
+            tasks.spawn(endless_task(ctx, "watch", name("watch"), stop, move |_| {
+                let (looks, ctx) = (Arc::clone(&looks), Arc::clone(&shared));
+                let (kept, stop) = (Arc::clone(&kept), ending.clone());
+                async move { watch::run_watch(looks, ctx, &mut *kept.lock().await, stop).await }
+            }));
+            let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
+            let (place, keys) = ((scope.clone(), store.clone()), Arc::new(Mutex::new(receiver)));
+            tasks.spawn(endless_task(
+                ctx,
+                "controller",
+                name("controller"),
+                stop,
+                move |broke| {
+                    run_controller(
+                        Arc::clone(&looks),
+                        Arc::clone(&shared),
+                        place.clone(),
+                        (Arc::clone(&keys), broke > 0),
+                        ending.clone(),
+                    )
+                },
+            ));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod advice;
 mod events;
 mod process;
+mod register;
 mod values;
 
 use std::collections::HashMap;
@@ -18,7 +19,6 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 pub use self::events::EventCounts;
@@ -164,7 +164,9 @@ impl Metrics {
             leader: Gauge::default(),
             seen: Mutex::default(),
         };
-        metrics.register_all();
+        metrics.register_work();
+        metrics.register_conversions();
+        metrics.register_process();
         // There from the beginning, so that the first one is a rise.
         for kind in LOOPS {
             drop(metrics.restarts.get_or_create(&LoopLabels { r#loop: kind }));
@@ -183,68 +185,6 @@ impl Metrics {
     pub fn with_events(mut self) -> Self {
         self.events = Some(EventSeries::register_in(&mut self.registry));
         self
-    }
-
-    fn register_all(&mut self) {
-        let r = &mut self.registry;
-        r.register("reconcile", "Reconciles by kind and result", self.reconciles.clone());
-        r.register(
-            "reconcile_duration_seconds",
-            "Time of a reconcile",
-            self.reconcile_seconds.clone(),
-        );
-        r.register(
-            "upstream_requests",
-            "HTTP attempts by API, call and status",
-            self.calls.clone(),
-        );
-        r.register(
-            "upstream_request_duration_seconds",
-            "Time of an HTTP attempt",
-            self.call_seconds.clone(),
-        );
-        r.register(
-            "upstream_throttled_seconds",
-            "Time for which calls were held back by a limit, the operator's own or the service's",
-            self.throttled.clone(),
-        );
-        r.register(
-            "conversions",
-            "Conversions that reached a final outcome since the process began",
-            self.conversions.clone(),
-        );
-        r.register(
-            "occurrences",
-            "Conversions of all events by outcome",
-            self.occurrences.clone(),
-        );
-        r.register(
-            "oldest_pending_seconds",
-            "Time since the conversion that has waited longest was first seen, 0 if none waits",
-            self.oldest_pending.clone(),
-        );
-        r.register("objects", "Objects by kind and status of Ready", self.objects.clone());
-        r.register(
-            "cache_stale_deferrals",
-            "Reconciles put off because the cache had not caught up with the operator's own write",
-            self.deferrals.clone(),
-        );
-        r.register("panics", "Panics caught", self.panics.clone());
-        r.register(
-            "loop_restarts",
-            "Loops and tasks that ended unexpectedly and are started again, by kind",
-            self.restarts.clone(),
-        );
-        r.register(
-            "leader",
-            "1 while this process works: it has the ledger, and with leader election the Lease",
-            self.leader.clone(),
-        );
-        r.register(
-            "build",
-            "Version of the operator",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
     }
 
     fn lock_objects(&self) -> MutexGuard<'_, Objects> {

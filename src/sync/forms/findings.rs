@@ -9,6 +9,7 @@ use super::form_probe::ShownSubmissions;
 use crate::domain::contact::Contact;
 use crate::ports::crm::Unreadable;
 use crate::ports::ledger::StreamId;
+use crate::registry::sync_error::SyncError;
 
 /// What one read of a form showed.
 #[derive(Default)]
@@ -51,4 +52,37 @@ pub(super) struct ContactLook {
     pub(super) unreadable: bool,
     /// For an event that joins.
     pub(super) joined: bool,
+}
+
+/// What one pass over all forms came to so far.
+pub(super) struct FormsRead {
+    /// What failed, but for what is the matter of single forms.
+    pub(super) faults: Vec<SyncError>,
+    pub(super) of_forms: Vec<SyncError>,
+    /// Every form was read to its end.
+    pub(super) whole: bool,
+    /// Some form, or a stage, could be read.
+    pub(super) any: bool,
+    pub(super) whose: ShownSubmissions,
+}
+
+impl FormsRead {
+    /// Nothing was read yet; `others`: stages were.
+    pub(super) fn new(others: bool) -> Self {
+        Self {
+            faults: Vec::new(),
+            of_forms: Vec::new(),
+            whole: true,
+            any: others,
+            whose: ShownSubmissions::default(),
+        }
+    }
+
+    /// What the pass failed with: what is the matter of single forms only if nothing could be read.
+    pub(super) fn into_faults(mut self) -> Vec<SyncError> {
+        if !self.any {
+            self.faults.append(&mut self.of_forms);
+        }
+        self.faults
+    }
 }

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use self::findings::{ContactLook, FormFindings, FormRead, FormReadDepth, FoundContacts};
-use self::form_probe::{FormProbe, ShownSubmissions};
+use self::findings::{ContactLook, FormFindings, FormRead, FormReadDepth, FormsRead, FoundContacts};
+use self::form_probe::FormProbe;
 use self::partial_read::{PartialRead, in_turn};
 use self::submission_notes::SubmissionNotes;
 use crate::domain::eligibility::Decision;
@@ -94,54 +94,60 @@ impl FormReader {
                 return vec![fault];
             }
         };
-        let (mut faults, mut of_forms) = (Vec::new(), Vec::new());
-        let (mut whole, mut any) = (true, others);
-        let mut whose = ShownSubmissions::default();
+        let mut read = FormsRead::new(others);
         let forms: BTreeSet<&str> = all.iter().filter_map(|t| t.event.trigger.form()).collect();
         self.parts.retain(|form, _| forms.contains(form.as_str()));
         self.failing.retain(&forms);
         for form in in_turn(&forms, self.next.take().as_deref()) {
             if began.elapsed() >= partial_read::PASS_TIME {
                 self.next = Some(form.to_owned());
-                whole = false;
+                read.whole = false;
                 break;
             }
             if let Some(fault) = self.failing.waits(form, began) {
-                of_forms.push(fault);
+                read.of_forms.push(fault);
                 continue;
             }
             let of_form = |t: &&&Tracked| t.event.trigger.form() == Some(form);
             let events: Vec<&Tracked> = all.iter().filter(of_form).copied().collect();
-            let read = self.read_of(form, &events, general, began);
-            let Some(read) = self.read_on(form, &events).or(read) else {
-                self.report_success(&events, &BTreeMap::new());
-                any = true;
-                continue;
-            };
-            match self.read_form(pass, form, &events, read).await {
-                // More of it comes with the next pass.
-                Ok(None) => {
-                    self.failing.forget(form);
-                    (any, whole) = (true, false);
-                }
-                Ok(Some(shown)) => {
-                    any = true;
-                    whose.add_all(&shown.whose);
-                    self.form_read((form, &events), read, &shown, began);
-                }
-                Err(fault) if self.form_failed(form, &fault, &events) => of_forms.push(fault),
-                Err(fault) => faults.push(fault),
-            }
+            self.read_one(pass, (form, &events), (general, began), &mut read).await;
         }
         let present: BTreeSet<Member> = all.iter().map(|t| Member::new(&t.event)).collect();
         self.served.retain(|m| present.contains(m));
-        if faults.is_empty() && whole {
-            self.probe.forms_read(general.map(|_| &whose), began);
+        if read.faults.is_empty() && read.whole {
+            self.probe.forms_read(general.map(|_| &read.whose), began);
         }
-        if !any {
-            faults.append(&mut of_forms);
+        read.into_faults()
+    }
+
+    /// Reads one form, as deep as it needs, for these events.
+    async fn read_one(
+        &mut self,
+        pass: &Pass,
+        (form, events): (&str, &[&Tracked]),
+        (general, began): (Option<FormReadDepth>, Instant),
+        all: &mut FormsRead,
+    ) {
+        let depth = self.read_of(form, events, general, began);
+        let Some(depth) = self.read_on(form, events).or(depth) else {
+            self.report_success(events, &BTreeMap::new());
+            all.any = true;
+            return;
+        };
+        match self.read_form(pass, form, events, depth).await {
+            // More of it comes with the next pass.
+            Ok(None) => {
+                self.failing.forget(form);
+                (all.any, all.whole) = (true, false);
+            }
+            Ok(Some(shown)) => {
+                all.any = true;
+                all.whose.add_all(&shown.whose);
+                self.form_read((form, events), depth, &shown, began);
+            }
+            Err(fault) if self.form_failed(form, &fault, events) => all.of_forms.push(fault),
+            Err(fault) => all.faults.push(fault),
         }
-        faults
     }
 
     /// What to read of one form: all where an event joined, or where it was not read whole for long. One form that can't

@@ -176,7 +176,7 @@ impl Poller {
 
     /// Whether a denial is about this request alone: credentials that were exchanged may not see what the old ones sent.
     fn is_its_own(&mut self, request: &OpenRequest, error: &UpstreamError) -> bool {
-        if !error.needs_a_person() || error.code.is_none() || error.of_token {
+        if !error.is_coded_answer() || !error.needs_a_person() {
             return false;
         }
         self.denied.record_denied(request.batch, self.ctx.clock.now());

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+use self::contacts::Contacts;
 use self::updates::postpone_rows;
 pub use self::updates::{pending_reason, retry_later, row_update};
 use super::contact_cache::ContactRead;
@@ -153,34 +154,9 @@ impl EligibleEvent {
         let mut updates = Vec::new();
         let mut ready = Vec::new();
         for row in rows {
-            if let Some(what) = self.unreadable_part(&contacts, row.contact) {
-                updates.push(self.set_aside(ctx, &row, &what));
-                continue;
-            }
-            if let Some(sought) = contacts.sought(row.contact) {
-                // Contacts are deleted every day: that is reported only where HubSpot does not say so.
-                if !sought.named {
-                    unreadable::report_contact(
-                        ctx,
-                        &self.event.key,
-                        row.contact,
-                        unreadable::NOT_SHOWN,
-                        row.attempts > 0,
-                    );
-                }
-                updates.push(self.try_again(ctx, &row, sought.after));
-                continue;
-            }
-            match self.decide_row(ctx, &row, contacts.get(row.contact)) {
-                Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => {
-                    updates.push(RowUpdate {
-                        detail: ADDRESS_ALONE.to_owned(),
-                        ..row_update(&row, Outcome::Skipped, reason::NO_SHARED_DATA, now)
-                    });
-                }
-                Decision::Send(prepared) => ready.push((row, prepared)),
-                Decision::Wait { reason, due } => updates.push(row_update(&row, Outcome::Pending, reason, due)),
-                Decision::Skip { reason } => updates.push(row_update(&row, Outcome::Skipped, reason, now)),
+            match self.judge_row(ctx, &row, &contacts, now) {
+                Ok(prepared) => ready.push((row, prepared)),
+                Err(update) => updates.push(update),
             }
         }
         ctx.ledger.apply_updates(&updates, now).await?;
@@ -199,6 +175,39 @@ impl EligibleEvent {
             row,
         });
         Ok(all.collect())
+    }
+
+    /// What is sent of a row by what was read of its contact.
+    ///
+    /// # Errors
+    /// Where it does not go now: what becomes of it instead.
+    fn judge_row(
+        &self,
+        ctx: &SyncContext,
+        row: &Row,
+        contacts: &Contacts,
+        now: Timestamp,
+    ) -> Result<Prepared, RowUpdate> {
+        if let Some(what) = self.unreadable_part(contacts, row.contact) {
+            return Err(self.set_aside(ctx, row, &what));
+        }
+        if let Some(sought) = contacts.sought(row.contact) {
+            // Contacts are deleted every day: that is reported only where HubSpot does not say so.
+            if !sought.named {
+                let tried = row.attempts > 0;
+                unreadable::report_contact(ctx, &self.event.key, row.contact, unreadable::NOT_SHOWN, tried);
+            }
+            return Err(self.try_again(ctx, row, sought.after));
+        }
+        match self.decide_row(ctx, row, contacts.get(row.contact)) {
+            Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => Err(RowUpdate {
+                detail: ADDRESS_ALONE.to_owned(),
+                ..row_update(row, Outcome::Skipped, reason::NO_SHARED_DATA, now)
+            }),
+            Decision::Send(prepared) => Ok(prepared),
+            Decision::Wait { reason, due } => Err(row_update(row, Outcome::Pending, reason, due)),
+            Decision::Skip { reason } => Err(row_update(row, Outcome::Skipped, reason, now)),
+        }
     }
 
     /// What becomes of a row whose contact, or a deal of it, cannot be read: it is read again with growing pauses, and named

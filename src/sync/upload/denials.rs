@@ -18,8 +18,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// True where the network itself denies the request for who makes it, for what this one may use, or because there is nothing at
 /// its path.
 const fn is_denial(error: &UpstreamError) -> bool {
-    let denies = error.needs_a_person() || matches!(error.cause, Cause::NotFound);
-    denies && error.code.is_some() && error.status.is_some() && !error.of_token
+    error.is_coded_answer() && (error.needs_a_person() || matches!(error.cause, Cause::NotFound))
 }
 
 /// True for an answer by which whoever asked may send to the action. What it says of the conversion of nobody is no matter.

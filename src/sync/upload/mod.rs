@@ -268,11 +268,11 @@ impl Uploader {
         let mut all = Vec::new();
         let mut broken = None;
         for collected in self.reads.take_rows(&self.ctx, open, fill, rest).await {
-            for (sendable, error) in collected.failed {
+            for (sendable, error) in collected.read.failed {
                 self.read_failed(&sendable, error);
             }
-            all.extend(collected.ready);
-            broken = broken.or(collected.ledger);
+            all.extend(collected.read.ready);
+            broken = broken.or(collected.read.ledger);
         }
         // While one event takes over from another, two portals may have been asked about the same rows.
         let mut rows = BTreeSet::new();

@@ -24,13 +24,34 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LEAST: usize = 50;
 
 /// What a read of one portal brought.
-pub(crate) struct Collected {
-    /// Rows to send.
+#[derive(Default)]
+pub(crate) struct ReadRows {
+    /// Rows that may go.
     pub ready: Vec<PreparedRow>,
     /// Events whose reads failed; their rows wait.
     pub failed: Vec<(EligibleEvent, UpstreamError)>,
     /// The ledger failed.
     pub ledger: Option<LedgerError>,
+}
+
+impl ReadRows {
+    /// What the read for one event brought; where it failed, that is noted instead.
+    pub fn note_failure<T>(&mut self, sendable: &EligibleEvent, read: Result<T, SyncError>) -> Option<T> {
+        match read {
+            Ok(read) => return Some(read),
+            Err(SyncError::Upstream(error)) => self.failed.push((sendable.clone(), error)),
+            // Only feeds record what is new.
+            Err(SyncError::LedgerFull) => {}
+            Err(SyncError::Ledger(error)) => self.ledger = Some(error),
+        }
+        None
+    }
+}
+
+/// What a read of due rows of one portal brought.
+pub(crate) struct Collected {
+    /// Rows to send, and what failed.
+    pub read: ReadRows,
     portal: ObjectKey,
     /// Rows that were looked at.
     asked: usize,
@@ -126,12 +147,13 @@ impl Reads {
         let now = ctx.clock.now();
         if collected.asked <= LEAST {
             // However long the answer took, it has just come, and the portal knows no quicker one.
-            collected.ready.iter_mut().for_each(|row| row.read = now);
+            collected.read.ready.iter_mut().for_each(|row| row.read = now);
         }
         // What is older is read again, in a smaller share: consent is a matter of the moment.
-        let (age, before) = (ctx.settings.read_age(), collected.ready.len());
-        collected.ready.retain(|row| now.duration_since(row.read) <= age);
-        if collected.more || collected.ready.len() < before {
+        let ready = &mut collected.read.ready;
+        let (age, before) = (ctx.settings.read_age(), ready.len());
+        ready.retain(|row| now.duration_since(row.read) <= age);
+        if collected.more || ready.len() < before {
             self.hungry.insert(open.portal);
         }
         self.arrived.push(collected);
@@ -167,36 +189,29 @@ fn paced_rows(asked: usize, took: Duration, limit: Duration) -> usize {
 /// Takes due rows of a portal's events until there are so many.
 async fn collect_rows(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleEvent>, rows: usize) -> Collected {
     let mut all = Collected {
-        ready: Vec::new(),
-        failed: Vec::new(),
-        ledger: None,
+        read: ReadRows::default(),
         portal,
         asked: 0,
         more: false,
     };
     for sendable in events {
         pulse::beat();
-        let room = rows.saturating_sub(all.ready.len());
+        let room = rows.saturating_sub(all.read.ready.len());
         if room == 0 {
             all.more = true;
             break;
         }
-        match sendable.prepare_rows(&ctx, room).await {
-            Ok((ready, looked_at)) => {
-                if looked_at > ready.len() {
-                    ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
-                }
-                all.asked += looked_at;
-                all.more |= looked_at == room;
-                all.ready.extend(ready);
+        let prepared = sendable.prepare_rows(&ctx, room).await;
+        if let Some((ready, looked_at)) = all.read.note_failure(&sendable, prepared) {
+            if looked_at > ready.len() {
+                ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
             }
-            Err(SyncError::Upstream(error)) => all.failed.push((sendable, error)),
-            // Only feeds record what is new.
-            Err(SyncError::LedgerFull) => {}
-            Err(SyncError::Ledger(error)) => {
-                all.ledger = Some(error);
-                break;
-            }
+            all.asked += looked_at;
+            all.more |= looked_at == room;
+            all.read.ready.extend(ready);
+        }
+        if all.read.ledger.is_some() {
+            break;
         }
     }
     all

@@ -9,27 +9,22 @@ use futures::FutureExt;
 use tokio::task::JoinSet;
 use tracing::error;
 
+use super::reads::ReadRows;
 use crate::domain::ids::ObjectKey;
-use crate::ports::ledger::LedgerError;
+use crate::ports::budget;
 use crate::ports::sink::RouteInfo;
-use crate::ports::{UpstreamError, budget};
-use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
 use crate::sync::prepare::{EligibleEvent, PreparedRow};
 
 /// How long a portal may take for the rows of one request: forty reads of fifty histories, at nine a second.
 const SHARE: Duration = Duration::from_secs(10);
 
-/// What a read of one portal brought.
+/// What a second read of rows of one portal brought.
 pub(crate) struct Refreshed {
     /// The route the rows go.
     pub route: RouteInfo,
-    /// Rows that may still go, of one request.
-    pub ready: Vec<PreparedRow>,
-    /// Events whose reads failed; their rows wait.
-    pub failed: Vec<(EligibleEvent, UpstreamError)>,
-    /// The ledger failed.
-    pub ledger: Option<LedgerError>,
+    /// Rows of one request that may still go, and what failed.
+    pub read: ReadRows,
     portal: ObjectKey,
 }
 
@@ -99,7 +94,7 @@ impl Refreshes {
         loop {
             match self.tasks.join_next().await? {
                 Ok(refreshed) => {
-                    self.failed.note(&refreshed.portal, refreshed.failed.len());
+                    self.failed.note(&refreshed.portal, refreshed.read.failed.len());
                     return Some(refreshed);
                 }
                 Err(error) => {
@@ -126,21 +121,15 @@ async fn refresh_rows(
 ) -> Refreshed {
     let mut all = Refreshed {
         route,
-        ready: Vec::new(),
-        failed: Vec::new(),
-        ledger: None,
+        read: ReadRows::default(),
         portal,
     };
     for (sendable, rows) in events {
-        match sendable.refresh_rows(&ctx, rows).await {
-            Ok(ready) => all.ready.extend(ready),
-            Err(SyncError::Upstream(error)) => all.failed.push((sendable, error)),
-            // Only feeds record what is new.
-            Err(SyncError::LedgerFull) => {}
-            Err(SyncError::Ledger(error)) => {
-                all.ledger = Some(error);
-                break;
-            }
+        let refreshed = sendable.refresh_rows(&ctx, rows).await;
+        let ready = all.read.note_failure(&sendable, refreshed);
+        all.read.ready.extend(ready.unwrap_or_default());
+        if all.read.ledger.is_some() {
+            break;
         }
     }
     all

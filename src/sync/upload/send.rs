@@ -84,7 +84,6 @@ impl Uploader {
                 queue.push_last(self.take_up(refreshed)?);
                 continue;
             };
-            let route = part.route;
             match self.turn_of(&part) {
                 Turn::Now => {}
                 Turn::Later => {
@@ -96,26 +95,40 @@ impl Uploader {
             if stop.is_cancelled() || self.usable_routes().is_none() {
                 return Ok(Sent::Stop);
             }
-            let open = self.eligible_events();
-            let all = part.rows.len();
-            let rows = self.fit_to_send(&open, route, part.rows, &mut refreshes);
-            let touched: BTreeSet<_> = rows.iter().map(|r| r.row.stream).collect();
-            let rows = self.defer_closed(route, rows).await?;
-            // The refusal may have been about those that don't go any more.
-            let refused = part.refused.filter(|_| rows.len() == all);
-            let sent = if rows.is_empty() {
-                Sent::Done
-            } else {
-                let part = Part { route, rows, refused };
-                self.send_request(routes, part, &mut queue).await?
-            };
-            for sendable in open.iter().filter(|s| touched.contains(&s.stream())) {
-                self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
-            }
-            if matches!(sent, Sent::Stop) {
+            if matches!(
+                self.send_part(routes, part, &mut queue, &mut refreshes).await?,
+                Sent::Stop
+            ) {
                 return Ok(Sent::Stop);
             }
         }
+    }
+
+    /// Sends what of a request may go this very moment; its events' counts change.
+    async fn send_part(
+        &mut self,
+        routes: &Routes,
+        part: Part,
+        queue: &mut RoundQueue,
+        refreshes: &mut Refreshes,
+    ) -> Result<Sent, SyncError> {
+        let (route, all) = (part.route, part.rows.len());
+        let open = self.eligible_events();
+        let rows = self.fit_to_send(&open, route, part.rows, refreshes);
+        let touched: BTreeSet<_> = rows.iter().map(|r| r.row.stream).collect();
+        let rows = self.defer_closed(route, rows).await?;
+        // The refusal may have been about those that don't go any more.
+        let refused = part.refused.filter(|_| rows.len() == all);
+        let sent = if rows.is_empty() {
+            Sent::Done
+        } else {
+            let part = Part { route, rows, refused };
+            self.send_request(routes, part, queue).await?
+        };
+        for sendable in open.iter().filter(|s| touched.contains(&s.stream())) {
+            self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
+        }
+        Ok(sent)
     }
 
     /// The rows of a request that may go this very moment. Cutting a refused request down takes time: an event may have
@@ -143,14 +156,14 @@ impl Uploader {
 
     /// Rows that were read again, as a request. What took too long again stays due: the next round reads it again.
     fn take_up(&self, refreshed: Refreshed) -> Result<Part, SyncError> {
-        for (sendable, error) in refreshed.failed {
+        for (sendable, error) in refreshed.read.failed {
             self.read_failed(&sendable, error);
         }
-        if let Some(error) = refreshed.ledger {
+        if let Some(error) = refreshed.read.ledger {
             return Err(error.into());
         }
         let (now, age) = (self.ctx.clock.now(), self.ctx.settings.read_age());
-        let mut ready = refreshed.ready;
+        let mut ready = refreshed.read.ready;
         ready.retain(|row| now.duration_since(row.read) <= age);
         Ok(Part {
             route: refreshed.route,
@@ -279,17 +292,14 @@ impl Uploader {
             let state = self.states.entry(route.name).or_default();
             state.record_answered(&destinations_of(ready), took, now);
         }
-        match answer {
-            Answer::Accepted(_) => {
-                self.note_accepted(part, None, queue);
-                self.report_open(route, ready, now);
-            }
-            Answer::Rows(_) => {
-                self.note_accepted(part, Some(&row_results), queue);
-                row_results.retain(|row, _| !untold.contains(row));
-                self.report_results(route, ready, &row_results, now);
-                self.report_untold(route, ready, &untold);
-            }
+        if matches!(answer, Answer::Accepted(_)) {
+            self.note_accepted(part, None, queue);
+            self.report_open(route, ready, now);
+        } else {
+            self.note_accepted(part, Some(&row_results), queue);
+            row_results.retain(|row, _| !untold.contains(row));
+            self.report_results(route, ready, &row_results, now);
+            self.report_untold(route, ready, &untold);
         }
         self.uploaded.notify_one();
     }

@@ -19,6 +19,7 @@ use crate::upstream::google::rate_limiter::RateLimiter;
 use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
+use crate::upstream::http::renewal::call_with_renewal;
 use crate::upstream::http::text::{bounded_message, valid_id};
 use crate::upstream::http::wait::{answer_date, retry_after};
 
@@ -157,14 +158,14 @@ impl Session {
 
     async fn call_with_token(&self, call: &Call<'_>) -> Result<Answer, Box<Failure>> {
         let token = self.tokens.current_token().await?;
-        let answer = self.try_call(call, &token).await?;
-        if answer.status != 401 {
-            return Ok(answer);
-        }
-        // Nothing large is held while others are waited for.
-        drop(answer);
-        let token = self.tokens.renew_token(&token).await?;
-        self.try_call(call, &token).await
+        let attempt = |token: Arc<Token>| async move { self.try_call(call, &token).await };
+        let renew = |token, refused| async move {
+            // Nothing large is held while others are waited for.
+            drop(refused);
+            self.tokens.renew_token(&token).await.map_err(|error| Err(error.into()))
+        };
+        let is_refused = |ended: &Result<Answer, _>| ended.as_ref().is_ok_and(|answer| answer.status == 401);
+        call_with_renewal(token, attempt, is_refused, renew).await
     }
 
     async fn try_call(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Box<Failure>> {

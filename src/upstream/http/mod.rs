@@ -1,4 +1,4 @@
-//! What the clients of both vendors have in common: bounded bodies, waits and gates, texts.
+//! What the clients of both vendors have in common: bounded bodies, waits and gates, renewed tokens, texts.
 
 pub mod body;
 pub mod gate;
@@ -9,5 +9,6 @@ pub mod limits;
 pub mod memory;
 pub mod outline;
 pub mod prose;
+pub mod renewal;
 pub mod text;
 pub mod wait;

@@ -28,6 +28,7 @@ use crate::ports::crm::{
 };
 use crate::ports::{Cause, UpstreamError, budget};
 use crate::upstream::http::body::Limit;
+use crate::upstream::http::renewal::call_with_renewal;
 
 /// A client for one set of credentials. Get one from [`super::HubSpotConnector`]. No `Debug`: it holds tokens.
 pub struct HubSpot {
@@ -120,18 +121,26 @@ impl HubSpot {
     }
 
     async fn call_once(&self, call: Call<'_>, purpose: Purpose, retries: u32) -> Result<Answer, UpstreamError> {
-        let mut renewed = false;
-        loop {
-            let token = self.auth.current_token(&self.transport, purpose).await?;
-            let error = match self.send_with(&token, &call, retries).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => self.weigh_refusal(error, (call.name, call.bucket)).await,
-            };
-            if error.cause != Cause::CredentialsRejected || renewed || !self.auth.give_up(&token).await {
-                return Err(error);
+        let token = self.auth.current_token(&self.transport, purpose).await?;
+        let call = &call;
+        let send = |token: Token| async move {
+            match self.send_with(&token, call, retries).await {
+                Err(error) => Err(self.weigh_refusal(error, (call.name, call.bucket)).await),
+                answered => answered,
             }
-            renewed = true;
-        }
+        };
+        let renew = |token: Token, refused| async move {
+            if !self.auth.give_up(&token).await {
+                return Err(refused);
+            }
+            self.auth.current_token(&self.transport, purpose).await.map_err(Err)
+        };
+        let is_refused = |ended: &Result<Answer, UpstreamError>| {
+            ended
+                .as_ref()
+                .is_err_and(|error| error.cause == Cause::CredentialsRejected)
+        };
+        Box::pin(call_with_renewal(token, send, is_refused, renew)).await
     }
 
     pub(crate) async fn send_with(

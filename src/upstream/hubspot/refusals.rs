@@ -27,7 +27,7 @@ fn blames_token(error: &UpstreamError, name: &str) -> bool {
         Cause::AccessDenied | Cause::NotFound => name == "search",
         _ => false,
     };
-    blames && error.code.is_some() && error.status.is_some()
+    blames && error.is_coded_answer()
 }
 
 /// The call of this name that needs the same scopes and asks for nobody: its path and body. `None`: there is none.

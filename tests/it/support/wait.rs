@@ -6,17 +6,48 @@ use std::time::{Duration, Instant};
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// One wait.
+struct Wait<'a> {
+    what: &'a str,
+    limit: Duration,
+    begun: Instant,
+}
+
+impl<'a> Wait<'a> {
+    fn begin(what: &'a str, limit: Duration) -> Self {
+        Self {
+            what,
+            limit,
+            begun: Instant::now(),
+        }
+    }
+
+    /// What was found, if it was.
+    ///
+    /// # Panics
+    /// If it was not, and the limit is over.
+    fn weigh<T, Instead: Debug>(&self, found: Result<T, Instead>) -> Option<T> {
+        let Self { what, limit, begun } = self;
+        match found {
+            Ok(found) => Some(found),
+            Err(instead) => {
+                assert!(begun.elapsed() < *limit, "waited {limit:?} for {what}: {instead:?}");
+                None
+            }
+        }
+    }
+}
+
 /// What `look` finds within the limit; `Err` is what there is instead, for whoever reads that it was not found.
 pub async fn until<T, Instead: Debug>(
     what: &str,
     limit: Duration,
     mut look: impl AsyncFnMut() -> Result<T, Instead>,
 ) -> T {
-    let begun = Instant::now();
+    let wait = Wait::begin(what, limit);
     loop {
-        match look().await {
-            Ok(found) => return found,
-            Err(instead) => assert!(begun.elapsed() < limit, "waited {limit:?} for {what}: {instead:?}"),
+        if let Some(found) = wait.weigh(look().await) {
+            return found;
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -28,11 +59,10 @@ pub fn until_blocking<T, Instead: Debug>(
     limit: Duration,
     mut look: impl FnMut() -> Result<T, Instead>,
 ) -> T {
-    let begun = Instant::now();
+    let wait = Wait::begin(what, limit);
     loop {
-        match look() {
-            Ok(found) => return found,
-            Err(instead) => assert!(begun.elapsed() < limit, "waited {limit:?} for {what}: {instead:?}"),
+        if let Some(found) = wait.weigh(look()) {
+            return found;
         }
         std::thread::sleep(LOOK);
     }
