@@ -320,7 +320,7 @@ fn a_status_that_contradicts_itself_decides_nothing_of_many_rows() {
 
 #[path = "contradictions_tests.rs"]
 mod contradictions;
-#[path = "batch_properties.rs"]
+#[path = "batch_properties_tests.rs"]
 mod properties;
 #[path = "refused_requests_tests.rs"]
 mod refused_requests;

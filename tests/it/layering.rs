@@ -105,6 +105,26 @@ fn modules_import_downwards_only() {
     assert!(seen > 100, "the test reads the sources: {seen} imports seen");
 }
 
+/// What is tested beside the product is where a reader looks for it: tests of a file at its end, or beside it in `x_tests.rs`;
+/// tests of a directory as a whole in its `tests/`.
+#[test]
+fn tests_of_the_sources_are_in_three_places() {
+    let mut seen = 0;
+    for file in files(&sources()) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        for attached in text.lines().filter_map(|line| line.trim().strip_prefix("#[path = \"")) {
+            let beside = attached.ends_with("_tests.rs\"]") && !attached.contains('/');
+            assert!(beside, "{} attaches {attached}", file.display());
+            seen += 1;
+        }
+        if text.contains("\nmod tests;") && !text.contains("_tests.rs\"]\nmod tests;") {
+            let directory = file.with_file_name("tests");
+            assert!(directory.join("mod.rs").is_file(), "{}", directory.display());
+        }
+    }
+    assert!(seen > 50, "the test reads the sources: {seen} files of tests seen");
+}
+
 /// Whoever reads a comment has this repository: papers of those who planned it are no source.
 #[test]
 fn comments_cite_what_is_in_the_repository() {

@@ -57,7 +57,7 @@ fn code_of(path: &str) -> Vec<(PathBuf, String)> {
             continue;
         }
         let name = path.to_string_lossy();
-        let test = ["_tests.rs", "_properties.rs", "any_json.rs", "test_support.rs"];
+        let test = ["_tests.rs", "any_json.rs", "test_support.rs"];
         if !name.ends_with(".rs") || name.contains("/tests/") || test.iter().any(|end| name.ends_with(end)) {
             continue;
         }

@@ -143,4 +143,5 @@ async fn show_story(
 }
 
 #[cfg(test)]
+#[path = "page_tests.rs"]
 mod tests;

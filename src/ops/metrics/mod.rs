@@ -325,4 +325,5 @@ impl CallObserver for Metrics {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[path = "metrics_tests.rs"]
 mod tests;

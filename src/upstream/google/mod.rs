@@ -20,15 +20,9 @@ mod session;
 mod wire;
 
 #[cfg(test)]
-mod any_answer_tests;
-#[cfg(test)]
-mod hostile_tests;
-#[cfg(test)]
-mod permit_tests;
-#[cfg(test)]
 mod test_support;
 #[cfg(test)]
-mod unkept_tests;
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -168,7 +162,3 @@ fn credentials_digest(secret: Option<&SecretData>) -> [u8; 32] {
     digest.update([u8::from(secret.is_some())]);
     digest.finalize().into()
 }
-
-#[cfg(test)]
-#[path = "connector_tests.rs"]
-mod tests;

@@ -388,5 +388,5 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "tests/errors.rs"]
+#[path = "errors_tests.rs"]
 mod tests;

@@ -281,5 +281,5 @@ impl Hunt {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "tests/failed_searches.rs"]
+#[path = "failed_searches_tests.rs"]
 mod tests;

@@ -332,5 +332,5 @@ fn pause(times: u32) -> Duration {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "tests/withheld.rs"]
+#[path = "withheld_tests.rs"]
 mod tests;

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer};
 
-use super::GoogleConnector;
-use super::test_support::{cid, clicks, connector, secret, token};
 use crate::domain::ids::ActionId;
 use crate::domain::request_report::destination_results;
 use crate::ports::ads::{ActionFields, Goal};
 use crate::ports::hostile_answers::{AnyAnswer, bodies, often_200, within};
 use crate::ports::sink::DestinationStatus;
 use crate::ports::{GoogleClients, GoogleConnector as _, GoogleCredentials};
+use crate::upstream::google::GoogleConnector;
+use crate::upstream::google::test_support::{cid, clicks, connector, secret, token};
 
 const NAMES: &[&str] = &[
     "results",

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, ResponseTemplate};
 
-use super::test_support::{cid, clicks, clients, server};
 use crate::domain::batch::NO_ROW;
 use crate::domain::evidence::{Evidence, NamedDestination};
 use crate::ports::Cause;
+use crate::upstream::google::test_support::{cid, clicks, clients, server};
 
 const SEARCH: &str = "/v26/customers/1234567890/googleAds:search";
 

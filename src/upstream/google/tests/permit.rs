@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::GoogleConnector;
-use super::test_support::{Silent, cid, clicks, config, http, refresh_secret, server};
 use crate::domain::action::Goal;
 use crate::domain::ids::ActionId;
 use crate::ports::ads::ActionFields;
 use crate::ports::work_permit::{AlwaysPermitted, NoPermit, WorkPermit};
 use crate::ports::{GoogleConnector as _, GoogleCredentials};
+use crate::upstream::google::GoogleConnector;
+use crate::upstream::google::test_support::{Silent, cid, clicks, config, http, refresh_secret, server};
 
 /// Ends of the paths of calls that change nothing.
 const READS: [&str; 4] = ["/token", ":search", ":retrieve", JUDGED];
@@ -128,7 +128,11 @@ async fn each_call_that_changes_something_asks_first() {
 /// A method that is added to the ports has to be added here.
 #[tokio::test]
 async fn no_call_is_left_out() {
-    let ports = [include_str!("../../ports/ads.rs"), include_str!("../../ports/sink.rs")].concat();
+    let ports = [
+        include_str!("../../../ports/ads.rs"),
+        include_str!("../../../ports/sink.rs"),
+    ]
+    .concat();
     let declared = ports.lines().filter_map(|line| line.strip_prefix("    async fn "));
     let declared: BTreeSet<_> = declared.map(|line| line.split('(').next().unwrap()).collect();
     let calls = call_each(Arc::new(AlwaysPermitted)).await;

@@ -3,9 +3,11 @@
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::test_support::{ads_error, cid, config, connector, http, refresh_secret, secret, server, token};
-use super::*;
 use crate::ports::{CallObserver, Cause, Effect, GoogleConnector as _, GoogleCredentials};
+use crate::upstream::google::test_support::{
+    ads_error, cid, config, connector, http, refresh_secret, secret, server, token,
+};
+use crate::upstream::google::*;
 use serde_json::json;
 
 const GOALS: &str = "/v26/customers/1234567890/googleAds:search";
@@ -178,7 +180,7 @@ async fn nobody_there_is_a_passing_failure_without_effect() {
     let server = server().await;
     let mut config = config(&server.uri());
     config.ads_endpoint = "http://127.0.0.1:9".to_owned();
-    let silent: Arc<dyn CallObserver> = Arc::new(super::test_support::Silent);
+    let silent: Arc<dyn CallObserver> = Arc::new(crate::upstream::google::test_support::Silent);
     let connector = GoogleConnector::new(config, http(), silent);
     let clients = connector
         .connect(GoogleCredentials::Secret(&refresh_secret()), None)
@@ -203,7 +205,7 @@ async fn the_identity_of_the_process_is_for_the_namespaces_it_was_started_for() 
             ambient_namespaces: allowed.iter().map(|name| (*name).to_owned()).collect(),
             ..config("http://127.0.0.1:9")
         };
-        let connector = GoogleConnector::new(config, http(), Arc::new(super::test_support::Silent));
+        let connector = GoogleConnector::new(config, http(), Arc::new(crate::upstream::google::test_support::Silent));
         let made = connector.connect(GoogleCredentials::Ambient { namespace }, None).await;
         made.err().map(|why| why.message)
     };
@@ -243,7 +245,11 @@ async fn nothing_is_changed_by_a_process_that_was_taken_over_while_it_waited() {
         .expect(1)
         .mount(&server)
         .await;
-    let connector = GoogleConnector::new(config(&server.uri()), http(), Arc::new(super::test_support::Silent));
+    let connector = GoogleConnector::new(
+        config(&server.uri()),
+        http(),
+        Arc::new(crate::upstream::google::test_support::Silent),
+    );
     let connector = connector.permitted_by(Arc::new(TakenOver::default()));
     let clients = connector
         .connect(GoogleCredentials::Secret(&refresh_secret()), None)

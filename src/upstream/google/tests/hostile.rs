@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::test_support::{Silent, cid, clicks, clients, config, http, refresh_secret, server};
-use super::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::domain::request_report::Progress;
 use crate::ports::ads::GoogleAds;
 use crate::ports::{Cause, Effect, GoogleConnector as _, GoogleCredentials, UpstreamError};
+use crate::upstream::google::test_support::{Silent, cid, clicks, clients, config, http, refresh_secret, server};
+use crate::upstream::google::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::upstream::http::body::BOMB;
 use crate::upstream::http::memory::{KEPT, TURN_OF_TESTS, ends_in};
 
