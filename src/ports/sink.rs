@@ -26,6 +26,8 @@ const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
 pub struct RouteInfo {
     /// Tells it from the other routes of the network.
     pub name: &'static str,
+    /// As people call the ad network.
+    pub network: &'static str,
     /// Who answers, as errors name it.
     pub service: &'static str,
     /// Most rows in one request.

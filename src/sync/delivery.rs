@@ -8,17 +8,18 @@ use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::delivering::refused_message;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
+use crate::ports::sink::RouteInfo;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::{ErrorNote, Notice, RefusedAt, Registry};
 
 /// What one answer says of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// The way to the conversion action is open: Google took rows, or refused them for reasons of their own.
+    /// The way to the conversion action is open: rows were taken, or refused for reasons of their own.
     Open,
-    /// Google takes nothing for this action or account; a person must act.
+    /// Nothing is taken for this action or account; a person must act.
     Refused(Code),
-    /// Google could not take anything just now: a pending reason, the verbatim code.
+    /// Nothing could be taken just now: a pending reason, the verbatim code.
     Failed(&'static str, String),
 }
 
@@ -49,11 +50,12 @@ impl Delivery {
 pub fn report_delivery(
     registry: &Registry,
     event: &ObjectKey,
-    (at, via): (RefusedAt, &'static str),
+    (at, route): (RefusedAt, RouteInfo),
     delivery: &Delivery,
     now: Timestamp,
 ) {
     // What was sent before the event took another route says nothing of the way that rows take now.
+    let via = route.service;
     let of_today = delivery_service(registry, event) == Some(via);
     let form = registry.find_event(event).is_some_and(|event| event.rules.form);
     let mut news = false;
@@ -69,7 +71,7 @@ pub fn report_delivery(
                 news
             }
             Delivery::Failed(why, code) => {
-                let note = failed_note(why, code, now);
+                let note = failed_note(route.network, (why, code), now);
                 report.push_error(note.clone());
                 report.upload.record_failure(note)
             }
@@ -98,7 +100,7 @@ fn refused_note(code: &Code, form: bool, now: Timestamp) -> ErrorNote {
     }
 }
 
-fn failed_note(why: &str, code: &str, now: Timestamp) -> ErrorNote {
+fn failed_note(network: &str, (why, code): (&str, &str), now: Timestamp) -> ErrorNote {
     let reason = match why {
         reason::QUOTA_EXHAUSTED => crate::api::reasons::reason::RATE_LIMITED,
         _ => crate::api::reasons::reason::UPSTREAM_UNAVAILABLE,
@@ -106,25 +108,29 @@ fn failed_note(why: &str, code: &str, now: Timestamp) -> ErrorNote {
     ErrorNote {
         time: now,
         reason: reason.to_owned(),
-        message: format!("Google could not take the conversions and asks to send them again: {code}."),
+        message: format!("{network} could not take the conversions and asks to send them again: {code}."),
         contact: None,
     }
 }
 
 /// The refusal as an error of the account, if it is one of the whole account.
-pub fn account_error(code: &Code, service: &'static str) -> Option<UpstreamError> {
+pub fn account_error(code: &Code, route: RouteInfo) -> Option<UpstreamError> {
     let cause = match code.class {
         Class::Blocked(Matter::NotAllowlisted) => Cause::NotAllowlisted,
         Class::Blocked(Matter::Account) => Cause::AccessDenied,
         _ => return None,
     };
-    let what = match cause {
-        Cause::NotAllowlisted => "Google accepts no conversion of this account by this route",
-        _ => "Google accepts no conversion of this account",
+    let by = match cause {
+        Cause::NotAllowlisted => " by this route",
+        _ => "",
     };
+    let message = format!(
+        "{}: {} accepts no conversion of this account{by}",
+        code.name, route.network
+    );
     Some(UpstreamError {
         code: Some(code.name.clone()),
-        ..UpstreamError::new(service, cause, format!("{}: {what}", code.name))
+        ..UpstreamError::new(route.service, cause, message)
     })
 }
 
@@ -137,6 +143,7 @@ mod tests {
     use crate::domain::trigger::Trigger;
     use crate::registry::test_support::google_account;
     use crate::registry::{Event, GoogleAccount};
+    use crate::sync::test_support::route_info;
 
     /// An event whose account has been switched to the other interface for both kinds of events.
     fn switched(form: bool) -> (Registry, ObjectKey) {
@@ -193,8 +200,12 @@ mod tests {
             )
         };
         let refused = |name: &str| Delivery::from_results(&[blocked(name)]).unwrap();
-        let hear = |at, via, delivery: &Delivery| {
-            report_delivery(&registry, &event, (at, via), delivery, Timestamp::UNIX_EPOCH);
+        let hear = |at, service, delivery: &Delivery| {
+            let route = RouteInfo {
+                service,
+                ..route_info("route")
+            };
+            report_delivery(&registry, &event, (at, route), delivery, Timestamp::UNIX_EPOCH);
             registry.event_report(&event)
         };
         let account = ObjectKey::new("a", "google");

@@ -70,6 +70,11 @@ fn code_of(path: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// The texts in quotes.
+fn texts(code: &str) -> impl Iterator<Item = &str> {
+    code.split('"').skip(1).step_by(2)
+}
+
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }
@@ -100,6 +105,9 @@ fn what_sends_and_counts_names_no_type_of_one_network() {
     for (file, code) in NEUTRAL.iter().flat_map(|path| code_of(path)) {
         let found = words(&code).find(|word| OF_GOOGLE.contains(word));
         assert_eq!(found, None, "{}", file.display());
+        // A route says how people call its network.
+        let found = texts(&code).find(|text| words(text).any(|word| word == "Google"));
+        assert_eq!(found, None, "{}", file.display());
     }
 }
 
@@ -112,8 +120,7 @@ fn no_code_of_googles_is_named_but_by_its_client_and_the_explanations() {
             continue;
         }
         // Only in quotes: a variant of ours may be called as a code is.
-        let quoted = code.split('"').skip(1).step_by(2);
-        let found = quoted
+        let found = texts(&code)
             .flat_map(words)
             .find(|word| codes.iter().any(|code| code == word));
         assert_eq!(found, None, "{}", file.display());

@@ -122,6 +122,7 @@ async fn what_would_be_written_is_read_back_and_never_written() {
 
 const INFO: RouteInfo = RouteInfo {
     name: "route",
+    network: "Google",
     service: "Data Manager API",
     rows: 10,
     destinations: 1,

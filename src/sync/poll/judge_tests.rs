@@ -7,7 +7,7 @@ use crate::ports::ledger::{OpenRow, RowId};
 use crate::ports::test_support::at;
 use crate::registry::GoogleAccount;
 use crate::registry::test_support::google_account;
-use crate::sync::test_support::{action, context, event};
+use crate::sync::test_support::{action, context, event, route_info};
 
 /// Request 9: rows 1 and 2 of action 7, row 3 of action 8.
 fn request() -> OpenRequest {
@@ -91,7 +91,7 @@ type Moved = (i64, Outcome, String, i64);
 
 /// What an answer comes to: the rows that move; whether nothing more is to be asked, or another answer has to say the same.
 fn judge(poller: &mut Poller, statuses: &[DestinationStatus]) -> (Vec<Moved>, bool, bool) {
-    let judged = poller.judge_statuses("Data Manager", &request(), statuses, at(0));
+    let judged = poller.judge_statuses(route_info("route"), &request(), statuses, at(0));
     let moved = judged.updates.into_iter();
     let moved = moved.map(|update| {
         (

@@ -28,7 +28,7 @@ use crate::domain::request_report::destination_results;
 use crate::domain::time::{later, to_std};
 use crate::ports::ledger::{ActionKey, BatchId, OpenRequest, OpenRow, RowUpdate, Sender, StatusResult};
 use crate::ports::pulse;
-use crate::ports::sink::{ConversionSink, DestinationStatus};
+use crate::ports::sink::{ConversionSink, DestinationStatus, RouteInfo};
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{AdAccount, Notice, RefusedAt};
@@ -133,7 +133,8 @@ impl Poller {
                 }
                 Some(error) => {
                     let own = self.is_its_own(request, &error);
-                    self.put_off(request, &error, own).await?;
+                    let network = results.route_info().network;
+                    self.put_off((request, network), &error, own).await?;
                     // A refusal that needs a person, or a limit, meets the other requests too.
                     let of_all = !own
                         && !error.is_unexplained()
@@ -184,7 +185,12 @@ impl Poller {
     }
 
     /// The others go on; this one is asked about again after a pause, and its events say so. `own`: no other event says so.
-    async fn put_off(&mut self, request: &OpenRequest, error: &UpstreamError, own: bool) -> Result<(), SyncError> {
+    async fn put_off(
+        &mut self,
+        (request, network): (&OpenRequest, &str),
+        error: &UpstreamError,
+        own: bool,
+    ) -> Result<(), SyncError> {
         warn!(account = %self.key, request = %request.request_id, error = brief(error), "the status of a request is not read");
         if !own {
             self.ctx.registry.ad_account_fault(&self.key, error);
@@ -199,7 +205,7 @@ impl Poller {
         };
         self.ctx.ledger.record_status(&again, now).await?;
         self.unread
-            .record_failure(request, error_note(&error.clone().into(), now));
+            .record_failure((request, network), error_note(&error.clone().into(), now));
         Ok(())
     }
 
@@ -221,7 +227,7 @@ impl Poller {
             done,
             unconfirmed,
         } = match answer {
-            Ok(statuses) => self.judge_statuses(sink.route_info().service, request, &statuses, now),
+            Ok(statuses) => self.judge_statuses(sink.route_info(), request, &statuses, now),
             Err(error) if is_forgotten(&error) => Judged {
                 updates: self.send_again(request, now),
                 done: true,
@@ -261,7 +267,7 @@ impl Poller {
     /// The results of the rows of every destination that is finished by two answers.
     fn judge_statuses(
         &mut self,
-        service: &'static str,
+        route: RouteInfo,
         request: &OpenRequest,
         statuses: &[DestinationStatus],
         now: Timestamp,
@@ -291,7 +297,7 @@ impl Poller {
             // One odd answer must settle nothing: the first is only remembered, and the next look comes sooner.
             match row_results {
                 Some(row_results) if self.results.is_repeated((request.batch, index), &row_results) => {
-                    self.report_results(service, action, &row_results, now);
+                    self.report_results(route, action, &row_results, now);
                     let updates = self.row_updates(request, &row_results, index, now);
                     judged.updates.extend(updates);
                 }
@@ -305,7 +311,7 @@ impl Poller {
     /// What the results of an action's rows say of the events that have the action.
     fn report_results(
         &self,
-        service: &'static str,
+        route: RouteInfo,
         action: &ActionKey,
         row_results: &BTreeMap<usize, RowResult>,
         now: Timestamp,
@@ -318,13 +324,13 @@ impl Poller {
             return;
         }
         if let Delivery::Refused(code) = &found
-            && let Some(error) = delivery::account_error(code, service)
+            && let Some(error) = delivery::account_error(code, route)
         {
             self.ctx.registry.ad_account_fault(&self.key, &error);
         }
         for event in self.ctx.registry.events_of_ad_account(&self.key) {
             if event.action.as_ref().is_some_and(|bound| bound.key == *action) {
-                let place = (RefusedAt::Result, service);
+                let place = (RefusedAt::Result, route);
                 delivery::report_delivery(&self.ctx.registry, &event.key, place, &found, now);
             }
         }

@@ -18,9 +18,9 @@ pub(crate) struct Unread(BTreeMap<BatchId, (Vec<ActionKey>, ErrorNote)>);
 
 impl Unread {
     /// The look at a request failed.
-    pub(crate) fn record_failure(&mut self, request: &OpenRequest, mut note: ErrorNote) {
+    pub(crate) fn record_failure(&mut self, (request, network): (&OpenRequest, &str), mut note: ErrorNote) {
         note.message = format!(
-            "Google does not say what became of conversions that it has accepted. They stay Processing, and the operator asks again. {}",
+            "{network} does not say what became of conversions that it has accepted. They stay Processing, and the operator asks again. {}",
             note.message
         );
         if self.0.len() < MOST || self.0.contains_key(&request.batch) {
@@ -58,7 +58,7 @@ impl Unread {
     }
 }
 
-/// Requests whose status Google denies us. It is a matter of the account if several are denied, unless the status of
+/// Requests whose status we are denied. It is a matter of the account if several are denied, unless the status of
 /// another one could be read since.
 #[derive(Default)]
 pub(crate) struct Denied {
@@ -67,7 +67,7 @@ pub(crate) struct Denied {
 }
 
 impl Denied {
-    /// Google denied this one.
+    /// This one was denied.
     pub(crate) fn record_denied(&mut self, request: BatchId, now: Timestamp) {
         if self.since.len() < MOST {
             self.since.entry(request).or_insert(now);

@@ -24,6 +24,7 @@ pub(crate) struct Unused(pub(crate) RouteInfo);
 pub(crate) const fn route_info(name: &'static str) -> RouteInfo {
     RouteInfo {
         name,
+        network: "Google",
         service: "Data Manager",
         rows: 2_000,
         destinations: 10,

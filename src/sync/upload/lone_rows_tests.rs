@@ -92,6 +92,7 @@ struct Ended {
 fn run_round(rows: &mut LoneRows, due: Vec<usize>, mut takes: impl FnMut(&[usize]) -> bool) -> Ended {
     rows.begin_round();
     let route = RouteInfo {
+        network: "Google",
         name: way(1).0,
         service: "Data Manager",
         rows: 2000,

@@ -327,7 +327,7 @@ impl Uploader {
             self.refusals.record_taken(&action, now);
         }
         for (event, _) in self.events_of(ready) {
-            let place = (RefusedAt::Upload, route.service);
+            let place = (RefusedAt::Upload, route);
             delivery::report_delivery(&self.ctx.registry, &event, place, &Delivery::Open, now);
         }
     }
@@ -350,7 +350,7 @@ impl Uploader {
             match of(&|row| row.action == action) {
                 Some(Delivery::Open) => self.refusals.record_taken(&action, now),
                 Some(Delivery::Refused(code)) => {
-                    if let Some(error) = delivery::account_error(&code, route.service) {
+                    if let Some(error) = delivery::account_error(&code, route) {
                         self.refusals.record_refused(&action, error, now);
                     }
                 }
@@ -359,7 +359,7 @@ impl Uploader {
         }
         for (event, stream) in self.events_of(ready) {
             if let Some(found) = of(&|row| row.row.stream == stream) {
-                let place = (RefusedAt::Upload, route.service);
+                let place = (RefusedAt::Upload, route);
                 delivery::report_delivery(&self.ctx.registry, &event, place, &found, now);
             }
         }

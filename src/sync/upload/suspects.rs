@@ -110,7 +110,7 @@ impl Uploader {
                     .or_insert_with(|| self.lone_rows.end_round(way));
                 for (event, _) in self.events_of(std::slice::from_ref(ready)) {
                     if alarm {
-                        let place = (RefusedAt::Upload, part.route.service);
+                        let place = (RefusedAt::Upload, part.route);
                         let refused = Delivery::Refused(code.clone());
                         delivery::report_delivery(&self.ctx.registry, &event, place, &refused, now);
                     } else {

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What people call the ad network.
+pub(crate) const NETWORK: &str = "Google";
+
 /// Where Google is. Bases come without a version path and without a slash at the end.
 #[derive(Debug, Clone)]
 pub struct GoogleConfig {

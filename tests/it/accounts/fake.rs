@@ -239,6 +239,7 @@ impl GoogleAds for Google {
 
 /// A route that nothing goes.
 const ROUTE: RouteInfo = RouteInfo {
+    network: "Google",
     name: "fake",
     service: "fake",
     rows: 1,

@@ -76,6 +76,7 @@ fn failed() -> IngestError {
 
 /// A route with the limits of the Data Manager API.
 pub const DATA_MANAGER: RouteInfo = RouteInfo {
+    network: "Google",
     name: "memory",
     service: "Data Manager",
     rows: 2000,

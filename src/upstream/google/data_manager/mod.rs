@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::config::NETWORK;
 use super::errors::{Api, Failure, Parsed, malformed_answer};
 use super::row_classes::{data_manager_code, silent_code};
 
@@ -82,6 +83,7 @@ impl ConversionSink for DataManagerClient {
     fn route_info(&self) -> RouteInfo {
         RouteInfo {
             name: "DataManager",
+            network: NETWORK,
             service: Api::DataManager.service_name(),
             rows: MAX_ROWS,
             destinations: MAX_DESTINATIONS,

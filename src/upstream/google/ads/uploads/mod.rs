@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::upstream::google::ads::uploads::job::JobId;
 pub(crate) use crate::upstream::google::ads::uploads::kind::Upload;
 use crate::upstream::google::ads::uploads::partial_failure::{retry_after, row_complaints, row_evidence};
+use crate::upstream::google::config::NETWORK;
 use crate::upstream::google::data_manager::request::Purpose;
 use crate::upstream::google::errors::{Api, Parsed};
 use crate::upstream::google::session::{Call, Session};
@@ -117,6 +118,7 @@ impl RowUploads for UploadsClient {
                 Upload::Clicks => "GoogleAdsClicks",
                 Upload::Enhancements => "GoogleAdsEnhancements",
             },
+            network: NETWORK,
             service: Api::Ads.service_name(),
             rows: MAX_ROWS,
             // Each row names its own destination, so their number has no limit of its own.
