@@ -124,16 +124,16 @@ impl fmt::Display for CustomerId {
 
 /// The deduplication key that Google sees for one conversion: `hs-` and 40 hex digits.
 ///
-/// SHA-256 of `v1|portalId|root|stageValue|epochMillis`, first 20 bytes. Nothing of the cluster, the event or the
+/// SHA-256 of `v1|portalId|canonicalContact|stageValue|epochMillis`, first 20 bytes. Nothing of the cluster, the event or the
 /// action is in it, so that a re-created event, a restored cluster or a lost ledger can't count a conversion twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(pub [u8; 20]);
 
 impl TransactionId {
-    /// The id of the entry of the contact with this `root` into `stage` (internal value) at `at_ms` (epoch
+    /// The id of the entry of the contact with this `canonical` id into `stage` (internal value) at `at_ms` (epoch
     /// milliseconds, from the property's history).
-    pub fn for_lifecycle(portal: PortalId, root: ContactId, stage: &str, at_ms: i64) -> Self {
-        Self::digest(&format!("v1|{portal}|{root}|{stage}|{at_ms}"))
+    pub fn for_lifecycle(portal: PortalId, canonical: ContactId, stage: &str, at_ms: i64) -> Self {
+        Self::digest(&format!("v1|{portal}|{canonical}|{stage}|{at_ms}"))
     }
 
     fn digest(text: &str) -> Self {
@@ -181,10 +181,10 @@ pub struct OccurrenceKey {
 
 impl OccurrenceKey {
     /// The key of a lifecycle occurrence: contacts are read in the order of their ids.
-    pub fn for_lifecycle(portal: PortalId, root: ContactId, stage: &str, at_ms: i64) -> Self {
+    pub fn for_lifecycle(portal: PortalId, canonical: ContactId, stage: &str, at_ms: i64) -> Self {
         Self {
-            sort_key: root.0.cast_signed(),
-            transaction: TransactionId::for_lifecycle(portal, root, stage, at_ms),
+            sort_key: canonical.0.cast_signed(),
+            transaction: TransactionId::for_lifecycle(portal, canonical, stage, at_ms),
         }
     }
 

@@ -20,23 +20,23 @@ pub fn parse_ids(listed: &str) -> impl Iterator<Item = Option<ContactId>> {
 }
 
 /// The contact that stands for each id, as the ledger knows it.
-pub type KnownRoots = HashMap<ContactId, ContactId>;
+pub type CanonicalById = HashMap<ContactId, ContactId>;
 
 /// What the ledger knows of the lineages in question, all their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownLineages {
-    roots: KnownRoots,
+    canonical_of: CanonicalById,
     ids: HashMap<ContactId, Vec<ContactId>>,
 }
 
 impl KnownLineages {
-    /// By the root of each id.
-    pub fn from_roots(roots: KnownRoots) -> Self {
+    /// By the canonical contact of each id.
+    pub fn from_canonical(canonical_of: CanonicalById) -> Self {
         let mut ids: HashMap<ContactId, Vec<ContactId>> = HashMap::new();
-        for (id, root) in &roots {
-            ids.entry(*root).or_default().push(*id);
+        for (id, canonical) in &canonical_of {
+            ids.entry(*canonical).or_default().push(*id);
         }
-        Self { roots, ids }
+        Self { canonical_of, ids }
     }
 
     /// The ids that are joined with a record if its word is taken, and that the ledger does not know as its own: those it
@@ -45,10 +45,14 @@ impl KnownLineages {
     /// # Errors
     /// [`Contradiction::TooMany`].
     pub fn doubtful_ids(&self, own: ContactId, lineage: &[ContactId]) -> Result<BTreeSet<ContactId>, Contradiction> {
-        let own_root = self.roots.get(&own);
-        let roots: BTreeSet<&ContactId> = lineage.iter().filter_map(|id| self.roots.get(id)).collect();
-        let joined = roots.into_iter().filter_map(|root| self.ids.get(root)).flatten();
-        let is_doubtful = |id: &&ContactId| **id != own && (own_root.is_none() || self.roots.get(*id) != own_root);
+        let own_canonical = self.canonical_of.get(&own);
+        let canonical: BTreeSet<&ContactId> = lineage.iter().filter_map(|id| self.canonical_of.get(id)).collect();
+        let joined = canonical
+            .into_iter()
+            .filter_map(|canonical| self.ids.get(canonical))
+            .flatten();
+        let is_doubtful =
+            |id: &&ContactId| **id != own && (own_canonical.is_none() || self.canonical_of.get(*id) != own_canonical);
         let mut doubtful = BTreeSet::new();
         for id in lineage.iter().chain(joined).filter(is_doubtful) {
             doubtful.insert(*id);

@@ -10,8 +10,10 @@ fn ids(ids: &[u64]) -> Vec<ContactId> {
 }
 
 fn known(pairs: &[(u64, u64)]) -> KnownLineages {
-    let roots = pairs.iter().map(|(id, root)| (ContactId(*id), ContactId(*root)));
-    KnownLineages::from_roots(roots.collect())
+    let canonical = pairs
+        .iter()
+        .map(|(id, canonical)| (ContactId(*id), ContactId(*canonical)));
+    KnownLineages::from_canonical(canonical.collect())
 }
 
 fn shown(records: &[(u64, u64)], unreadable: &[u64]) -> ShownIds {
@@ -51,10 +53,10 @@ fn ids_that_a_property_lists(#[case] listed: &str, #[case] found: &[Option<u64>]
 fn ids_that_hubspot_is_asked_about(
     #[case] own: u64,
     #[case] lineage: &[u64],
-    #[case] roots: &[(u64, u64)],
+    #[case] canonical: &[(u64, u64)],
     #[case] doubtful: &[u64],
 ) {
-    let found = known(roots).doubtful_ids(ContactId(own), &ids(lineage)).unwrap();
+    let found = known(canonical).doubtful_ids(ContactId(own), &ids(lineage)).unwrap();
     assert_eq!(found.into_iter().collect::<Vec<_>>(), ids(doubtful));
 }
 
@@ -103,21 +105,21 @@ proptest! {
     fn nothing_is_doubtful_once_it_is_joined(
         own in 1_u64..12,
         lineage in proptest::collection::btree_set(1_u64..12, 0..6),
-        roots in proptest::collection::hash_map(1_u64..12, 1_u64..5, 0..12),
+        canonical in proptest::collection::hash_map(1_u64..12, 1_u64..5, 0..12),
     ) {
-        let mut roots: KnownRoots = roots.iter().map(|(id, root)| (ContactId(*id), ContactId(*root))).collect();
+        let mut canonical: CanonicalById = canonical.iter().map(|(id, canonical)| (ContactId(*id), ContactId(*canonical))).collect();
         let own = ContactId(own);
         let lineage: Vec<_> = lineage.into_iter().map(ContactId).chain([own]).collect();
-        let doubtful = KnownLineages::from_roots(roots.clone()).doubtful_ids(own, &lineage).unwrap();
+        let doubtful = KnownLineages::from_canonical(canonical.clone()).doubtful_ids(own, &lineage).unwrap();
         prop_assert!(!doubtful.contains(&own));
         for id in &lineage {
-            let same = roots.contains_key(&own) && roots.get(id) == roots.get(&own);
+            let same = canonical.contains_key(&own) && canonical.get(id) == canonical.get(&own);
             prop_assert!(doubtful.contains(id) || *id == own || same);
         }
-        let joined = lineage.iter().chain(&doubtful).filter_map(|id| roots.get(id)).copied().collect::<BTreeSet<_>>();
-        roots.iter_mut().filter(|(_, root)| joined.contains(root)).for_each(|(_, root)| *root = ContactId(99));
-        roots.extend(lineage.iter().map(|id| (*id, ContactId(99))));
-        prop_assert!(KnownLineages::from_roots(roots).doubtful_ids(own, &lineage).unwrap().is_empty());
+        let joined = lineage.iter().chain(&doubtful).filter_map(|id| canonical.get(id)).copied().collect::<BTreeSet<_>>();
+        canonical.iter_mut().filter(|(_, canonical)| joined.contains(canonical)).for_each(|(_, canonical)| *canonical = ContactId(99));
+        canonical.extend(lineage.iter().map(|id| (*id, ContactId(99))));
+        prop_assert!(KnownLineages::from_canonical(canonical).doubtful_ids(own, &lineage).unwrap().is_empty());
     }
 
     /// However many are named: those that fit are asked about, the fewest first, and nobody is lost.

@@ -17,8 +17,8 @@ const LONGEST_LONE_SHIFT: i64 = 24 * 3_600_000;
 pub struct ShownEntries {
     portal: PortalId,
     stage: String,
-    root: ContactId,
-    /// All ids under which the contact may be known, the root first.
+    canonical: ContactId,
+    /// All ids under which the contact may be known, the canonical one first.
     contacts: Vec<ContactId>,
     /// The entries to note.
     entries: Vec<i64>,
@@ -29,14 +29,14 @@ pub struct ShownEntries {
 }
 
 impl ShownEntries {
-    /// Of a contact with this root, these other ids, and these `entries` (milliseconds).
+    /// Of a lineage with this canonical contact, these other ids, and these `entries` (milliseconds).
     pub fn new(
         (portal, stage): (PortalId, &str),
-        root: ContactId,
+        canonical: ContactId,
         others: impl IntoIterator<Item = ContactId>,
         entries: Vec<i64>,
     ) -> Self {
-        let mut contacts = vec![root];
+        let mut contacts = vec![canonical];
         for other in others {
             if !contacts.contains(&other) {
                 contacts.push(other);
@@ -46,7 +46,7 @@ impl ShownEntries {
         Self {
             portal,
             stage: stage.to_owned(),
-            root,
+            canonical,
             contacts,
             entries,
             rows,
@@ -68,8 +68,8 @@ impl ShownEntries {
     }
 
     /// The contact that stands for all its ids.
-    pub fn root(&self) -> ContactId {
-        self.root
+    pub fn canonical(&self) -> ContactId {
+        self.canonical
     }
 
     /// The entries to note.
@@ -78,7 +78,7 @@ impl ShownEntries {
     }
 
     /// The keys that an entry at this time may have: first the one to use, then those that every other id of the lineage, or
-    /// a root one of them once had, would give. An occurrence known under any of them is not new.
+    /// a canonical contact one of them once had, would give. An occurrence known under any of them is not new.
     pub fn keys_at(&self, at: i64) -> Vec<OccurrenceKey> {
         let key = |contact: &ContactId| OccurrenceKey::for_lifecycle(self.portal, *contact, &self.stage, at);
         self.contacts.iter().map(key).collect()
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_comes_first_and_no_id_twice() {
+    fn the_canonical_id_comes_first_and_no_id_twice() {
         let of = |c| OccurrenceKey::for_lifecycle(PortalId(7), ContactId(c), "customer", 9_000);
         let others = [ContactId(20), ContactId(30), ContactId(5)];
         let shown = ShownEntries::new((PortalId(7), "customer"), ContactId(20), others, vec![9_000]);

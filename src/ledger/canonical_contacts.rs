@@ -1,35 +1,38 @@
-//! Roots of contact lineages: the id that stands for all contacts that were merged into one.
+//! Canonical contacts: the id that stands for all contacts that were merged into one.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::database::Conn;
 use super::error::own_error;
 use crate::domain::ids::{ContactId, PortalId};
-use crate::domain::lineage::KnownRoots;
+use crate::domain::lineage::CanonicalById;
 use crate::ledger::columns::{CHUNK, json_list, json_rows, to_contact};
-use crate::ports::ledger::{LedgerResult, Roots};
+use crate::ports::ledger::{Canonical, LedgerResult};
 
 /// See [`crate::ports::ledger::Ledger::canonical_contacts`].
 pub(crate) async fn canonical_contacts(
     conn: &mut Conn,
     portal: PortalId,
     lineages: &[Vec<ContactId>],
-) -> LedgerResult<Vec<Roots>> {
+) -> LedgerResult<Vec<Canonical>> {
     let mut known = stored_contacts(conn, portal, lineages).await?;
     let mut fresh = Vec::new();
-    let mut roots = Vec::with_capacity(lineages.len());
+    let mut all = Vec::with_capacity(lineages.len());
     for lineage in lineages {
         let of_lineage: BTreeSet<ContactId> = lineage.iter().filter_map(|id| known.get(id)).copied().collect();
-        let root = of_lineage.first().or(lineage.iter().min()).copied();
-        let root = root.ok_or_else(|| own_error("a lineage without a contact"))?;
+        let canonical = of_lineage.first().or(lineage.iter().min()).copied();
+        let canonical = canonical.ok_or_else(|| own_error("a lineage without a contact"))?;
         for id in lineage {
             known.entry(*id).or_insert_with(|| {
-                fresh.push((id.0.cast_signed(), root.0.cast_signed()));
-                root
+                fresh.push((id.0.cast_signed(), canonical.0.cast_signed()));
+                canonical
             });
         }
-        let others = of_lineage.into_iter().filter(|id| *id != root).collect();
-        roots.push(Roots { root, others });
+        let others = of_lineage.into_iter().filter(|id| *id != canonical).collect();
+        all.push(Canonical {
+            contact: canonical,
+            others,
+        });
     }
     for chunk in fresh.chunks(CHUNK) {
         sqlx::query(
@@ -41,26 +44,32 @@ pub(crate) async fn canonical_contacts(
         .execute(&mut *conn)
         .await?;
     }
-    Ok(roots)
+    Ok(all)
 }
 
-/// See [`crate::ports::ledger::Ledger::known_roots`].
-pub(crate) async fn known_roots(conn: &mut Conn, portal: PortalId, ids: &[ContactId]) -> LedgerResult<KnownRoots> {
+/// See [`crate::ports::ledger::Ledger::known_lineages`].
+pub(crate) async fn known_lineages(
+    conn: &mut Conn,
+    portal: PortalId,
+    ids: &[ContactId],
+) -> LedgerResult<CanonicalById> {
     let own = stored_contacts(conn, portal, &[ids.to_vec()]).await?;
-    let roots: BTreeSet<ContactId> = own.values().copied().collect();
+    let all: BTreeSet<ContactId> = own.values().copied().collect();
     let others: Vec<(i64, i64)> = sqlx::query_as(
         "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS canonical FROM json_each($2))
          SELECT c.contact, c.canonical FROM j CROSS JOIN canonical_contacts c
          WHERE c.portal = $1 AND c.canonical = j.canonical AND c.contact <> c.canonical",
     )
     .bind(portal.0.cast_signed())
-    .bind(json_list(roots.iter().map(|id| id.0.cast_signed()))?)
+    .bind(json_list(all.iter().map(|id| id.0.cast_signed()))?)
     .fetch_all(conn)
     .await?;
-    let others = others.into_iter().map(|(id, root)| (to_contact(id), to_contact(root)));
-    Ok(roots
+    let others = others
         .into_iter()
-        .map(|root| (root, root))
+        .map(|(id, canonical)| (to_contact(id), to_contact(canonical)));
+    Ok(all
+        .into_iter()
+        .map(|canonical| (canonical, canonical))
         .chain(others)
         .chain(own)
         .collect())
@@ -83,6 +92,6 @@ async fn stored_contacts(
     .await?;
     Ok(found
         .into_iter()
-        .map(|(id, root)| (to_contact(id), to_contact(root)))
+        .map(|(id, canonical)| (to_contact(id), to_contact(canonical)))
         .collect())
 }

@@ -1,5 +1,5 @@
 //! Erasure: what names a contact that HubSpot has deleted goes, once it has been gone for long enough. The keys stay, so
-//! that nothing is sent again should it come back: the same id has the same root, and gives the same keys.
+//! that nothing is sent again should it come back: the same id has the same canonical contact, and gives the same keys.
 //!
 //! A lineage goes as a whole. Rows become totals as in [`super::archive`], before their time: their sort key tells the contact too.
 
@@ -86,7 +86,7 @@ pub(super) async fn erase_contacts(
     Ok(erased)
 }
 
-/// All ids that have the root of this one; itself, if it has none.
+/// All ids that have the canonical contact of this one; itself, if it has none.
 async fn lineage_of(conn: &mut Conn, portal: i64, contact: i64) -> LedgerResult<Vec<i64>> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "WITH own AS MATERIALIZED (SELECT canonical FROM canonical_contacts WHERE portal = $1 AND contact = $2)

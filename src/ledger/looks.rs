@@ -8,7 +8,7 @@ use crate::domain::ids::{ContactId, PortalId};
 use crate::ledger::columns::{json_contacts as ids, numbers, rows_affected, to_contact, to_limit, to_millis, to_time};
 use crate::ports::ledger::{LedgerResult, Look, LookRound, Looker};
 
-/// Contacts of rows that may be in no root: form submissions' contacts have none.
+/// Contacts of rows that may be in no lineage: form submissions' contacts have none.
 macro_rules! of_rows {
     () => {
         "FROM conversions r JOIN streams t ON t.id = r.stream AND t.portal = $1 WHERE r.contact <> r.sort_key"

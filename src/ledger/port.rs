@@ -12,11 +12,11 @@ use super::{
     looks, observe, orphans, requests, room, rows, streams, updates, view,
 };
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
-use crate::domain::lineage::KnownRoots;
+use crate::domain::lineage::CanonicalById;
 use crate::ports::ledger::view::{ConversionPage, ConversionQuery, DayCount, LedgerView};
 use crate::ports::ledger::{
-    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerId, LedgerResult, Look, LookRound,
-    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult,
+    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, Erased, Ledger, LedgerId, LedgerResult, Look,
+    LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Row, RowCounts, RowUpdate, Sender, StatusResult,
     StreamId, StreamRequest, Watermark,
 };
 
@@ -38,14 +38,14 @@ impl Ledger for SqlLedger {
         read!(self, |tx| streams::last_portal(tx, events))
     }
 
-    async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>> {
+    async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Canonical>> {
         write!(self, Disk::Later, |tx| canonical_contacts::canonical_contacts(
             tx, portal, lineages
         ))
     }
 
-    async fn known_roots(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<KnownRoots> {
-        read!(self, |tx| canonical_contacts::known_roots(tx, portal, ids))
+    async fn known_lineages(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<CanonicalById> {
+        read!(self, |tx| canonical_contacts::known_lineages(tx, portal, ids))
     }
 
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {

@@ -18,7 +18,7 @@ use crate::ports::ledger::LedgerResult;
 pub(super) struct KnownTimes {
     /// By sort key: times and numbers of its rows.
     rows: HashMap<i64, Vec<(i64, i64)>>,
-    /// By the sort key of the root: times that are archived.
+    /// By the sort key of the canonical contact: times that are archived.
     archived: HashMap<i64, Vec<i64>>,
 }
 
@@ -49,7 +49,7 @@ impl KnownTimes {
 }
 
 fn sort_key_of(shown: &ShownEntries) -> i64 {
-    shown.root().0.cast_signed()
+    shown.canonical().0.cast_signed()
 }
 
 async fn row_times(

@@ -193,7 +193,10 @@ impl Lab {
     async fn start(world: Arc<World>, named: impl IntoIterator<Item = u64>, interval: SignedDuration) -> Self {
         let ledger: Arc<dyn Ledger> = Arc::new(SqlLedger::open("sqlite::memory:").await.expect("a ledger"));
         let lineages: Vec<_> = named.into_iter().map(|id| vec![ContactId(id)]).collect();
-        ledger.canonical_contacts(PORTAL, &lineages).await.expect("roots");
+        ledger
+            .canonical_contacts(PORTAL, &lineages)
+            .await
+            .expect("canonical contacts");
         let (registry, _wakes) = Registry::new();
         let settings = adconversion_operator::sync::context::SyncSettings {
             deletion_check_interval: interval,

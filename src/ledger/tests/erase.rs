@@ -29,14 +29,14 @@ pub(super) async fn became(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> 
 
 pub(super) async fn became_at(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> NewRow {
     let ids: Vec<ContactId> = lineage.iter().map(|id| ContactId(*id)).collect();
-    let roots = ledger
+    let canonical = ledger
         .canonical_contacts(PORTAL, std::slice::from_ref(&ids))
         .await
         .unwrap()
         .remove(0);
-    let others = ids.iter().chain(&roots.others).copied();
+    let others = ids.iter().chain(&canonical.others).copied();
     let entry = at(minute).as_millisecond();
-    let shown = ShownEntries::new((PORTAL, "customer"), roots.root, others, vec![entry]);
+    let shown = ShownEntries::new((PORTAL, "customer"), canonical.contact, others, vec![entry]);
     NewRow {
         keys: shown.keys_at(entry),
         contact: *ids.last().unwrap(),
@@ -192,7 +192,7 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
     ];
     assert_eq!(counted(&tally), expected);
     assert_eq!(erase(&ledger, 160).await, [0; 0]);
-    // It is restored: the same id, so the same root and keys.
+    // It is restored: the same id, so the same canonical contact and keys.
     let restored = [became(&ledger, &[GONE], 0).await, again];
     assert_eq!(restored[0].keys, rows[0].keys);
     assert_eq!(
@@ -242,7 +242,7 @@ async fn a_lineage_goes_as_a_whole() {
     look(&ledger, &[today], &[old], 60).await;
     assert!(
         erase(&ledger, 60).await.is_empty(),
-        "its root is that of a contact which is there"
+        "its canonical contact is that of a contact which is there"
     );
     // A record names those that were merged into it.
     let beside = Look {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ports::ledger::{OrphanNote, Roots};
+use crate::ports::ledger::{Canonical, OrphanNote};
 
 #[tokio::test]
 async fn an_occurrence_known_under_any_candidate_is_not_new() {
@@ -158,29 +158,33 @@ async fn release_makes_rows_of_these_reasons_due() {
 }
 
 #[tokio::test]
-async fn roots_stay() {
+async fn canonical_contacts_stay() {
     let ledger = fresh().await;
     let portal = PortalId(1);
     let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
-    let roots = async |portal, lineages: &[&[u64]]| -> Vec<(u64, Vec<u64>)> {
+    let canonical = async |portal, lineages: &[&[u64]]| -> Vec<(u64, Vec<u64>)> {
         let lineages: Vec<_> = lineages.iter().map(|lineage| ids(lineage)).collect();
         let found = ledger.canonical_contacts(portal, &lineages).await.unwrap();
-        let plain = |roots: Roots| (roots.root.0, roots.others.iter().map(|id| id.0).collect());
+        let plain = |canonical: Canonical| (canonical.contact.0, canonical.others.iter().map(|id| id.0).collect());
         found.into_iter().map(plain).collect()
     };
-    assert_eq!(roots(portal, &[&[9], &[20, 15]]).await, [(9, vec![]), (15, vec![])]);
-    // Merged with an older contact that was never met: the root that is known stays.
-    assert_eq!(roots(portal, &[&[9, 3]]).await, [(9, vec![])]);
-    // Two known lineages become one: the smallest known root, and none of the ids changes its own.
+    assert_eq!(canonical(portal, &[&[9], &[20, 15]]).await, [(9, vec![]), (15, vec![])]);
+    // Merged with an older contact that was never met: the canonical contact that is known stays.
+    assert_eq!(canonical(portal, &[&[9, 3]]).await, [(9, vec![])]);
+    // Two known lineages become one: the smallest known canonical contact, and none of the ids changes its own.
     assert_eq!(
-        roots(portal, &[&[20, 3, 50], &[50]]).await,
+        canonical(portal, &[&[20, 3, 50], &[50]]).await,
         [(9, vec![15]), (9, vec![])]
     );
-    assert_eq!(roots(portal, &[&[15, 50]]).await, [(9, vec![15])]);
-    assert_eq!(roots(PortalId(2), &[&[15, 50]]).await, [(15, vec![])], "another portal");
+    assert_eq!(canonical(portal, &[&[15, 50]]).await, [(9, vec![15])]);
+    assert_eq!(
+        canonical(PortalId(2), &[&[15, 50]]).await,
+        [(15, vec![])],
+        "another portal"
+    );
     let known = async |contacts: &[u64]| {
-        let known = ledger.known_roots(portal, &ids(contacts)).await.unwrap();
-        let mut known: Vec<_> = known.into_iter().map(|(id, root)| (id.0, root.0)).collect();
+        let known = ledger.known_lineages(portal, &ids(contacts)).await.unwrap();
+        let mut known: Vec<_> = known.into_iter().map(|(id, canonical)| (id.0, canonical.0)).collect();
         known.sort_unstable();
         known
     };
@@ -189,12 +193,12 @@ async fn roots_stay() {
     assert_eq!(known(&[77]).await, []);
     assert_eq!(known(&[]).await, []);
     let large = u64::MAX - 1;
-    assert_eq!(roots(portal, &[&[large, u64::MAX]]).await, [(large, vec![])]);
+    assert_eq!(canonical(portal, &[&[large, u64::MAX]]).await, [(large, vec![])]);
     for contact in 101..120 {
-        roots(portal, &[&[contact]]).await;
+        canonical(portal, &[&[contact]]).await;
     }
     assert_eq!(
-        roots(portal, &[&[101], &[119, 5]]).await,
+        canonical(portal, &[&[101], &[119, 5]]).await,
         [(101, vec![]), (119, vec![])],
         "with many others between"
     );

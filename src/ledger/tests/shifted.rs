@@ -16,11 +16,16 @@ fn ms(after: i64) -> i64 {
 /// What the feed notes of a read that shows the contact's entries at these times.
 async fn read(ledger: &SqlLedger, lineage: &[u64], times: &[i64]) -> Vec<NewRow> {
     let ids: Vec<ContactId> = lineage.iter().map(|id| ContactId(*id)).collect();
-    let roots = ledger.canonical_contacts(PORTAL, std::slice::from_ref(&ids)).await;
-    let roots = roots.unwrap().remove(0);
+    let canonical = ledger.canonical_contacts(PORTAL, std::slice::from_ref(&ids)).await;
+    let canonical = canonical.unwrap().remove(0);
     let times: Vec<i64> = times.iter().map(|after| ms(*after)).collect();
-    let others = ids.iter().chain(&roots.others).copied();
-    let shown = Arc::new(ShownEntries::new((PORTAL, "customer"), roots.root, others, times));
+    let others = ids.iter().chain(&canonical.others).copied();
+    let shown = Arc::new(ShownEntries::new(
+        (PORTAL, "customer"),
+        canonical.contact,
+        others,
+        times,
+    ));
     let row = |entry: &i64| NewRow {
         keys: shown.keys_at(*entry),
         contact: *ids.last().unwrap(),

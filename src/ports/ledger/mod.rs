@@ -27,7 +27,7 @@ pub use crate::domain::coverage::Watermark;
 
 pub use crate::domain::ids::ActionKey;
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
-pub use crate::domain::lineage::KnownRoots;
+pub use crate::domain::lineage::CanonicalById;
 use crate::domain::trigger::Trigger;
 
 /// The ledger failed: disk full, damaged, not reachable. Nothing may be sent while it does.
@@ -78,11 +78,11 @@ impl StreamRequest {
     }
 }
 
-/// The roots of a lineage of merged contacts.
+/// The canonical contact of a lineage of merged contacts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Roots {
+pub struct Canonical {
     /// The id that stands for the lineage.
-    pub root: ContactId,
+    pub contact: ContactId,
     /// Further ids that ever stood for a contact of it: occurrences may be known under them.
     pub others: Vec<ContactId>,
 }
@@ -157,13 +157,14 @@ pub trait Ledger: Send + Sync {
     /// ever had a stream.
     async fn last_portal(&self, events: &[(ObjectKey, String)]) -> LedgerResult<Option<PortalId>>;
 
-    /// The roots of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
-    /// the smallest id; it is remembered for all ids of the lineage and never changes for an id that has one. So that they are one contact's is
-    /// to be certain before ([`crate::domain::lineage`]).
-    async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>>;
+    /// The canonical contact of each lineage, in order: the smallest of those that are known for any of its ids, else the
+    /// smallest id. It is remembered for all ids of the lineage and never changes for an id that has one. So that they are one
+    /// contact's is to be certain before ([`crate::domain::lineage`]).
+    async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Canonical>>;
 
-    /// All ids of every lineage that one of these belongs to, each with its root. Ids that were never met are in none.
-    async fn known_roots(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<KnownRoots>;
+    /// All ids of every lineage that one of these belongs to, each with its canonical contact. Ids
+    /// that were never met are in none.
+    async fn known_lineages(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<CanonicalById>;
 
     /// Notes occurrences; those known already (under any candidate id, or another time, see [`NewRow::shown`]) only get their
     /// contact id brought up to date, where it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.
@@ -270,7 +271,7 @@ pub trait Ledger: Send + Sync {
     /// Begins a round over the contacts of a portal.
     async fn begin_look_round(&self, looker: &Looker, now: Timestamp) -> LedgerResult<()>;
 
-    /// Contacts of a portal that roots or rows name, behind this one, ascending.
+    /// Contacts of a portal that lineages or rows name, behind this one, ascending.
     async fn contacts_behind(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>>;
 
     /// Contacts that this account's looks have found, the latest first, without these.

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
-    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Erased, KnownRoots, Ledger, LedgerError, LedgerId,
-    LedgerResult, Look, LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate,
-    Sender, StatusResult, StreamId, StreamRequest, Watermark,
+    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, CanonicalById, Erased, Ledger, LedgerError,
+    LedgerId, LedgerResult, Look, LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Row, RowCounts,
+    RowUpdate, Sender, StatusResult, StreamId, StreamRequest, Watermark,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -112,8 +112,8 @@ pass! {
     ledger_id() -> LedgerId;
     stream_for(request: &StreamRequest) -> StreamId;
     last_portal(events: &[(ObjectKey, String)]) -> Option<PortalId>;
-    canonical_contacts(portal: PortalId, lineages: &[Vec<ContactId>]) -> Vec<Roots>;
-    known_roots(portal: PortalId, ids: &[ContactId]) -> KnownRoots;
+    canonical_contacts(portal: PortalId, lineages: &[Vec<ContactId>]) -> Vec<Canonical>;
+    known_lineages(portal: PortalId, ids: &[ContactId]) -> CanonicalById;
     record_occurrences(stream: StreamId, rows: &[NewRow]) -> usize;
     streams_with_due_rows(streams: &[StreamId], now: Timestamp) -> BTreeSet<StreamId>;
     due_rows(stream: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> Vec<Row>;

@@ -77,8 +77,8 @@ impl Scan<'_> {
     async fn check_lineages(&self, lineages: &Lineages) -> Result<Checked, SyncError> {
         let ids: BTreeSet<ContactId> = lineages.values().flatten().copied().collect();
         let ids: Vec<_> = ids.into_iter().collect();
-        let known = self.ctx.ledger.known_roots(self.portal.id, &ids).await?;
-        let known = KnownLineages::from_roots(known);
+        let known = self.ctx.ledger.known_lineages(self.portal.id, &ids).await?;
+        let known = KnownLineages::from_canonical(known);
         let mut checked = Checked::default();
         let mut doubts = Vec::new();
         for (own, lineage) in lineages {

@@ -14,7 +14,7 @@ use crate::domain::outcome::{Outcome, reason};
 use crate::domain::shown_entries::ShownEntries;
 use crate::domain::shown_state::ShownState;
 use crate::domain::time::later;
-use crate::ports::ledger::{NewRow, Roots};
+use crate::ports::ledger::{Canonical, NewRow};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::SyncError;
@@ -222,15 +222,15 @@ impl Scan<'_> {
             self.ctx.may_record(&tracked.event.key.namespace).await?;
         }
         let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.contact().lineage()).collect();
-        let roots = self.ctx.ledger.canonical_contacts(self.portal.id, &lineages).await?;
+        let canonical = self.ctx.ledger.canonical_contacts(self.portal.id, &lineages).await?;
         for (index, tracked) in self.events.iter().enumerate() {
             pulse::beat();
             let occurrences = Occurrences::for_event(self, tracked);
             let mut rows = Vec::new();
             let mut due = 0;
-            for (((read, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
+            for (((read, entered), lineage), of_lineage) in concerned.iter().zip(&lineages).zip(&canonical) {
                 let entries = entered.get(index).map_or(&[][..], Vec::as_slice);
-                let Some(shown) = occurrences.shown_entries(read.contact(), entries, lineage, roots) else {
+                let Some(shown) = occurrences.shown_entries(read.contact(), entries, lineage, of_lineage) else {
                     continue;
                 };
                 for at in entries {
@@ -340,12 +340,12 @@ impl<'a> Occurrences<'a> {
         contact: &Contact,
         entries: &[Timestamp],
         lineage: &[ContactId],
-        roots: &Roots,
+        canonical: &Canonical,
     ) -> Option<Arc<ShownEntries>> {
         let trigger = (self.scan.portal.id, self.tracked.stage());
-        let others = lineage.iter().chain(&roots.others).copied();
+        let others = lineage.iter().chain(&canonical.others).copied();
         let times: Vec<_> = entries.iter().map(|at| at.as_millisecond()).collect();
-        let shown = || ShownEntries::new(trigger, roots.root, others, times).with_history_of(contact);
+        let shown = || ShownEntries::new(trigger, canonical.contact, others, times).with_history_of(contact);
         (!entries.is_empty()).then(|| Arc::new(shown()))
     }
 }
