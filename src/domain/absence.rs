@@ -21,7 +21,7 @@ pub struct Pauses {
 
 /// An answer that does not show a contact that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum MissingAnswer {
     /// HubSpot says that it does not exist.
     Named,
     LeftOut {
@@ -54,18 +54,18 @@ const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 /// Judges a look by the earlier ones; `None` if this is the first. Until the pause is over, the contact is looked for
 /// whenever the time that it has been missing has doubled: who is shown again soon does not wait for long, and who is not
 /// costs few looks.
-pub fn judge_look(look: Look, since: Option<Since>, pauses: &Pauses) -> Verdict {
+pub fn judge_look(look: MissingAnswer, since: Option<Since>, pauses: &Pauses) -> Verdict {
     let missing = since.map(|since| since.missing);
     let named = since.and_then(|since| since.named);
     let is_over = |pause: SignedDuration, elapsed: Option<SignedDuration>| elapsed.is_some_and(|e| e >= pause);
-    let others = look != Look::LeftOut { others: false };
-    let by_name = look == Look::Named && is_over(pauses.named, named);
+    let others = look != MissingAnswer::LeftOut { others: false };
+    let by_name = look == MissingAnswer::Named && is_over(pauses.named, named);
     if by_name || (others && is_over(pauses.silent, missing)) {
         return Verdict::Deleted;
     }
     let elapsed = missing.unwrap_or_default();
     let grown = elapsed.max(pauses.named).max(SHORTEST);
-    let by_name = (look == Look::Named).then(|| pauses.named - named.unwrap_or_default());
+    let by_name = (look == MissingAnswer::Named).then(|| pauses.named - named.unwrap_or_default());
     let left = by_name.map_or(pauses.silent - elapsed, |left| left.min(pauses.silent - elapsed));
     Verdict::Again(match left {
         left if left.is_positive() => left.min(grown),

@@ -7,8 +7,8 @@ const PAUSES: Pauses = Pauses {
     silent: SignedDuration::from_hours(1),
     longest: SignedDuration::from_mins(5),
 };
-const ALONE: Look = Look::LeftOut { others: false };
-const AMONG: Look = Look::LeftOut { others: true };
+const ALONE: MissingAnswer = MissingAnswer::LeftOut { others: false };
+const AMONG: MissingAnswer = MissingAnswer::LeftOut { others: true };
 
 fn minutes(minutes: i64) -> SignedDuration {
     SignedDuration::from_mins(minutes)
@@ -20,16 +20,16 @@ fn table() {
     let gone = Verdict::Deleted;
     for (look, missing, named, verdict) in [
         // The first look never decides.
-        (Look::Named, None, None, again(1)),
+        (MissingAnswer::Named, None, None, again(1)),
         (AMONG, None, None, again(1)),
         (ALONE, None, None, again(1)),
         // Named at both: the short pause.
-        (Look::Named, Some(1), Some(1), gone),
-        (Look::Named, Some(30), Some(1), gone),
-        (Look::Named, Some(30), Some(0), again(1)),
-        (Look::Named, Some(30), None, again(1)),
+        (MissingAnswer::Named, Some(1), Some(1), gone),
+        (MissingAnswer::Named, Some(30), Some(1), gone),
+        (MissingAnswer::Named, Some(30), Some(0), again(1)),
+        (MissingAnswer::Named, Some(30), None, again(1)),
         // Left out before, for long, and named now.
-        (Look::Named, Some(60), None, gone),
+        (MissingAnswer::Named, Some(60), None, gone),
         // Left out among others: the long pause, whatever was named before.
         (AMONG, Some(59), Some(59), again(1)),
         (AMONG, Some(60), None, gone),
@@ -55,17 +55,17 @@ fn table() {
 
 #[test]
 fn a_contact_that_stays_away_costs_few_looks() {
-    for (look, most) in [(Look::Named, 2), (AMONG, 8)] {
+    for (look, most) in [(MissingAnswer::Named, 2), (AMONG, 8)] {
         let (mut at, mut looks) = (SignedDuration::ZERO, 1);
         let mut verdict = judge_look(look, None, &PAUSES);
         while let Verdict::Again(wait) = verdict {
             at += wait;
             looks += 1;
-            let named = (look == Look::Named).then_some(at);
+            let named = (look == MissingAnswer::Named).then_some(at);
             verdict = judge_look(look, Some(Since { missing: at, named }), &PAUSES);
         }
         assert!(looks <= most, "{look:?}: {looks}");
-        let pause = if look == Look::Named {
+        let pause = if look == MissingAnswer::Named {
             PAUSES.named
         } else {
             PAUSES.silent
@@ -74,8 +74,8 @@ fn a_contact_that_stays_away_costs_few_looks() {
     }
 }
 
-fn looks() -> impl Strategy<Value = Vec<(Look, i64)>> {
-    let look = prop_oneof![Just(Look::Named), Just(AMONG), Just(ALONE)];
+fn looks() -> impl Strategy<Value = Vec<(MissingAnswer, i64)>> {
+    let look = prop_oneof![Just(MissingAnswer::Named), Just(AMONG), Just(ALONE)];
     proptest::collection::vec((look, 0_i64..5_000), 1..20)
 }
 
@@ -88,18 +88,18 @@ proptest! {
     /// Whatever comes in whatever order: nobody counts as deleted without two looks that agree, so far apart.
     #[test]
     fn two_looks_that_agree_and_a_pause_between_them(all in looks(), pauses in pauses()) {
-        let (mut now, mut seen) = (SignedDuration::ZERO, Vec::<(Look, SignedDuration)>::new());
+        let (mut now, mut seen) = (SignedDuration::ZERO, Vec::<(MissingAnswer, SignedDuration)>::new());
         for (look, after) in all {
             now += SignedDuration::from_secs(after);
             let first = |named: bool| {
-                let mut of = seen.iter().filter(|(look, _)| !named || *look == Look::Named);
+                let mut of = seen.iter().filter(|(look, _)| !named || *look == MissingAnswer::Named);
                 of.next().map(|(_, at)| now - *at)
             };
             let since = first(false).map(|missing| Since { missing, named: first(true) });
             match judge_look(look, since, &pauses) {
                 Verdict::Deleted => {
                     prop_assert_ne!(look, ALONE);
-                    let named = look == Look::Named && first(true) >= Some(pauses.named);
+                    let named = look == MissingAnswer::Named && first(true) >= Some(pauses.named);
                     prop_assert!(named || first(false) >= Some(pauses.silent));
                     prop_assert!(!seen.is_empty());
                 }
@@ -115,7 +115,7 @@ proptest! {
     /// Who stays away is deleted in the end, and not long after the pause.
     #[test]
     fn who_stays_away_is_deleted_in_the_end(pauses in pauses(), named: bool) {
-        let look = if named { Look::Named } else { AMONG };
+        let look = if named { MissingAnswer::Named } else { AMONG };
         let (mut at, mut verdict, mut looks) = (SignedDuration::ZERO, judge_look(look, None, &pauses), 1);
         while let Verdict::Again(wait) = verdict {
             at += wait;

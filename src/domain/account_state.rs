@@ -67,8 +67,8 @@ pub fn conditions_for(observed: &Observed<'_>) -> Conditions {
     conditions
 }
 
-/// A sync loop of the account that ended unexpectedly, added to what [`conditions_for`] says: it is not Ready, although the loops go on
-/// working with it. Says nothing if something else is wrong.
+/// A sync loop of the account that ended unexpectedly, added to what [`conditions_for`] says: it is not Ready, although
+/// the loops go on working with it. Says nothing if something else is wrong.
 pub fn add_broken_loop(conditions: &mut Conditions, message: &str) {
     if conditions.is_true(condition::READY) {
         let (reason, message) = (reason::INTERNAL_ERROR.to_owned(), message.to_owned());
@@ -76,8 +76,8 @@ pub fn add_broken_loop(conditions: &mut Conditions, message: &str) {
     }
 }
 
-/// A deletion that waits, added to what [`conditions_for`] says: an account that somebody wants gone is not Ready, although the events
-/// that still name it go on working with it.
+/// A deletion that waits, added to what [`conditions_for`] says: an account that somebody wants gone is not Ready,
+/// although the events that still name it go on working with it.
 pub fn add_deletion(conditions: &mut Conditions, observed: &Observed<'_>) {
     if !observed.deleting || observed.users.is_empty() {
         conditions.remove(condition::DELETION_BLOCKED);

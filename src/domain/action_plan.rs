@@ -12,7 +12,7 @@ pub const NEW_ACTION: &str =
 
 /// Which action a manifest wants.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wanted<'a> {
+pub enum WantedAction<'a> {
     /// One of our own.
     Create {
         /// Declared fields: enforced.
@@ -28,7 +28,7 @@ pub enum Wanted<'a> {
 
 /// What we know of the action from earlier passes.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Known {
+pub struct KnownAction {
     /// Its id, once recorded.
     pub id: Option<ActionId>,
     /// How we came by it.
@@ -41,7 +41,7 @@ pub struct Known {
 
 /// What Google has.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct ShownActions<'a> {
     /// Actions of the account.
     pub actions: &'a [ConversionAction],
     /// True if they were read just now, so that a missing name is really free.
@@ -52,7 +52,7 @@ pub struct Seen<'a> {
 
 /// The next step.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step {
+pub enum ActionStep {
     /// The action is as declared.
     Keep {
         id: ActionId,
@@ -87,39 +87,39 @@ pub enum Step {
 }
 
 /// The next step for an event whose trigger needs actions of type `kind`.
-pub fn next_step(wanted: &Wanted<'_>, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
+pub fn next_step(wanted: &WantedAction<'_>, kind: &str, known: &KnownAction, seen: ShownActions<'_>) -> ActionStep {
     match wanted {
-        Wanted::Id(id) => map_existing(
+        WantedAction::Id(id) => map_existing(
             seen.actions.iter().find(|a| a.id == *id),
             &format!("id {id}"),
             kind,
             seen.live,
         ),
-        Wanted::Name(name) => {
+        WantedAction::Name(name) => {
             let wanted = |a: &&ConversionAction| known.id.map_or(a.is_named(name), |id| a.id == id);
             // Removed actions may share a name with one that is there.
             let found = seen.actions.iter().filter(wanted);
             let found = found.min_by_key(|a| (a.status == REMOVED, a.name != *name));
             map_existing(found, &format!("name {name:?}"), kind, seen.live)
         }
-        Wanted::Create { declared, full } => match known.id {
+        WantedAction::Create { declared, full } => match known.id {
             Some(id) => keep_or_correct(id, known, declared, seen),
             None => adopt_or_create(declared, full, kind, known, seen),
         },
     }
 }
 
-fn map_existing(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> Step {
+fn map_existing(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> ActionStep {
     match found {
-        None if !live => Step::LookLive,
-        None => Step::Stalled {
+        None if !live => ActionStep::LookLive,
+        None => ActionStep::Stalled {
             reason: reason::EXTERNAL_RESOURCE_NOT_FOUND,
             message: format!(
                 "The Google Ads account has no conversion action of its own with {what}; actions of a manager account can't be used. Create the action in Google Ads. If the name or id in spec.conversionAction.existing is a mistake, {CREATE_AGAIN}."
             ),
         },
-        Some(action) if action.status == REMOVED && !live => Step::LookLive,
-        Some(action) if action.status == REMOVED => Step::Stalled {
+        Some(action) if action.status == REMOVED && !live => ActionStep::LookLive,
+        Some(action) if action.status == REMOVED => ActionStep::Stalled {
             reason: reason::EXTERNAL_RESOURCE_REMOVED,
             message: format!(
                 "The conversion action with {what} (id {}) is removed in Google Ads. To use another action: {NEW_ACTION}.",
@@ -128,14 +128,14 @@ fn map_existing(found: Option<&ConversionAction>, what: &str, kind: &str, live: 
         },
         Some(action) if action.status != ENABLED => not_enabled(action),
         Some(action) if action.attributes_externally() => externally_attributed(action),
-        Some(action) if action.kind != kind => Step::Stalled {
+        Some(action) if action.kind != kind => ActionStep::Stalled {
             reason: reason::INVALID_SPEC,
             message: format!(
                 "The conversion action with {what} (id {}) is of type {}; this trigger needs {kind}. To map another action: {CREATE_AGAIN}.",
                 action.id, action.kind
             ),
         },
-        Some(action) => Step::Keep {
+        Some(action) => ActionStep::Keep {
             id: action.id,
             origin: ActionOrigin::Mapped,
         },
@@ -143,8 +143,8 @@ fn map_existing(found: Option<&ConversionAction>, what: &str, kind: &str, live: 
 }
 
 /// Google records nothing for an action that is not enabled.
-fn not_enabled(action: &ConversionAction) -> Step {
-    Step::Stalled {
+fn not_enabled(action: &ConversionAction) -> ActionStep {
+    ActionStep::Stalled {
         reason: reason::INVALID_SPEC,
         message: format!(
             "Conversion action {} {:?} has the status {} in Google Ads and records no conversions. Enable it in Google Ads. To use another action: {NEW_ACTION}.",
@@ -154,8 +154,8 @@ fn not_enabled(action: &ConversionAction) -> Step {
 }
 
 /// The Data Manager API takes nothing for such actions, and click uploads would have to say which click earns what.
-fn externally_attributed(action: &ConversionAction) -> Step {
-    Step::Stalled {
+fn externally_attributed(action: &ConversionAction) -> ActionStep {
+    ActionStep::Stalled {
         reason: reason::INVALID_SPEC,
         message: format!(
             "Conversion action {} {:?} is of type {} with the attribution model {EXTERNAL}, which takes no uploads. Choose another attribution model for it in Google Ads. To use another action: {NEW_ACTION}.",
@@ -164,16 +164,16 @@ fn externally_attributed(action: &ConversionAction) -> Step {
     }
 }
 
-fn keep_or_correct(id: ActionId, known: &Known, declared: &ActionFields, seen: Seen<'_>) -> Step {
+fn keep_or_correct(id: ActionId, known: &KnownAction, declared: &ActionFields, seen: ShownActions<'_>) -> ActionStep {
     let origin = known.origin.unwrap_or(ActionOrigin::Created);
     let Some(action) = seen.actions.iter().find(|a| a.id == id) else {
         if !seen.live {
-            return Step::LookLive;
+            return ActionStep::LookLive;
         }
         if known.just_created {
-            return Step::AwaitListing;
+            return ActionStep::AwaitListing;
         }
-        return Step::Stalled {
+        return ActionStep::Stalled {
             reason: reason::EXTERNAL_RESOURCE_NOT_FOUND,
             message: format!(
                 "Google Ads no longer knows conversion action {id}. To have a new one created, or to map another one: {NEW_ACTION}."
@@ -181,7 +181,7 @@ fn keep_or_correct(id: ActionId, known: &Known, declared: &ActionFields, seen: S
         };
     };
     if action.status == REMOVED {
-        return Step::Stalled {
+        return ActionStep::Stalled {
             reason: reason::EXTERNAL_RESOURCE_REMOVED,
             message: format!(
                 "Conversion action {id} was removed in Google Ads, and Google can't bring it back. To have a new one created, or to map another one: {NEW_ACTION}."
@@ -204,31 +204,37 @@ fn keep_or_correct(id: ActionId, known: &Known, declared: &ActionFields, seen: S
         return name_conflict(taken, "the name this event's action is to have");
     }
     match field_differences(action, declared) {
-        Some((fields, difference)) => Step::Correct {
+        Some((fields, difference)) => ActionStep::Correct {
             id,
             origin,
             fields: Box::new(fields),
             difference,
         },
-        None => Step::Keep { id, origin },
+        None => ActionStep::Keep { id, origin },
     }
 }
 
-fn adopt_or_create(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
+fn adopt_or_create(
+    declared: &ActionFields,
+    full: &ActionFields,
+    kind: &str,
+    known: &KnownAction,
+    seen: ShownActions<'_>,
+) -> ActionStep {
     // An attempt under way is finished under its own name, even if the manifest wants another by now.
     let name = known.creating.as_deref().or(full.name.as_deref()).unwrap_or_default();
     let found = seen.actions.iter().filter(|a| a.is_named(name) && a.status != REMOVED);
     let found = found.min_by_key(|a| a.name != name);
     let Some(action) = found else {
         return match (&known.creating, seen.live) {
-            (Some(_), _) => Step::AwaitCreate,
-            (None, false) => Step::LookLive,
-            (None, true) => Step::Create,
+            (Some(_), _) => ActionStep::AwaitCreate,
+            (None, false) => ActionStep::LookLive,
+            (None, true) => ActionStep::Create,
         };
     };
     let ours = known.creating.as_deref() == Some(name);
     if let Some((_, owner)) = seen.others.iter().find(|(id, _)| *id == action.id) {
-        return Step::Stalled {
+        return ActionStep::Stalled {
             reason: reason::OWNERSHIP_CONFLICT,
             message: format!(
                 "Conversion action {} named {name:?} belongs to {owner}. Give this event another eventName, or delete one of the two.",
@@ -247,23 +253,23 @@ fn adopt_or_create(declared: &ActionFields, full: &ActionFields, kind: &str, kno
         ActionOrigin::Adopted
     };
     match field_differences(action, declared) {
-        Some((fields, difference)) => Step::Correct {
+        Some((fields, difference)) => ActionStep::Correct {
             id: action.id,
             origin,
             fields: Box::new(fields),
             difference,
         },
-        None => Step::Keep { id: action.id, origin },
+        None => ActionStep::Keep { id: action.id, origin },
     }
 }
 
-fn name_conflict(taken: &ConversionAction, what: &str) -> Step {
+fn name_conflict(taken: &ConversionAction, what: &str) -> ActionStep {
     let attribution = if taken.attributes_externally() {
         ", attribution model EXTERNAL"
     } else {
         ""
     };
-    Step::Stalled {
+    ActionStep::Stalled {
         reason: reason::NAME_CONFLICT,
         message: format!(
             "Google Ads already has conversion action {} under {what}: {:?} ({}, {}, {}{attribution}). Change spec.eventName, or map the action with spec.conversionAction.existing.id: \"{}\" in a new event.",

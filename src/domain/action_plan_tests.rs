@@ -39,9 +39,9 @@ fn declared() -> ActionFields {
     }
 }
 
-fn step(known: &Known, actions: &[ConversionAction], live: bool) -> Step {
+fn step(known: &KnownAction, actions: &[ConversionAction], live: bool) -> ActionStep {
     let (declared, full) = (declared(), full());
-    let wanted = Wanted::Create {
+    let wanted = WantedAction::Create {
         declared: &declared,
         full: &full,
     };
@@ -49,7 +49,7 @@ fn step(known: &Known, actions: &[ConversionAction], live: bool) -> Step {
         &wanted,
         UPLOAD_CLICKS,
         known,
-        Seen {
+        ShownActions {
             actions,
             live,
             others: &[],
@@ -57,31 +57,31 @@ fn step(known: &Known, actions: &[ConversionAction], live: bool) -> Step {
     )
 }
 
-fn reason_of(step: &Step) -> &str {
+fn reason_of(step: &ActionStep) -> &str {
     match step {
-        Step::Stalled { reason, .. } => reason,
+        ActionStep::Stalled { reason, .. } => reason,
         _ => "",
     }
 }
 
 #[test]
 fn a_free_name_is_looked_up_live_then_created() {
-    assert_eq!(step(&Known::default(), &[], false), Step::LookLive);
-    assert_eq!(step(&Known::default(), &[], true), Step::Create);
+    assert_eq!(step(&KnownAction::default(), &[], false), ActionStep::LookLive);
+    assert_eq!(step(&KnownAction::default(), &[], true), ActionStep::Create);
     let removed = ConversionAction {
         status: REMOVED.into(),
         ..action(1, "X")
     };
-    assert_eq!(step(&Known::default(), &[removed], true), Step::Create);
+    assert_eq!(step(&KnownAction::default(), &[removed], true), ActionStep::Create);
 }
 
 #[test]
 fn the_same_action_is_adopted_and_anything_else_is_a_conflict() {
-    let keep = Step::Keep {
+    let keep = ActionStep::Keep {
         id: ActionId(1),
         origin: ActionOrigin::Adopted,
     };
-    assert_eq!(step(&Known::default(), &[action(1, "X")], true), keep);
+    assert_eq!(step(&KnownAction::default(), &[action(1, "X")], true), keep);
     for other in [
         ConversionAction {
             kind: "WEBPAGE".into(),
@@ -100,19 +100,19 @@ fn the_same_action_is_adopted_and_anything_else_is_a_conflict() {
             ..action(1, "X")
         },
     ] {
-        let step = step(&Known::default(), &[other], true);
+        let step = step(&KnownAction::default(), &[other], true);
         assert_eq!(reason_of(&step), reason::NAME_CONFLICT);
     }
 }
 
 #[test]
 fn after_a_lost_reply_the_action_found_is_ours() {
-    let creating = Known {
+    let creating = KnownAction {
         creating: Some("X".into()),
-        ..Known::default()
+        ..KnownAction::default()
     };
-    assert_eq!(step(&creating, &[], true), Step::AwaitCreate);
-    let keep = Step::Keep {
+    assert_eq!(step(&creating, &[], true), ActionStep::AwaitCreate);
+    let keep = ActionStep::Keep {
         id: ActionId(7),
         origin: ActionOrigin::Created,
     };
@@ -122,26 +122,26 @@ fn after_a_lost_reply_the_action_found_is_ours() {
 #[test]
 fn an_action_of_another_event_is_never_taken() {
     let (declared, full) = (declared(), full());
-    let wanted = Wanted::Create {
+    let wanted = WantedAction::Create {
         declared: &declared,
         full: &full,
     };
     let actions = [action(1, "X")];
     let others = [(ActionId(1), "event marketing/other".to_owned())];
-    let seen = Seen {
+    let seen = ShownActions {
         actions: &actions,
         live: true,
         others: &others,
     };
     assert_eq!(
-        reason_of(&next_step(&wanted, UPLOAD_CLICKS, &Known::default(), seen)),
+        reason_of(&next_step(&wanted, UPLOAD_CLICKS, &KnownAction::default(), seen)),
         reason::OWNERSHIP_CONFLICT
     );
 }
 
 #[test]
 fn only_declared_fields_are_corrected() {
-    let known = Known {
+    let known = KnownAction {
         id: Some(ActionId(1)),
         origin: Some(ActionOrigin::Created),
         creating: None,
@@ -152,7 +152,7 @@ fn only_declared_fields_are_corrected() {
         counting_type: Some("MANY_PER_CLICK".into()),
         ..action(1, "X")
     };
-    let Step::Correct { fields, difference, .. } = step(&known, &[edited], false) else {
+    let ActionStep::Correct { fields, difference, .. } = step(&known, &[edited], false) else {
         unreachable!("a renamed action is corrected")
     };
     assert_eq!(
@@ -167,12 +167,12 @@ fn only_declared_fields_are_corrected() {
         status: "HIDDEN".into(),
         ..action(1, "X")
     };
-    assert!(matches!(step(&known, &[hidden], false), Step::Correct { fields, .. } if fields.status.is_some()));
+    assert!(matches!(step(&known, &[hidden], false), ActionStep::Correct { fields, .. } if fields.status.is_some()));
 }
 
 #[test]
 fn a_removed_or_vanished_action_needs_a_person() {
-    let known = Known {
+    let known = KnownAction {
         id: Some(ActionId(1)),
         origin: Some(ActionOrigin::Created),
         creating: None,
@@ -186,14 +186,14 @@ fn a_removed_or_vanished_action_needs_a_person() {
         reason_of(&step(&known, &[removed], true)),
         reason::EXTERNAL_RESOURCE_REMOVED
     );
-    assert_eq!(step(&known, &[], false), Step::LookLive);
+    assert_eq!(step(&known, &[], false), ActionStep::LookLive);
     assert_eq!(reason_of(&step(&known, &[], true)), reason::EXTERNAL_RESOURCE_NOT_FOUND);
-    let new = Known {
+    let new = KnownAction {
         just_created: true,
         ..known.clone()
     };
-    assert_eq!(step(&new, &[], false), Step::LookLive);
-    assert_eq!(step(&new, &[], true), Step::AwaitListing);
+    assert_eq!(step(&new, &[], false), ActionStep::LookLive);
+    assert_eq!(step(&new, &[], true), ActionStep::AwaitListing);
     let taken = [action(1, "Y"), action(2, "X")];
     assert_eq!(reason_of(&step(&known, &taken, true)), reason::NAME_CONFLICT);
 }
@@ -205,26 +205,41 @@ fn mapping_changes_nothing() {
         primary_for_goal: Some(false),
         ..action(5, "Demo")
     }];
-    let seen = Seen {
+    let seen = ShownActions {
         actions: &actions,
         live: true,
         others: &[],
     };
-    let mapped = Step::Keep {
+    let mapped = ActionStep::Keep {
         id: ActionId(5),
         origin: ActionOrigin::Mapped,
     };
     assert_eq!(
-        next_step(&Wanted::Id(ActionId(5)), UPLOAD_CLICKS, &Known::default(), seen),
+        next_step(
+            &WantedAction::Id(ActionId(5)),
+            UPLOAD_CLICKS,
+            &KnownAction::default(),
+            seen
+        ),
         mapped
     );
     assert_eq!(
-        next_step(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen),
+        next_step(
+            &WantedAction::Name("Demo"),
+            UPLOAD_CLICKS,
+            &KnownAction::default(),
+            seen
+        ),
         mapped
     );
-    let none = next_step(&Wanted::Name("demo"), UPLOAD_CLICKS, &Known::default(), seen);
+    let none = next_step(
+        &WantedAction::Name("demo"),
+        UPLOAD_CLICKS,
+        &KnownAction::default(),
+        seen,
+    );
     assert_eq!(reason_of(&none), reason::EXTERNAL_RESOURCE_NOT_FOUND);
-    let kind = next_step(&Wanted::Id(ActionId(5)), "WEBPAGE", &Known::default(), seen);
+    let kind = next_step(&WantedAction::Id(ActionId(5)), "WEBPAGE", &KnownAction::default(), seen);
     assert_eq!(reason_of(&kind), reason::INVALID_SPEC);
 }
 
@@ -264,13 +279,15 @@ fn a_mapped_action_that_records_nothing_needs_a_person() {
         ),
     ] {
         let actions = [mapped];
-        let seen = Seen {
+        let seen = ShownActions {
             actions: &actions,
             live: true,
             others: &[],
         };
-        for wanted in [Wanted::Id(ActionId(5)), Wanted::Name("Demo")] {
-            let Step::Stalled { reason, message } = next_step(&wanted, UPLOAD_CLICKS, &Known::default(), seen) else {
+        for wanted in [WantedAction::Id(ActionId(5)), WantedAction::Name("Demo")] {
+            let ActionStep::Stalled { reason, message } =
+                next_step(&wanted, UPLOAD_CLICKS, &KnownAction::default(), seen)
+            else {
                 panic!("{actions:?} can't be used");
             };
             assert_eq!(reason, why, "{message}");
@@ -286,25 +303,32 @@ fn a_name_means_the_action_that_is_there() {
         ..action(4, "Demo")
     };
     let actions = [removed.clone(), action(5, "Demo")];
-    let seen = |actions, live| Seen {
+    let seen = |actions, live| ShownActions {
         actions,
         live,
         others: &[],
     };
-    let mapped = |seen| next_step(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen);
-    let keep = Step::Keep {
+    let mapped = |seen| {
+        next_step(
+            &WantedAction::Name("Demo"),
+            UPLOAD_CLICKS,
+            &KnownAction::default(),
+            seen,
+        )
+    };
+    let keep = ActionStep::Keep {
         id: ActionId(5),
         origin: ActionOrigin::Mapped,
     };
     assert_eq!(mapped(seen(&actions, false)), keep);
     // A new one may have the name by now.
-    assert_eq!(mapped(seen(&[removed], false)), Step::LookLive);
+    assert_eq!(mapped(seen(&[removed], false)), ActionStep::LookLive);
 }
 
 /// What a person hides stays hidden, unless the operator made it; nothing is sent to it meanwhile.
 #[test]
 fn an_adopted_action_that_is_hidden_needs_a_person() {
-    let of = |origin| Known {
+    let of = |origin| KnownAction {
         id: Some(ActionId(1)),
         origin: Some(origin),
         creating: None,
@@ -318,7 +342,7 @@ fn an_adopted_action_that_is_hidden_needs_a_person() {
     assert_eq!(reason_of(&adopted), reason::INVALID_SPEC);
     assert!(matches!(
         step(&of(ActionOrigin::Created), &hidden, false),
-        Step::Correct { .. }
+        ActionStep::Correct { .. }
     ));
     let external = [ConversionAction {
         attribution_model: Some("EXTERNAL".into()),
@@ -347,13 +371,16 @@ fn names_are_compared_as_google_has_them() {
             assert_eq!(field_differences(&action(1, listed), &fields), None, "{listed:?}");
         }
         let seen = [action(1, name)];
-        let seen = Seen {
+        let seen = ShownActions {
             actions: &seen,
             live: true,
             others: &[],
         };
-        let step = next_step(&Wanted::Name(name), UPLOAD_CLICKS, &Known::default(), seen);
-        assert!(matches!(step, Step::Keep { id: ActionId(1), .. }), "{name:?}: {step:?}");
+        let step = next_step(&WantedAction::Name(name), UPLOAD_CLICKS, &KnownAction::default(), seen);
+        assert!(
+            matches!(step, ActionStep::Keep { id: ActionId(1), .. }),
+            "{name:?}: {step:?}"
+        );
     }
     let fields = ActionFields {
         name: Some("softhyphen".into()),
@@ -361,11 +388,11 @@ fn names_are_compared_as_google_has_them() {
     };
     assert!(field_differences(&action(1, "soft\u{ad}hyphen"), &fields).is_some());
     let both = [action(1, "x "), action(2, "x")];
-    let both = Seen {
+    let both = ShownActions {
         actions: &both,
         live: true,
         others: &[],
     };
-    let step = next_step(&Wanted::Name("x"), UPLOAD_CLICKS, &Known::default(), both);
-    assert!(matches!(step, Step::Keep { id: ActionId(2), .. }), "{step:?}");
+    let step = next_step(&WantedAction::Name("x"), UPLOAD_CLICKS, &KnownAction::default(), both);
+    assert!(matches!(step, ActionStep::Keep { id: ActionId(2), .. }), "{step:?}");
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::type_complexity)]
 
 use super::*;
-use crate::domain::request_report::{Failure, Progress, Report, destination_results};
+use crate::domain::request_report::{Failure, Progress, RequestReport, destination_results};
 
 /// A code with the meaning its client would give it.
 fn code(name: &str) -> Code {
@@ -42,7 +42,7 @@ fn failure(name: &str, count: u64, rows: &[usize]) -> Failure {
 
 /// The results under a report that counts as many rows as there are.
 fn told(progress: Progress, members: &[usize], failures: &[Failure]) -> BTreeMap<usize, RowResult> {
-    let report = Report {
+    let report = RequestReport {
         progress,
         records: Some(members.len() as u64),
         failures: failures.to_vec(),
@@ -109,7 +109,7 @@ fn results_by_index() {
     assert_eq!(row_results[&3], RowResult::Uploaded);
     assert!(matches!(&row_results[&4], RowResult::Rejected(r, _) if r == "InvalidGclid"));
     assert_eq!(row_results[&5], RowResult::Uploaded);
-    let open = Report {
+    let open = RequestReport {
         progress: Progress::Open,
         records: Some(1),
         failures: vec![],
@@ -130,7 +130,7 @@ fn a_report_about_another_number_of_rows_is_no_evidence(#[case] records: Option<
             Progress::Failed => vec![failure("INVALID_GCLID", 2, &[3, 4])],
             _ => vec![failure("INVALID_GCLID", 1, &[4])],
         };
-        let report = Report {
+        let report = RequestReport {
             progress,
             records,
             failures,
@@ -277,7 +277,7 @@ fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
 
 #[test]
 fn a_row_alone_is_found_among_those_of_other_destinations() {
-    let report = Report {
+    let report = RequestReport {
         progress: Progress::PartlyFailed,
         records: Some(4),
         failures: vec![failure("INVALID_GCLID", 2, &[2, 3])],

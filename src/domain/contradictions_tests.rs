@@ -118,7 +118,7 @@ proptest! {
         failures in proptest::collection::vec(any_failure(), 0..4),
     ) {
         let members: Vec<usize> = (0..size).collect();
-        let report = Report { progress, records, failures: failures.clone() };
+        let report = RequestReport { progress, records, failures: failures.clone() };
         let found = destination_results(&report, &members, size).unwrap_or_default();
         prop_assert_eq!(found.len(), size);
         let decided = found.values().any(|f| !matches!(f, RowResult::Unknown(_)));

@@ -19,7 +19,8 @@ pub struct ContactId(pub u64);
 impl ContactId {
     /// Stands for a contact that is not known (yet): HubSpot's ids begin at 1.
     pub const UNKNOWN: Self = Self(0);
-    /// An id that no contact has: HubSpot's have twelve digits or so. A question for it tells whether such questions are answered.
+    /// An id that no contact has: HubSpot's have twelve digits or so. A question for it tells whether such questions
+    /// are answered.
     pub const NOBODY: Self = Self(9_007_199_254_740_991);
 }
 

@@ -9,8 +9,8 @@ use super::ids::ContactId;
 /// Most ids of one lineage. HubSpot allows 250 identities a contact.
 pub const MAX_LINEAGE: usize = 500;
 
-/// The ids in a property that lists them, `;`-separated, in part with a time behind a colon; `None` for each that is no id. HubSpot's
-/// ids are positive and have 63 bits at most.
+/// The ids in a property that lists them, `;`-separated, in part with a time behind a colon; `None` for each that is no
+/// id. HubSpot's ids are positive and have 63 bits at most.
 pub fn parse_ids(listed: &str) -> impl Iterator<Item = Option<ContactId>> {
     let ids = listed.split(';').map(str::trim).filter(|id| !id.is_empty());
     ids.map(|id| {

@@ -46,7 +46,7 @@ pub enum Progress {
 
 /// What a request's status says for one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct RequestReport {
     /// How far it is.
     pub progress: Progress,
     /// How many rows were counted; `None` if the ad network does not say.
@@ -55,7 +55,7 @@ pub struct Report {
     pub failures: Vec<Failure>,
 }
 
-impl Report {
+impl RequestReport {
     /// True if it will not change any more.
     pub fn is_finished(&self) -> bool {
         self.progress != Progress::Open
@@ -89,7 +89,11 @@ impl Report {
 /// Results of the rows of one destination (`members`: their positions in the request, ascending) of a request of `sent` rows.
 /// `None`: not finished, ask again. Never calls a row uploaded that may have failed, or rejected that may have gone through:
 /// a report that counts another number of rows says nothing about ours, nor does one that contradicts itself.
-pub fn destination_results(report: &Report, members: &[usize], sent: usize) -> Option<BTreeMap<usize, RowResult>> {
+pub fn destination_results(
+    report: &RequestReport,
+    members: &[usize],
+    sent: usize,
+) -> Option<BTreeMap<usize, RowResult>> {
     if !report.is_finished() {
         return None;
     }

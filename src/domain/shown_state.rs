@@ -52,8 +52,8 @@ impl ShownState {
         lacks.then_some(Behind::EntryMissing)
     }
 
-    /// True if a read shows several entries into the stage, this one among them, and this is not the one that the search has shown: one
-    /// read alone tells of it.
+    /// True if a read shows several entries into the stage, this one among them, and this is not the one that the
+    /// search has shown: one read alone tells of it.
     pub fn is_unconfirmed(&self, read: &Contact, stage: &str, entry: Timestamp) -> bool {
         let shown = self.entered.iter().find(|(known, _)| known == stage);
         let is_shown = |(_, at): &(String, Timestamp)| entry.duration_since(*at).abs() <= APART;

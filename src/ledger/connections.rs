@@ -41,9 +41,9 @@ pub(crate) struct Connections {
 }
 
 /// A connection that is in use, and its place. Dropped, it is kept only once it has answered.
-pub(crate) type Held = ScopeGuard<InUse, fn(InUse)>;
+pub(crate) type HeldConnection = ScopeGuard<InUse, fn(InUse)>;
 
-/// See [`Held`].
+/// See [`HeldConnection`].
 pub(crate) struct InUse {
     conn: Conn,
     place: OwnedSemaphorePermit,
@@ -72,7 +72,7 @@ impl Connections {
     ///
     /// # Errors
     /// Where none is free, or none can be made, in time.
-    pub(crate) async fn acquire(self: &Arc<Self>) -> LedgerResult<Held> {
+    pub(crate) async fn acquire(self: &Arc<Self>) -> LedgerResult<HeldConnection> {
         let taken = timeout(CONNECTION_WAIT, async {
             let place = Arc::clone(&self.places).acquire_owned().await;
             let place = place.map_err(|_| own_error("the ledger is closed"))?;
@@ -181,7 +181,7 @@ pub(crate) trait Ended {
     fn give_up(self);
 }
 
-impl Ended for Held {
+impl Ended for HeldConnection {
     fn give_back(self) {
         let InUse { conn, place, home } = Self::into_inner(self);
         home.keep(conn);

@@ -7,12 +7,12 @@ use sqlx::any::AnyRow;
 use sqlx::{Connection, Row as _};
 
 use super::columns::json_rows;
-use super::connections::Held;
+use super::connections::HeldConnection;
 use super::database::{Conn, Database, Disk};
 use super::error::{damaged_value, own_error};
 use super::lock::OpenError;
 use super::open::{Opened, Opening};
-use super::tables::{Kind, TABLES, Table};
+use super::tables::{ColumnKind, TABLES, Table};
 use super::{connect, open};
 use crate::ports::ledger::{LedgerError, LedgerId, LedgerResult};
 
@@ -100,7 +100,7 @@ fn at<E: Into<LedgerError>>(side: &'static str) -> impl Fn(E) -> CopyError {
     }
 }
 
-async fn writer(ledger: &Opened) -> LedgerResult<Held> {
+async fn writer(ledger: &Opened) -> LedgerResult<HeldConnection> {
     ledger.pools.writer.acquire().await
 }
 
@@ -244,10 +244,10 @@ impl Reader {
 }
 
 fn values(table: &Table, row: &AnyRow) -> LedgerResult<Vec<Value>> {
-    let value = |(index, (_, kind)): (usize, &(&str, Kind))| {
+    let value = |(index, (_, kind)): (usize, &(&str, ColumnKind))| {
         Ok(match kind {
-            Kind::Number => row.try_get::<Option<i64>, _>(index)?.map(Value::Number),
-            Kind::Text => row.try_get::<Option<String>, _>(index)?.map(Value::Text),
+            ColumnKind::Number => row.try_get::<Option<i64>, _>(index)?.map(Value::Number),
+            ColumnKind::Text => row.try_get::<Option<String>, _>(index)?.map(Value::Text),
         }
         .unwrap_or(Value::Absent(())))
     };

@@ -1,7 +1,8 @@
 //! Erasure: what names a contact that HubSpot has deleted goes, once it has been gone for long enough. The keys stay, so
 //! that nothing is sent again should it come back: the same id has the same canonical contact, and gives the same keys.
 //!
-//! A lineage goes as a whole. Rows become totals as in [`super::archive`], before their time: their sort key tells the contact too.
+//! A lineage goes as a whole. Rows become totals as in [`super::archive`], before their time: their sort key tells the
+//! contact too.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,4 +1,5 @@
-//! Waits in the ledger that are too long to be meant: they were written under a clock that was wrong, or before there were limits.
+//! Waits in the ledger that are too long to be meant: they were written under a clock that was wrong, or before there
+//! were limits.
 
 use jiff::{SignedDuration, Timestamp};
 

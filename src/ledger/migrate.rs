@@ -12,10 +12,10 @@ use super::limits::within;
 use crate::ports::ledger::LedgerResult;
 
 /// A change of the schema: number, name, text.
-pub(crate) type Change = (i64, &'static str, &'static str);
+pub(crate) type SchemaChange = (i64, &'static str, &'static str);
 
 /// Changes of the schema, in order. Those that were released never change: a ledger remembers what it was made by.
-pub(crate) const MIGRATIONS: &[Change] = &[
+pub(crate) const MIGRATIONS: &[SchemaChange] = &[
     (1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
     (2, "request ids", include_str!("../../migrations/0002_request_ids.sql")),
 ];
@@ -26,7 +26,7 @@ const NOTES: &str = "_sqlx_migrations";
 /// What a schema is made by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Made {
-    pub(crate) changes: &'static [Change],
+    pub(crate) changes: &'static [SchemaChange],
     /// No ledger is made where there is none.
     pub(crate) must_exist: bool,
 }
@@ -97,8 +97,8 @@ async fn telling_progress<T>(changes: impl Future<Output = T>) -> T {
 }
 
 /// The changes in this database's words.
-fn migrator(database: Database, changes: &[Change]) -> Migrator {
-    let change = |&(version, name, text): &Change| {
+fn migrator(database: Database, changes: &[SchemaChange]) -> Migrator {
+    let change = |&(version, name, text): &SchemaChange| {
         let sql = AssertSqlSafe(database.fill_in(version, text)).into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };

@@ -55,7 +55,7 @@ use async_trait::async_trait;
 use sqlx::Connection;
 use tokio::sync::Mutex;
 
-use self::connections::{Ended, Held};
+use self::connections::{Ended, HeldConnection};
 pub(crate) use self::copy::{CopyError, LedgerCopy, Progress, copy_ledger};
 use self::database::{Database, Disk};
 use self::error::own_error;
@@ -118,7 +118,7 @@ async fn limited<T>(call: impl Future<Output = LedgerResult<T>> + Send) -> Optio
 
 /// What became of a call, `None` if it took too long. A connection that does not answer is not used again, and one whose call
 /// failed only if it answers.
-fn end_call<T>(connection: Held, ended: Option<LedgerResult<T>>) -> LedgerResult<T> {
+fn end_call<T>(connection: HeldConnection, ended: Option<LedgerResult<T>>) -> LedgerResult<T> {
     match ended {
         Some(Ok(result)) => {
             connection.give_back();
@@ -275,7 +275,7 @@ impl SqlLedger {
     }
 
     /// The writing connection, nobody else's until it is dropped, and how to begin a write that waits for the disk or not.
-    async fn writer(&self, disk: Disk) -> LedgerResult<(Held, &'static str)> {
+    async fn writer(&self, disk: Disk) -> LedgerResult<(HeldConnection, &'static str)> {
         self.still_ours()?;
         let connection = self.opened.pools.writer.acquire().await?;
         if disk == Disk::Wait {

@@ -8,7 +8,7 @@ use super::database::{Conn, Database};
 use super::error::own_error;
 use super::limits::{CALL_LIMIT, within};
 use super::lock::OpenError;
-use super::migrate::{Change, MIGRATIONS, Made, migrate_schema};
+use super::migrate::{MIGRATIONS, Made, SchemaChange, migrate_schema};
 use super::write_count::WriteCount;
 use super::writer_lock::WriterLock;
 use super::{postgres, sqlite};
@@ -23,7 +23,7 @@ pub(super) struct Opening {
     /// One that is not there is not made.
     pub(super) must_exist: bool,
     /// What its schema is made by.
-    pub(super) changes: &'static [Change],
+    pub(super) changes: &'static [SchemaChange],
     /// Longest wait for a server, but for a change of the schema.
     pub(super) limit: Duration,
 }

@@ -3,7 +3,7 @@
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ColumnKind {
     Number,
     Text,
 }
@@ -12,7 +12,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    pub(crate) columns: &'static [(&'static str, Kind)],
+    pub(crate) columns: &'static [(&'static str, ColumnKind)],
     /// How many of the columns, the first ones, are its key.
     pub(crate) key: usize,
     /// Its rows in parts, where some refer to others.
@@ -23,7 +23,7 @@ pub(crate) struct Table {
     pub(crate) batch: i64,
 }
 
-use Kind::{Number, Text};
+use ColumnKind::{Number, Text};
 
 const ALL: &[&str] = &["TRUE"];
 /// Rows of a few hundred bytes.
@@ -237,7 +237,7 @@ impl Table {
 
     /// Inserts the rows of a JSON array.
     pub(crate) fn insert(&self) -> String {
-        let value = |(index, (_, kind)): (usize, &(&str, Kind))| match kind {
+        let value = |(index, (_, kind)): (usize, &(&str, ColumnKind))| match kind {
             Number => format!("CAST(value->>{index} AS BIGINT)"),
             Text => format!("value->>{index}"),
         };

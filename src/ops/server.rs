@@ -1,7 +1,8 @@
-//! Serves health, metrics and the admin API to whoever can reach the port, so that nobody there can use up the process: HTTP/1 only, one
-//! answer a connection, time limits for headers, for a connection and for the end, and so many connections at once. Where
-//! one comes beyond that, the oldest of those who have the most open makes room: many scrapers behind one address are
-//! served as long as nobody else needs the place, and whoever opens hundreds crowds out nobody but themselves.
+//! Serves health, metrics and the admin API to whoever can reach the port, so that nobody there can use up the process:
+//! HTTP/1 only, one answer a connection, time limits for headers, for a connection and for the end, and so many
+//! connections at once. Where one comes beyond that, the oldest of those who have the most open makes room: many
+//! scrapers behind one address are served as long as nobody else needs the place, and whoever opens hundreds crowds out
+//! nobody but themselves.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

@@ -13,7 +13,7 @@ pub use crate::domain::conversion::{ClickId, UserIdentifier};
 pub use crate::domain::evidence::Evidence;
 use crate::domain::evidence::NamedDestination;
 use crate::domain::ids::{ActionKey, OrderId, TransactionId};
-use crate::domain::request_report::Report;
+use crate::domain::request_report::RequestReport;
 
 /// No click has this id: what an ad network says of it does not matter.
 const NO_CLICK: &str = "EAIaIQobChMIvalidateonly";
@@ -122,7 +122,7 @@ pub struct DestinationStatus {
     /// The destination the status is about, as far as the answer names it.
     pub destination: NamedDestination,
     /// What it says of the rows that went there.
-    pub report: Report,
+    pub report: RequestReport,
 }
 
 /// A route that accepts a request and says later what became of its rows, for one credential. Implementations keep the
@@ -175,14 +175,14 @@ pub enum Route {
 }
 
 /// What a route answered.
-pub enum Answer {
+pub enum RouteAnswer {
     /// Accepted under this request id, results later.
     Accepted(String),
     /// Results at once.
     Rows(UploadAnswer),
 }
 
-impl Answer {
+impl RouteAnswer {
     /// The network's id of the request, if the answer names one.
     pub fn request_id(&self) -> Option<&str> {
         match self {
@@ -202,10 +202,10 @@ impl Route {
     }
 
     /// Sends a request this way.
-    pub async fn send_request(&self, request: &UploadRequest) -> Result<Answer, IngestError> {
+    pub async fn send_request(&self, request: &UploadRequest) -> Result<RouteAnswer, IngestError> {
         match self {
-            Self::AtOnce(uploads) => uploads.upload_rows(request).await.map(Answer::Rows),
-            Self::Polled(sink) => sink.ingest(request).await.map(Answer::Accepted),
+            Self::AtOnce(uploads) => uploads.upload_rows(request).await.map(RouteAnswer::Rows),
+            Self::Polled(sink) => sink.ingest(request).await.map(RouteAnswer::Accepted),
         }
     }
 

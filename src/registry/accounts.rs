@@ -94,8 +94,8 @@ pub struct GoogleAccount {
 }
 
 impl GoogleSnapshot {
-    /// The click window of an action; `None` while it is not known. What nobody can read again proves nothing of now: no conversion
-    /// is left out for it.
+    /// The click window of an action; `None` while it is not known. What nobody can read again proves nothing of now:
+    /// no conversion is left out for it.
     pub fn click_window(&self, id: ActionId) -> Option<ClickWindow> {
         let before = self.before.as_ref().filter(|_| !self.unread);
         let before = before.map(|before| before.actions.as_slice());

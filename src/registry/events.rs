@@ -21,7 +21,7 @@ pub struct BoundAction {
 
 /// Why no conversion goes to an action that is usable otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub enum HeldBack {
     /// Google rejects conversions for an action that was created so recently.
     Until(Timestamp),
     /// Google has not shown its click window yet.
@@ -30,10 +30,10 @@ pub enum Held {
 
 impl BoundAction {
     /// What holds up the action's conversions, if anything does. Who sends and who shows the gates both ask here.
-    pub fn held(&self, now: Timestamp) -> Option<Held> {
+    pub fn held(&self, now: Timestamp) -> Option<HeldBack> {
         match self.hold_until.filter(|until| *until > now) {
-            Some(until) => Some(Held::Until(until)),
-            None => self.click_window.is_none().then_some(Held::WindowUnknown),
+            Some(until) => Some(HeldBack::Until(until)),
+            None => self.click_window.is_none().then_some(HeldBack::WindowUnknown),
         }
     }
 }

@@ -36,7 +36,7 @@ pub use accounts::{
     Routes,
 };
 pub use counted::CountedStream;
-pub use events::{BoundAction, Event, Held};
+pub use events::{BoundAction, Event, HeldBack};
 pub use index::Index;
 pub use loops::{Broken, Loop};
 pub use reports::{

@@ -50,7 +50,7 @@ impl Health {
     }
 }
 
-/// Where Google refuses.
+/// Where the ad network refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedAt {
     /// The request itself, or its rows in the answer to it.
@@ -59,15 +59,15 @@ pub enum RefusedAt {
     Result,
 }
 
-/// Google takes no conversion of an event, for no reason of single ones.
+/// The ad network takes no conversion of an event, for no reason of single ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Where; what is taken there ends it.
     pub at: RefusedAt,
     /// By which service, as errors name it; the event's taking another ends it.
     pub via: &'static str,
-    /// Google's code, of [`crate::domain::codes::Class::Blocked`]; of [`crate::domain::codes::Class::Unknown`] where refusals
-    /// name nothing.
+    /// The ad network's code, of [`crate::domain::codes::Class::Blocked`]; of [`crate::domain::codes::Class::Unknown`]
+    /// where refusals name nothing.
     pub code: Code,
     pub since: Timestamp,
 }
@@ -81,11 +81,11 @@ pub struct EventReport {
     pub feed: Health,
     /// The uploader.
     pub upload: Health,
-    /// What Google reports about the requests it has accepted.
+    /// What the ad network reports about the requests it has accepted.
     pub poll: Health,
-    /// Google takes nothing.
+    /// The ad network takes nothing.
     pub refused: Option<Box<Refused>>,
-    /// Google has taken something since the process started.
+    /// The ad network has taken something since the process started.
     pub taken: bool,
     /// The ledger, while it fails.
     pub ledger: Health,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use jiff::SignedDuration;
 
 use super::bounded::{Bounded, Shrink};
-use crate::domain::absence::{Look, Pauses, Since, Verdict, judge_look};
+use crate::domain::absence::{MissingAnswer, Pauses, Since, Verdict, judge_look};
 use crate::domain::ids::ContactId;
 use crate::domain::time::to_signed;
 use crate::ports::crm::ContactBatch;
@@ -130,7 +130,11 @@ impl Memory {
         for id in ids.iter().filter(|id| !answered(id)) {
             self.shown.retain(|shown| shown != id);
             let named = batch.deleted.contains(id);
-            let look = if named { Look::Named } else { Look::LeftOut { others } };
+            let look = if named {
+                MissingAnswer::Named
+            } else {
+                MissingAnswer::LeftOut { others }
+            };
             let since = self.contacts.record_miss(*id, named, pauses, now);
             if let Verdict::Again(after) = judge_look(look, since, pauses) {
                 sought.insert(*id, AbsentContact { after, named });

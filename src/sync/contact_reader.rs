@@ -22,7 +22,7 @@ const SIDE_BY_SIDE: usize = 6;
 
 /// What HubSpot says of some contacts.
 #[derive(Default)]
-pub(crate) struct Answer {
+pub(crate) struct ReadAnswer {
     /// Each with the time when it was asked for.
     pub(crate) contacts: Vec<(Timestamp, Contact)>,
     /// By the id asked for.
@@ -55,7 +55,7 @@ pub(crate) struct ContactReader<'a> {
 impl ContactReader<'_> {
     /// Reads these contacts by the plan, several calls side by side. Where somebody is among them who was not shown before,
     /// somebody else who should be shown is asked for too: an answer that shows nobody tells nothing.
-    pub(crate) async fn read_contacts(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn read_contacts(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<ReadAnswer, UpstreamError> {
         let again = self.absences.are_sought(ids);
         let limit = read_limit(!plan.1.is_empty()) - usize::from(again);
         let chunks = ids
@@ -63,7 +63,7 @@ impl ContactReader<'_> {
             .map(|chunk| async move { (chunk, self.read_chunk(chunk, plan, again).await) });
         let chunks: Vec<_> = chunks.collect();
         let mut reads = stream::iter(chunks).buffered(SIDE_BY_SIDE);
-        let mut answer = Answer::default();
+        let mut answer = ReadAnswer::default();
         let (mut unread, mut errors): (BTreeSet<ContactId>, _) = (ids.iter().copied().collect(), Vec::new());
         while errors.len() < IN_VAIN
             && let Some((chunk, part)) = reads.next().await
@@ -94,7 +94,7 @@ impl ContactReader<'_> {
     }
 
     /// One call; `again`: somebody else is asked for too.
-    async fn read_chunk(&self, chunk: &[ContactId], plan: &ReadPlan, again: bool) -> Result<Answer, UpstreamError> {
+    async fn read_chunk(&self, chunk: &[ContactId], plan: &ReadPlan, again: bool) -> Result<ReadAnswer, UpstreamError> {
         let others = if again {
             Some(self.find_others(chunk).await)
         } else {
@@ -117,7 +117,7 @@ impl ContactReader<'_> {
         let sought = self.absences.judge_missing(&read.ids, &batch, empty, &pauses, now);
         let is_asked = |contact: &Contact| chunk.contains(&contact.requested_id);
         let contacts = batch.contacts.into_iter().filter(is_asked);
-        Ok(Answer {
+        Ok(ReadAnswer {
             contacts: contacts.map(|contact| (asked, contact)).collect(),
             unreadable: batch.unreadable,
             sought: sought.into_iter().collect(),

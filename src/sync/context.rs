@@ -11,7 +11,7 @@ use super::contact_cache::{ContactCache, Entries};
 use super::due_rows::DueRows;
 use super::room::Room;
 use super::second_look::SecondLooks;
-use super::submissions::{Clicks, Known};
+use super::submissions::{Clicks, KnownSubmissions};
 use crate::domain::absence::Pauses;
 use crate::domain::eligibility::Waits;
 use crate::domain::enhancement::Limits;
@@ -80,7 +80,7 @@ pub struct SyncContext {
     watchdog: Arc<dyn Watchdog>,
     step: Duration,
     contacts: PerAccount<ObjectKey, Entries>,
-    clicks: PerAccount<ObjectKey, Known>,
+    clicks: PerAccount<ObjectKey, KnownSubmissions>,
     absences: PerAccount<(ObjectKey, PortalId), absences::Memory>,
     room: Room,
 }

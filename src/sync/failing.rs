@@ -1,5 +1,5 @@
-//! Forms and stages whose reads fail: each is tried again by itself, after growing pauses, so that what HubSpot stumbles over each
-//! time holds up neither the other forms nor the other stages of the portal.
+//! Forms and stages whose reads fail: each is tried again by itself, after growing pauses, so that what HubSpot
+//! stumbles over each time holds up neither the other forms nor the other stages of the portal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
-//! What takes two reads that agree: one answer of HubSpot's may be odd, and what follows from it is for good. Of a contact,
-//! that it leaves a row out (no consent, no click id, no shared data, a click outside the window), or that it has given
-//! consent; of its deals, that the event's default value stands. In memory only: a process that begins reads such contacts once more than it would have to.
+//! What takes two reads that agree: one answer of HubSpot's may be odd, and what follows from it is for good. Of a
+//! contact, that it leaves a row out (no consent, no click id, no shared data, a click outside the window), or that it
+//! has given consent; of its deals, that the event's default value stands. In memory only: a process that begins reads
+//! such contacts once more than it would have to.
 
 use std::collections::HashMap;
 

@@ -30,11 +30,11 @@ const ENTRY: usize = 128;
 
 /// What each submission read in this life of the process said.
 #[derive(Clone, Default)]
-pub struct Clicks(Arc<Bounded<Known>>);
+pub struct Clicks(Arc<Bounded<KnownSubmissions>>);
 
 /// What is remembered.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct KnownSubmissions {
     of: HashMap<TransactionId, Remembered>,
     /// Bytes of all.
     size: usize,
@@ -53,7 +53,7 @@ struct Remembered {
 }
 
 impl Clicks {
-    pub(crate) const fn new(known: Arc<Bounded<Known>>) -> Self {
+    pub(crate) const fn new(known: Arc<Bounded<KnownSubmissions>>) -> Self {
         Self(known)
     }
 
@@ -131,7 +131,7 @@ impl Clicks {
     }
 }
 
-impl Known {
+impl KnownSubmissions {
     fn put(&mut self, key: TransactionId, submission: &Submission) {
         if self.size >= MAX_SIZE {
             self.forget_older_half();
@@ -152,7 +152,7 @@ impl Known {
     }
 }
 
-impl Known {
+impl KnownSubmissions {
     fn forget_older_half(&mut self) {
         let mut times: Vec<_> = self.of.values().map(|seen| seen.at).collect();
         if times.is_empty() {
@@ -166,7 +166,7 @@ impl Known {
     }
 }
 
-impl Shrink for Known {
+impl Shrink for KnownSubmissions {
     fn size(&self) -> usize {
         self.size
     }

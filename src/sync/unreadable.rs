@@ -8,8 +8,9 @@ use crate::registry::{ErrorNote, Notice};
 /// What `status.sync.lastErrors` has room for.
 const ROOM: usize = 5;
 
-/// Names a contact that waits in an event's `lastErrors`; `what` of it cannot be read, and why. A later try (`again`) says nothing new: it is named
-/// once more only if there is room, so that many such contacts don't push each other out for ever.
+/// Names a contact that waits in an event's `lastErrors`; `what` of it cannot be read, and why. A later try (`again`)
+/// says nothing new: it is named once more only if there is room, so that many such contacts don't push each other out
+/// for ever.
 pub fn report_contact(ctx: &SyncContext, event: &ObjectKey, contact: ContactId, what: &str, again: bool) {
     let message = format!("Contact {contact} waits: {what}. It is read again later; check it in HubSpot.");
     report_message(ctx, event, Some(contact), message, again);

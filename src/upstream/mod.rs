@@ -1,6 +1,6 @@
 //! What the clients of foreign services have in common: how much of an answer is read, how long a wait one may ask for,
-//! and which of its texts may pass on as codes, ids and names; and how much of a Secret. An answer may come from anybody: the service, a proxy, or
-//! whoever stands in between.
+//! and which of its texts may pass on as codes, ids and names; and how much of a Secret. An answer may come from
+//! anybody: the service, a proxy, or whoever stands in between.
 
 pub mod google;
 pub mod http;

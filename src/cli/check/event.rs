@@ -5,8 +5,8 @@ use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, CREATE_AGAIN};
 use crate::cli::offline::NotDone;
 use crate::cli::output::foreign;
-use crate::controller::ad_conversion_event::preview::{FoundTrigger, Others, Preview, Subject};
-use crate::domain::action_plan::Step;
+use crate::controller::ad_conversion_event::preview::{FoundTrigger, OtherEvents, Preview, Subject};
+use crate::domain::action_plan::ActionStep;
 use crate::domain::brief::counted;
 use crate::domain::conditions::Status;
 use crate::domain::declared::category_of;
@@ -86,7 +86,7 @@ const ACTION: &str = "conversion action";
 const GOAL: &str = "account goal";
 
 /// Judges an event by what was read of its accounts.
-pub(super) fn judge_event(preview: &Preview<'_>, others: &Others<'_>, managed_goals: bool) -> Judged {
+pub(super) fn judge_event(preview: &Preview<'_>, others: &OtherEvents<'_>, managed_goals: bool) -> Judged {
     let trigger = preview.trigger();
     let of_hubspot = judge_hubspot_side(preview, &trigger);
     let mut of_google = judge_account_side(preview, trigger.subject.as_ref());
@@ -166,7 +166,7 @@ fn judge_account_side(preview: &Preview<'_>, subject: Option<&Subject>) -> Vec<P
 fn judge_action(
     preview: &Preview<'_>,
     trigger: &FoundTrigger,
-    others: &Others<'_>,
+    others: &OtherEvents<'_>,
     managed_goals: bool,
 ) -> (Option<ActionId>, Vec<Probe>) {
     let skip = |why: &str| (None, vec![Probe::skipped(ACTION, why), Probe::skipped(GOAL, why)]);
@@ -192,7 +192,7 @@ fn judge_action(
     (id, vec![line, judge_goal(preview, &step, managed_goals)])
 }
 
-fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &Step) -> (Option<ActionId>, Probe) {
+fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &ActionStep) -> (Option<ActionId>, Probe) {
     let name = |id: &ActionId| {
         preview
             .action(*id)
@@ -204,7 +204,7 @@ fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &Step) -> (Option<
         .and_then(|status| status.conversion_action.as_ref())
         .is_some();
     match step {
-        Step::Keep { id, origin } => {
+        ActionStep::Keep { id, origin } => {
             let what = match (origin, recorded) {
                 (ActionOrigin::Mapped, _) => "is used as it is, and never changed",
                 (ActionOrigin::Adopted, false) => {
@@ -214,14 +214,14 @@ fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &Step) -> (Option<
             };
             (Some(*id), Probe::fine(ACTION, format!("{id} {:?} {what}.", name(id))))
         }
-        Step::Correct { id, difference, .. } => {
+        ActionStep::Correct { id, difference, .. } => {
             let message = format!(
                 "{id} {:?} has {difference}: it would be changed to what is declared.",
                 name(id)
             );
             (Some(*id), Probe::fine(ACTION, message))
         }
-        Step::Create | Step::LookLive => {
+        ActionStep::Create | ActionStep::LookLive => {
             let full = preview.to_create(subject);
             let text = |value: &Option<String>| value.clone().unwrap_or_default();
             let message = format!(
@@ -233,18 +233,22 @@ fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &Step) -> (Option<
             );
             (None, Probe::fine(ACTION, message))
         }
-        Step::AwaitCreate | Step::AwaitListing => (None, Probe::skipped(ACTION, "The operator is creating it.")),
-        Step::Stalled { reason, message } => (None, Probe::finding(ACTION, reason, message)),
+        ActionStep::AwaitCreate | ActionStep::AwaitListing => {
+            (None, Probe::skipped(ACTION, "The operator is creating it."))
+        }
+        ActionStep::Stalled { reason, message } => (None, Probe::finding(ACTION, reason, message)),
     }
 }
 
-fn judge_goal(preview: &Preview<'_>, step: &Step, managed_goals: bool) -> Probe {
+fn judge_goal(preview: &Preview<'_>, step: &ActionStep, managed_goals: bool) -> Probe {
     let (id, mapped) = match step {
-        Step::Keep { id, origin } | Step::Correct { id, origin, .. } => (*id, *origin == ActionOrigin::Mapped),
-        Step::Create | Step::LookLive | Step::AwaitCreate | Step::AwaitListing => {
+        ActionStep::Keep { id, origin } | ActionStep::Correct { id, origin, .. } => {
+            (*id, *origin == ActionOrigin::Mapped)
+        }
+        ActionStep::Create | ActionStep::LookLive | ActionStep::AwaitCreate | ActionStep::AwaitListing => {
             return Probe::skipped(GOAL, "Known once the conversion action exists.");
         }
-        Step::Stalled { .. } => return Probe::skipped(GOAL, "Not probed, see above."),
+        ActionStep::Stalled { .. } => return Probe::skipped(GOAL, "Not probed, see above."),
     };
     let Some((status, why, message)) = preview.action(id).and_then(|action| preview.bidding(action)) else {
         return Probe::skipped(GOAL, "Google shows none.");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::AdConversionEvent;
 use crate::cli::check::report::Verdict;
-use crate::controller::ad_conversion_event::preview::Other;
+use crate::controller::ad_conversion_event::preview::OtherEvent;
 use crate::domain::action::{ConversionAction, Goal};
 use crate::domain::declared::Declared;
 use crate::ports::ads::Customer;
@@ -100,7 +100,7 @@ fn line(more: &Value, google: &GoogleAccount, managed: bool, name: &str) -> Prob
         hubspot: Some(&hubspot),
         now: NOW,
     };
-    let judged = judge_event(&preview, &Others::default(), managed);
+    let judged = judge_event(&preview, &OtherEvents::default(), managed);
     let mut all = judged.of_hubspot.into_iter().chain(judged.of_google);
     all.find(|probe| probe.name == name)
         .unwrap_or_else(|| panic!("no line {name}"))
@@ -170,7 +170,7 @@ fn an_older_event_with_the_same_action_is_named() {
         hubspot: Some(&hubspot),
         now: NOW,
     };
-    let other = Other {
+    let other = OtherEvent {
         declared: &older,
         status: None,
     };

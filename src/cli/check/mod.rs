@@ -28,7 +28,7 @@ use super::output::Output;
 use super::progress::Progress;
 use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
-use crate::controller::ad_conversion_event::preview::{Other, Others, Preview};
+use crate::controller::ad_conversion_event::preview::{OtherEvent, OtherEvents, Preview};
 use crate::domain::declared::Declared;
 use crate::domain::trigger::Trigger;
 use crate::ops::colors;
@@ -97,8 +97,8 @@ async fn check_all(offline: &Offline, chosen: &Chosen, progress: &Progress) -> V
     checked
 }
 
-fn as_other((declared, status): &(Declared, Option<AdConversionEventStatus>)) -> Other<'_> {
-    Other {
+fn as_other((declared, status): &(Declared, Option<AdConversionEventStatus>)) -> OtherEvent<'_> {
+    OtherEvent {
         declared,
         status: status.as_ref(),
     }
@@ -108,7 +108,7 @@ fn as_other((declared, status): &(Declared, Option<AdConversionEventStatus>)) ->
 struct Known<'a> {
     offline: &'a Offline,
     accounts: Accounts,
-    others: Others<'a>,
+    others: OtherEvents<'a>,
 }
 
 impl Known<'_> {

@@ -9,9 +9,9 @@ use super::manifest::{Common, NEEDS_CONSENT, TriggerText, Way, build, object_nam
 use super::trigger::{Assigned, assigned, form_in, stage_in};
 use crate::api::{AdConversionEvent, AdConversionEventStatus, Time};
 use crate::cli::output::printable;
-use crate::controller::ad_conversion_event::preview::{Other, Others, Preview};
+use crate::controller::ad_conversion_event::preview::{OtherEvent, OtherEvents, Preview};
 use crate::domain::action::{ConversionAction, ENABLED, UPLOAD_CLICKS, WEBPAGE};
-use crate::domain::action_plan::Step;
+use crate::domain::action_plan::ActionStep;
 use crate::domain::declared::{Declared, DeclaredAction};
 use crate::domain::ids::ObjectKey;
 use crate::registry::{Forms, GoogleAccount, HubSpotAccount};
@@ -217,9 +217,9 @@ fn keeps(
         hubspot: Some(portal),
         now: given.now,
     };
-    let others: Others<'_> = events
+    let others: OtherEvents<'_> = events
         .iter()
-        .map(|(declared, status)| Other {
+        .map(|(declared, status)| OtherEvent {
             declared,
             status: status.as_ref(),
         })
@@ -233,10 +233,12 @@ fn keeps(
         return Err(why);
     }
     match preview.action_step(&subject, &others) {
-        Some(Step::Keep { id, .. }) => Ok(id.to_string()),
-        Some(Step::Correct { difference, .. }) => Err(format!("the operator would change it: it has {difference}")),
-        Some(Step::Stalled { message, .. }) => Err(message),
-        Some(Step::Create | Step::LookLive | Step::AwaitCreate | Step::AwaitListing) | None => {
+        Some(ActionStep::Keep { id, .. }) => Ok(id.to_string()),
+        Some(ActionStep::Correct { difference, .. }) => {
+            Err(format!("the operator would change it: it has {difference}"))
+        }
+        Some(ActionStep::Stalled { message, .. }) => Err(message),
+        Some(ActionStep::Create | ActionStep::LookLive | ActionStep::AwaitCreate | ActionStep::AwaitListing) | None => {
             Err("the operator would not find it again".to_owned())
         }
     }

@@ -11,7 +11,7 @@ use crate::api::AdConversionEventStatus;
 use crate::domain::counts::Gates;
 use crate::domain::declared::Declared;
 use crate::ports::ledger::{RowCounts, StreamId};
-use crate::registry::{EventReport, Held};
+use crate::registry::{EventReport, HeldBack};
 
 /// The counts of an event's stream.
 pub struct CountedRows {
@@ -40,7 +40,7 @@ pub struct Facts<'a> {
     /// Counts; `None` if they can't be had.
     pub counted: Option<CountedRows>,
     /// What holds up the conversions of a usable action.
-    pub held: Option<Held>,
+    pub held: Option<HeldBack>,
     pub now: Timestamp,
     /// How long failures may last before Ready follows.
     pub failure_threshold: Duration,

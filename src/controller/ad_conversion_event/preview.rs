@@ -15,7 +15,7 @@ use super::trigger;
 use crate::api::{AdConversionEventStatus, ConversionActionStatus, TriggerStatus};
 use crate::controller::shared::lookup::{claimed_by, id_of};
 use crate::domain::action::{ActionFields, ConversionAction};
-use crate::domain::action_plan::{Seen, Step};
+use crate::domain::action_plan::{ActionStep, ShownActions};
 use crate::domain::conditions::Status;
 use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, ActionKey};
@@ -36,20 +36,20 @@ pub struct Preview<'a> {
 
 /// Another event, for questions of ownership.
 #[derive(Clone, Copy)]
-pub struct Other<'a> {
+pub struct OtherEvent<'a> {
     pub declared: &'a Declared,
     pub status: Option<&'a AdConversionEventStatus>,
 }
 
 /// The other events, found by the conversion action that they want: whoever judges many events does not go through all for each.
 #[derive(Default)]
-pub struct Others<'a> {
-    by_action: HashMap<ActionId, Vec<Other<'a>>>,
-    by_name: HashMap<String, Vec<Other<'a>>>,
+pub struct OtherEvents<'a> {
+    by_action: HashMap<ActionId, Vec<OtherEvent<'a>>>,
+    by_name: HashMap<String, Vec<OtherEvent<'a>>>,
 }
 
-impl<'a> FromIterator<Other<'a>> for Others<'a> {
-    fn from_iter<T: IntoIterator<Item = Other<'a>>>(all: T) -> Self {
+impl<'a> FromIterator<OtherEvent<'a>> for OtherEvents<'a> {
+    fn from_iter<T: IntoIterator<Item = OtherEvent<'a>>>(all: T) -> Self {
         let mut others = Self::default();
         for other in all {
             let has = other.status.and_then(|status| status.conversion_action.as_ref());
@@ -65,14 +65,14 @@ impl<'a> FromIterator<Other<'a>> for Others<'a> {
     }
 }
 
-impl<'a> Others<'a> {
+impl<'a> OtherEvents<'a> {
     /// Those that have, or name, this action.
-    fn with_action(&self, id: ActionId) -> impl Iterator<Item = &Other<'a>> {
+    fn with_action(&self, id: ActionId) -> impl Iterator<Item = &OtherEvent<'a>> {
         self.by_action.get(&id).into_iter().flatten()
     }
 
     /// Those that may want what this one claims.
-    fn near(&self, claim: &Claim) -> impl Iterator<Item = &Other<'a>> {
+    fn near(&self, claim: &Claim) -> impl Iterator<Item = &OtherEvent<'a>> {
         let of_action = claim.action.and_then(|id| self.by_action.get(&id));
         let of_name = claim.creates.as_ref().and_then(|name| self.by_name.get(name));
         of_action.into_iter().chain(of_name).flatten()
@@ -111,7 +111,7 @@ impl<'a> Preview<'a> {
     }
 
     /// Why the event would stall before its action is looked at, the first of all reasons; `others` as for [`Self::rival`].
-    pub fn stall(&self, trigger: &FoundTrigger, others: &Others<'_>) -> Option<Stall> {
+    pub fn stall(&self, trigger: &FoundTrigger, others: &OtherEvents<'_>) -> Option<Stall> {
         let grounds = Grounds {
             declared: self.declared,
             recorded: self.recorded(),
@@ -162,7 +162,7 @@ impl<'a> Preview<'a> {
     }
 
     /// One of the `others`, which is older, has the action that this event wants.
-    pub fn rival(&self, trigger: &FoundTrigger, others: &Others<'_>) -> Option<Stall> {
+    pub fn rival(&self, trigger: &FoundTrigger, others: &OtherEvents<'_>) -> Option<Stall> {
         let mine = self.claim(self.declared, self.status, &trigger.claimed)?;
         let claims = others
             .near(&mine)
@@ -193,7 +193,7 @@ impl<'a> Preview<'a> {
     }
 
     /// What the operator would do about the conversion action; nothing while the account or the subject is not known.
-    pub fn action_step(&self, subject: &Subject, others: &Others<'_>) -> Option<Step> {
+    pub fn action_step(&self, subject: &Subject, others: &OtherEvents<'_>) -> Option<ActionStep> {
         let snapshot = self.snapshot()?;
         let owner = &snapshot.customer.conversion_customer;
         let recorded = self.recorded().cloned().unwrap_or_default();
@@ -212,7 +212,7 @@ impl<'a> Preview<'a> {
                 Some((action.id, named_for(&self.declared.key.namespace, &other.declared.key)))
             })
             .collect();
-        let seen = Seen {
+        let seen = ShownActions {
             actions: &snapshot.actions,
             live: true,
             others: &owned,

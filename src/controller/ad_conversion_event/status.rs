@@ -22,7 +22,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::time::to_signed;
 use crate::domain::trigger::Trigger;
 use crate::ports::ledger::{Rejection, RowCounts};
-use crate::registry::{ErrorNote, Held};
+use crate::registry::{ErrorNote, HeldBack};
 
 /// The status that says all this.
 pub fn compose_status(facts: &Facts<'_>) -> AdConversionEventStatus {
@@ -236,10 +236,10 @@ fn ready_message(facts: &Judged<'_>) -> String {
     };
     let action = facts.outcome.action.name.as_deref().unwrap_or_default();
     match facts.held {
-        Some(Held::Until(until)) => format!(
+        Some(HeldBack::Until(until)) => format!(
             "{what} are collected. Uploads to {action:?} start at {until:.0}, because Google rejects conversions for newly created actions."
         ),
-        Some(Held::WindowUnknown) => {
+        Some(HeldBack::WindowUnknown) => {
             format!("{what} are collected. Uploads to {action:?} start once Google shows it with its click window.")
         }
         None => format!("{what} are sent to {action:?}."),

@@ -5,7 +5,7 @@ use super::resolve::Accounts;
 use crate::api::reasons::reason;
 use crate::domain::brief::counted;
 use crate::domain::conditions::Status;
-use crate::registry::Held;
+use crate::registry::HeldBack;
 
 /// Status, reason and message.
 pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, String) {
@@ -99,10 +99,10 @@ fn why_deferred(facts: &Judged<'_>) -> Option<String> {
         return until("until the conversion action is ready (see ConversionActionReady)");
     }
     match facts.held? {
-        Held::Until(hold) => until(&format!(
+        HeldBack::Until(hold) => until(&format!(
             "before {hold:.0}, because Google rejects conversions for newly created actions"
         )),
-        Held::WindowUnknown => until("until Google shows the conversion action with its click window"),
+        HeldBack::WindowUnknown => until("until Google shows the conversion action with its click window"),
     }
 }
 

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use self::interval::Interval;
 use self::memory::HubSpotMemory;
-use self::read::{PortalSnapshot, Wanted};
+use self::read::{PortalSnapshot, WantedLists};
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::controller::shared::account::controller::AccountController;
@@ -184,7 +184,7 @@ async fn read_account(
     let polled = ctx.registry.feed_report(&key).last_poll;
     let mut urgent = memory.state.begin_pass(ctx, &account, acted_now, polled);
     let allowed = acted_now || memory.state.may_check_asked(asked, now, &ctx.settings);
-    let wanted = Wanted {
+    let wanted = WantedLists {
         in_doubt: ctx.registry.take_scope_refused(&key),
         ..read::wanted_by_events(ctx, &key)
     };
@@ -208,13 +208,13 @@ async fn check_portal(
     ctx: &Context,
     object: &Manifest,
     memory: &mut HubSpotMemory,
-    (client, wanted): (&dyn Crm, &Wanted),
+    (client, wanted): (&dyn Crm, &WantedLists),
     now: Timestamp,
 ) -> Result<(), Error> {
     if memory.state.doubts_token() {
         client.drop_token().await;
     }
-    let expected = read::Expected {
+    let expected = read::KnownPortal {
         pin: read::remembered_pin(ctx, object, memory.snapshot.as_deref()).await?,
         currency: read::known_currency(object, memory.snapshot.as_deref()),
         lists: read::known_lists(object, memory.snapshot.as_deref()),

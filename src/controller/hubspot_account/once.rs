@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::lists::KnownLists;
-use super::read::{self, Expected, Wanted};
+use super::read::{self, KnownPortal, WantedLists};
 use super::to_registered;
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
@@ -35,7 +35,7 @@ pub async fn read_once(
 ) -> Result<HubSpotAccount, AccountFault> {
     let mut state = AccountState::default();
     state.use_secret(Some(&object.spec.credentials_secret_ref.name));
-    let wanted = Wanted {
+    let wanted = WantedLists {
         forms: needs.forms,
         deals: needs.deals,
         in_doubt: false,
@@ -43,7 +43,7 @@ pub async fn read_once(
     let mut heard = None;
     let mut tries = 0;
     let snapshot = loop {
-        let expected = Expected {
+        let expected = KnownPortal {
             pin: read::portal_pin(object, None),
             heard: &mut heard,
             currency: read::known_currency(object, None),

@@ -49,7 +49,7 @@ pub(super) struct PortalSnapshot {
 
 /// What the account's events need beside contacts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wanted {
+pub(super) struct WantedLists {
     pub forms: bool,
     pub deals: bool,
     /// Deals or forms were refused although the token seemed to have the scope: a call must show.
@@ -57,8 +57,8 @@ pub(super) struct Wanted {
 }
 
 /// What the account's events need beside contacts.
-pub(super) fn wanted_by_events(ctx: &Context, key: &ObjectKey) -> Wanted {
-    Wanted {
+pub(super) fn wanted_by_events(ctx: &Context, key: &ObjectKey) -> WantedLists {
+    WantedLists {
         forms: references::needs_forms(ctx, key),
         deals: references::needs_deals(ctx, key),
         in_doubt: false,
@@ -113,7 +113,7 @@ pub(super) async fn remembered_pin(
 impl PortalSnapshot {
     /// When it is to be read again: at once if an event needs forms or deals that nobody has asked for yet, sooner than
     /// usual while an event is `stalled` for something that the portal lacks.
-    pub fn next_read(&self, wanted: &Wanted, stalled: bool, settings: &Settings) -> Timestamp {
+    pub fn next_read(&self, wanted: &WantedLists, stalled: bool, settings: &Settings) -> Timestamp {
         let forms = wanted.forms && self.forms == Forms::Unread;
         let deals = wanted.deals && self.deals == DealAccess::Unasked;
         if forms || deals {
@@ -135,7 +135,7 @@ impl PortalSnapshot {
 }
 
 /// What is known of a portal before a check.
-pub(super) struct Expected<'a> {
+pub(super) struct KnownPortal<'a> {
     pub pin: PortalPin,
     /// What the account details said in the check before, and then in this one.
     pub heard: &'a mut Option<PortalId>,
@@ -157,8 +157,8 @@ pub(super) fn known_currency(object: &Manifest, snapshot: Option<&PortalSnapshot
 /// only if an event needs them. Where a list can't be read, the one known before stands.
 pub(super) async fn read_portal(
     crm: &dyn Crm,
-    expected: Expected<'_>,
-    wanted: &Wanted,
+    expected: KnownPortal<'_>,
+    wanted: &WantedLists,
     state: &AccountState,
     now: Timestamp,
 ) -> Result<PortalSnapshot, AccountFault> {
@@ -277,7 +277,7 @@ mod tests {
             read_at,
         };
         let due = |forms, deals| {
-            let wanted = Wanted {
+            let wanted = WantedLists {
                 forms,
                 deals,
                 in_doubt: false,
@@ -289,7 +289,7 @@ mod tests {
             unread: Some("the list of forms".to_owned()),
             ..snapshot.clone()
         };
-        let retried = retried.next_read(&Wanted::default(), stalled, &Settings::default());
+        let retried = retried.next_read(&WantedLists::default(), stalled, &Settings::default());
         assert_eq!(retried, at(60), "what could not be read is read again soon");
         let asked = |asked: bool| if asked { at(seconds) } else { Timestamp::MIN };
         assert_eq!(due(true, false), asked(snapshot.forms != Forms::Unread));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::homes::{Home, Rows, fill};
 use super::*;
 use crate::ledger::OpenError;
-use crate::ledger::migrate::{Change, MIGRATIONS};
+use crate::ledger::migrate::{MIGRATIONS, SchemaChange};
 use crate::ledger::open::Opening;
 use crate::ports::ledger::LedgerError;
 
@@ -14,7 +14,7 @@ use crate::ports::ledger::LedgerError;
 const UPDATE: &str = "UPDATE_LEDGERS";
 
 /// A version that knows one change more.
-const LATER: &[Change] = &[
+const LATER: &[SchemaChange] = &[
     MIGRATIONS[0],
     MIGRATIONS[1],
     (
@@ -25,7 +25,7 @@ const LATER: &[Change] = &[
     ),
 ];
 /// One whose last change fails, after another that works.
-const BROKEN: &[Change] = &[
+const BROKEN: &[SchemaChange] = &[
     LATER[0],
     LATER[1],
     LATER[2],
@@ -36,7 +36,7 @@ const BROKEN: &[Change] = &[
     ),
 ];
 
-async fn open_as(url: &str, changes: &'static [Change]) -> Result<SqlLedger, OpenError> {
+async fn open_as(url: &str, changes: &'static [SchemaChange]) -> Result<SqlLedger, OpenError> {
     let opening = Opening {
         changes,
         ..Opening::USUAL
@@ -165,7 +165,7 @@ async fn a_ledger_of_the_version_before_is_brought_up_to_date() {
     open_as(&home.url, LATER).await.unwrap().close().await;
 }
 
-async fn refused(url: &str, changes: &'static [Change]) -> String {
+async fn refused(url: &str, changes: &'static [SchemaChange]) -> String {
     match open_as(url, changes).await {
         Err(OpenError::Failed(LedgerError { message })) => message,
         Err(other) => panic!("{other}"),

@@ -166,8 +166,9 @@ pub trait Ledger: Send + Sync {
     /// that were never met are in none.
     async fn known_lineages(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<CanonicalById>;
 
-    /// Notes occurrences; those known already (under any candidate id, or another time, see [`NewRow::shown`]) only get their
-    /// contact id brought up to date, where it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.
+    /// Notes occurrences; those known already (under any candidate id, or another time, see [`NewRow::shown`]) only get
+    /// their contact id brought up to date, where it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known
+    /// that way is due at once. Returns how many were new.
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize>;
 
     /// Those of these streams that have a row which waits and is due at `now`, whenever it occurred. One question for all: most

@@ -1,5 +1,6 @@
-//! Stages whose searches fail while those of others are answered: HubSpot may not let the property with the time of entry into one
-//! be searched, or stumble over it. Such a stage is asked for by itself until it is answered; its events wait, and say so.
+//! Stages whose searches fail while those of others are answered: HubSpot may not let the property with the time of
+//! entry into one be searched, or stumble over it. Such a stage is asked for by itself until it is answered; its events
+//! wait, and say so.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

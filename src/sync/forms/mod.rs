@@ -128,8 +128,8 @@ impl FormReader {
         (general, began): (Option<FormReadDepth>, Instant),
         all: &mut FormsRead,
     ) {
-        let depth = self.read_of(form, events, general, began);
-        let Some(depth) = self.read_on(form, events).or(depth) else {
+        let depth = self.depth_for(form, events, general, began);
+        let Some(depth) = self.unfinished_read(form, events).or(depth) else {
             self.report_success(events, &BTreeMap::new());
             all.any = true;
             return;
@@ -143,7 +143,7 @@ impl FormReader {
             Ok(Some(shown)) => {
                 all.any = true;
                 all.whose.add_all(&shown.whose);
-                self.form_read((form, events), depth, &shown, began);
+                self.record_form_read((form, events), depth, &shown, began);
             }
             Err(fault) if self.form_failed(form, &fault, events) => all.of_forms.push(fault),
             Err(fault) => all.faults.push(fault),
@@ -152,7 +152,7 @@ impl FormReader {
 
     /// What to read of one form: all where an event joined, or where it was not read whole for long. One form that can't
     /// be read changes nothing for the others.
-    fn read_of(
+    fn depth_for(
         &self,
         form: &str,
         events: &[&Tracked],
@@ -205,7 +205,7 @@ impl FormReader {
     }
 
     /// How far back a read of this depth goes.
-    fn read_back(&self, events: &[&Tracked], depth: FormReadDepth) -> (SignedDuration, Timestamp) {
+    fn lookback_of(&self, events: &[&Tracked], depth: FormReadDepth) -> (SignedDuration, Timestamp) {
         let settings = &self.ctx.settings;
         let overlap = settings.overlap.max(STEP_BACK);
         let by = match depth {
@@ -233,7 +233,7 @@ impl FormReader {
     ) -> Result<Option<FormFindings>, SyncError> {
         let mut part = match self.parts.remove(form) {
             Some(part) => part,
-            None => PartialRead::new(read, events, self.read_back(events, read.depth)),
+            None => PartialRead::new(read, events, self.lookback_of(events, read.depth)),
         };
         part.begin_pass();
         loop {
@@ -385,7 +385,7 @@ impl FormReader {
 
     /// The read of this form that was left, to be gone on with. One that was begun before an event joined is not: it has
     /// noted nothing for that event.
-    fn read_on(&mut self, form: &str, events: &[&Tracked]) -> Option<FormRead> {
+    fn unfinished_read(&mut self, form: &str, events: &[&Tracked]) -> Option<FormRead> {
         let read = self.parts.get(form)?.read_for(events);
         if read.is_none() {
             self.parts.remove(form);

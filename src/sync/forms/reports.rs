@@ -16,7 +16,7 @@ use crate::sync::withheld::{record_read, withheld_of};
 
 impl FormReader {
     /// A form was read to its end, in a pass that began then.
-    pub(super) fn form_read(
+    pub(super) fn record_form_read(
         &mut self,
         (form, events): (&str, &[&Tracked]),
         read: FormRead,

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::evidence::NamedDestination;
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::request_report::{Failure, Progress, Report};
+use crate::domain::request_report::{Failure, Progress, RequestReport};
 use crate::ports::ledger::{OpenRow, RowId};
 use crate::ports::test_support::at;
 use crate::registry::GoogleAccount;
@@ -35,7 +35,7 @@ fn said(id: u64, progress: Progress, records: u64, failures: Vec<Failure>) -> De
             action: Some(Some(id.to_string())),
             account: None,
         },
-        report: Report {
+        report: RequestReport {
             progress,
             records: Some(records),
             failures,

@@ -1,6 +1,6 @@
 //! The request-status poller: one per Google account. Asks what became of accepted requests, 30 minutes after they were
-//! accepted and then at growing pauses (docs/reference/google.md 6.6), and ties the results to rows. A request whose status
-//! can't be read keeps no other from being asked about.
+//! accepted and then at growing pauses (docs/reference/google.md 6.6), and ties the results to rows. A request whose
+//! status can't be read keeps no other from being asked about.
 
 mod unread;
 
@@ -103,7 +103,7 @@ impl Poller {
         }
     }
 
-    /// Asks about every request that is due. Fails if the ledger does, or Google answered nothing at all.
+    /// Asks about every request that is due. Fails if the ledger does, or the ad network answered nothing at all.
     async fn run_round(&mut self, stop: &CancellationToken) -> Result<Duration, SyncError> {
         let account = self.ctx.registry.ad_account(&self.key);
         let owner = account.as_ref().and_then(|account| account.owner.clone());
@@ -132,7 +132,7 @@ impl Poller {
                     self.denied.record_read(request.batch, self.ctx.clock.now());
                 }
                 Some(error) => {
-                    let own = self.is_its_own(request, &error);
+                    let own = self.denied.is_its_own(request.batch, &error, self.ctx.clock.now());
                     let network = results.route_info().network;
                     self.put_off((request, network), &error, own).await?;
                     // A refusal that needs a person, or a limit, meets the other requests too.
@@ -153,8 +153,8 @@ impl Poller {
         Ok(next.map_or(MAX_PAUSE, |t| to_std(t.duration_since(now))).min(MAX_PAUSE))
     }
 
-    /// Asks about one request; why that could not be done, if so. An answer that breaks the code which reads it is as good as
-    /// none.
+    /// Asks about one request; why that could not be done, if so. An answer that breaks the code which reads it is as
+    /// good as none.
     async fn look_safely(
         &mut self,
         sink: &dyn ConversionSink,
@@ -175,16 +175,8 @@ impl Poller {
         }
     }
 
-    /// Whether a denial is about this request alone: credentials that were exchanged may not see what the old ones sent.
-    fn is_its_own(&mut self, request: &OpenRequest, error: &UpstreamError) -> bool {
-        if !error.is_coded_answer() || !error.needs_a_person() {
-            return false;
-        }
-        self.denied.record_denied(request.batch, self.ctx.clock.now());
-        !self.denied.is_the_accounts()
-    }
-
-    /// The others go on; this one is asked about again after a pause, and its events say so. `own`: no other event says so.
+    /// The others go on; this one is asked about again after a pause, and its events say so. `own`: no other event says
+    /// so.
     async fn put_off(
         &mut self,
         (request, network): (&OpenRequest, &str),
@@ -287,8 +279,8 @@ impl Poller {
                 .filter(|(_, row)| row.destination == index)
                 .map(|(i, _)| i)
                 .collect();
-            // Entries come in no promised order, and some are left out: one counts only if it can be told that it is about this
-            // action (docs/reference/google.md 6.6).
+            // Entries come in no promised order, and some are left out: one counts only if it can be told that it is
+            // about this action (docs/reference/google.md 6.6).
             let row_results = match entry_of(&named, index, action, request.destinations.len()) {
                 Some(entry) => destination_results(&statuses[entry].report, &members, request.rows.len()),
                 // No entry is known to be about these rows, and none will be.
@@ -356,8 +348,8 @@ impl Poller {
             .collect()
     }
 
-    /// Google has forgotten the request: its rows go again, under the same ids and values, in two halves. One of them may be
-    /// what its requests are forgotten for each time.
+    /// The ad network has forgotten the request: its rows go again, under the same ids and values, in two halves. One
+    /// of them may be what its requests are forgotten for each time.
     fn send_again(&self, request: &OpenRequest, now: Timestamp) -> Vec<RowUpdate> {
         let first = request.rows.len().div_ceil(2);
         let of = |(index, row): (usize, &OpenRow)| {

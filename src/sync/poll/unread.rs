@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::ids::ObjectKey;
+use crate::ports::UpstreamError;
 use crate::ports::ledger::{ActionKey, BatchId, OpenRequest};
 use crate::registry::{ErrorNote, Notice, Side};
 use crate::sync::context::SyncContext;
@@ -67,8 +68,17 @@ pub(crate) struct Denied {
 }
 
 impl Denied {
+    /// Whether a denial is about this request alone: credentials that were exchanged may not see what the old ones sent.
+    pub(crate) fn is_its_own(&mut self, request: BatchId, error: &UpstreamError, now: Timestamp) -> bool {
+        if !error.is_coded_answer() || !error.needs_a_person() {
+            return false;
+        }
+        self.record_denied(request, now);
+        !self.is_the_accounts()
+    }
+
     /// This one was denied.
-    pub(crate) fn record_denied(&mut self, request: BatchId, now: Timestamp) {
+    fn record_denied(&mut self, request: BatchId, now: Timestamp) {
         if self.since.len() < MOST {
             self.since.entry(request).or_insert(now);
         }
@@ -81,7 +91,7 @@ impl Denied {
     }
 
     /// Nothing shows that it is a matter of single requests.
-    pub(crate) fn is_the_accounts(&self) -> bool {
+    fn is_the_accounts(&self) -> bool {
         let open = |since: &&Timestamp| self.last_read.is_none_or(|read| read < **since);
         self.since.values().filter(open).count() > 1
     }

@@ -1,15 +1,17 @@
-//! Reading the contacts of rows that are due.
+//! Reading the contacts of rows that are due, and what a row comes to by that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{EligibleEvent, postpone_rows};
+use super::{EligibleEvent, postpone_rows, row_update};
+use crate::domain::eligibility::{Decision, Prepared};
 use crate::domain::ids::ContactId;
+use crate::domain::outcome::{ADDRESS_ALONE, Outcome, reason};
 use crate::ports::UpstreamError;
 use crate::ports::crm::Unreadable;
-use crate::ports::ledger::Row;
+use crate::ports::ledger::{Row, RowUpdate};
 use crate::registry::sync_error::SyncError;
 use crate::sync::absences::AbsentContact;
 use crate::sync::contact_cache::ContactRead;
@@ -55,6 +57,39 @@ impl EligibleEvent {
         let lacks = || self.event.rules.unread_of(&contacts.get(id)?.contact);
         let whole = contacts.unreadable(id).map(unreadable::contact_itself);
         whole.or_else(|| lacks().map(unreadable::property_of_it))
+    }
+
+    /// What is sent of a row by what was read of its contact.
+    ///
+    /// # Errors
+    /// Where it does not go now: what becomes of it instead.
+    pub(super) fn judge_row(
+        &self,
+        ctx: &SyncContext,
+        row: &Row,
+        contacts: &Contacts,
+        now: Timestamp,
+    ) -> Result<Prepared, RowUpdate> {
+        if let Some(what) = self.unreadable_part(contacts, row.contact) {
+            return Err(self.set_aside(ctx, row, &what));
+        }
+        if let Some(sought) = contacts.sought(row.contact) {
+            // Contacts are deleted every day: that is reported only where HubSpot does not say so.
+            if !sought.named {
+                let tried = row.attempts > 0;
+                unreadable::report_contact(ctx, &self.event.key, row.contact, unreadable::NOT_SHOWN, tried);
+            }
+            return Err(self.try_again(ctx, row, sought.after));
+        }
+        match self.decide_row(ctx, row, contacts.get(row.contact)) {
+            Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => Err(RowUpdate {
+                detail: ADDRESS_ALONE.to_owned(),
+                ..row_update(row, Outcome::Skipped, reason::NO_SHARED_DATA, now)
+            }),
+            Decision::Send(prepared) => Ok(prepared),
+            Decision::Wait { reason, due } => Err(row_update(row, Outcome::Pending, reason, due)),
+            Decision::Skip { reason } => Err(row_update(row, Outcome::Skipped, reason, now)),
+        }
     }
 
     /// The contacts of these rows, read at most `age` ago.

@@ -7,6 +7,7 @@ use crate::api::{Money, SharedData};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::ValueRule;
 use crate::domain::ids::OccurrenceKey;
+use crate::domain::outcome::ADDRESS_ALONE;
 use crate::ports::ledger::{NewRow, StreamRequest};
 use crate::ports::test_support::{FixedClock, at};
 use crate::registry::ErrorNote;

@@ -1,4 +1,5 @@
-//! A step of the uploader: for one event, reads the contacts of due rows and decides what is sent, what waits and what never goes.
+//! A step of the uploader: for one event, reads the contacts of due rows and decides what is sent, what waits and what
+//! never goes.
 
 mod contacts;
 mod deals;
@@ -9,7 +10,6 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
-use self::contacts::Contacts;
 use self::updates::postpone_rows;
 pub use self::updates::{pending_reason, retry_later, row_update};
 use super::contact_cache::ContactRead;
@@ -24,7 +24,7 @@ use crate::domain::conversion::ClickId;
 use crate::domain::eligibility::{Decision, LeftOut, Occurrence, Prepared, decide_entry};
 use crate::domain::enhancement::{self, Person, Submitted};
 use crate::domain::ids::ContactId;
-use crate::domain::outcome::{ADDRESS_ALONE, Outcome, reason};
+use crate::domain::outcome::{Outcome, reason};
 use crate::domain::time::later;
 use crate::ports::crm::{Crm, Portal};
 use crate::ports::ledger::{ActionKey, Row, RowUpdate, StreamId};
@@ -177,39 +177,6 @@ impl EligibleEvent {
         Ok(all.collect())
     }
 
-    /// What is sent of a row by what was read of its contact.
-    ///
-    /// # Errors
-    /// Where it does not go now: what becomes of it instead.
-    fn judge_row(
-        &self,
-        ctx: &SyncContext,
-        row: &Row,
-        contacts: &Contacts,
-        now: Timestamp,
-    ) -> Result<Prepared, RowUpdate> {
-        if let Some(what) = self.unreadable_part(contacts, row.contact) {
-            return Err(self.set_aside(ctx, row, &what));
-        }
-        if let Some(sought) = contacts.sought(row.contact) {
-            // Contacts are deleted every day: that is reported only where HubSpot does not say so.
-            if !sought.named {
-                let tried = row.attempts > 0;
-                unreadable::report_contact(ctx, &self.event.key, row.contact, unreadable::NOT_SHOWN, tried);
-            }
-            return Err(self.try_again(ctx, row, sought.after));
-        }
-        match self.decide_row(ctx, row, contacts.get(row.contact)) {
-            Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => Err(RowUpdate {
-                detail: ADDRESS_ALONE.to_owned(),
-                ..row_update(row, Outcome::Skipped, reason::NO_SHARED_DATA, now)
-            }),
-            Decision::Send(prepared) => Ok(prepared),
-            Decision::Wait { reason, due } => Err(row_update(row, Outcome::Pending, reason, due)),
-            Decision::Skip { reason } => Err(row_update(row, Outcome::Skipped, reason, now)),
-        }
-    }
-
     /// What becomes of a row whose contact, or a deal of it, cannot be read: it is read again with growing pauses, and named
     /// to the event.
     fn set_aside(&self, ctx: &SyncContext, row: &Row, what: &str) -> RowUpdate {
@@ -232,7 +199,7 @@ impl EligibleEvent {
             due
         };
         let waiting = match row.outcome {
-            // Google may have it: that is not to be forgotten meanwhile.
+            // The ad network may have it: that is not to be forgotten meanwhile.
             Outcome::Processing => row_update(row, Outcome::Processing, row.reason.clone(), waits),
             _ => row_update(row, Outcome::Pending, reason::UNREADABLE_RECORD, waits),
         };

@@ -133,8 +133,8 @@ pub(crate) fn prepared_row(row: Row) -> PreparedRow {
     }
 }
 
-/// A contact in [`STAGE`], modified and read at second `modified`, that entered it at these seconds and clicked a second before the
-/// first time.
+/// A contact in [`STAGE`], modified and read at second `modified`, that entered it at these seconds and clicked a
+/// second before the first time.
 pub(crate) fn customer(id: u64, modified: i64, entries: &[i64]) -> Contact {
     let entry = |value: &str, second: i64| HistoryEntry {
         value: value.to_owned(),

@@ -1,7 +1,8 @@
-//! Requests that fail as a whole, for what is no matter of their rows as far as anybody says: a failure of Google's, an answer
-//! that never comes. Most such failures are of the way there, and it is left alone for a while. But one conversion may be what
-//! Google, or a proxy, stumbles over each time: rows that were tried in vain go in ever smaller requests, after all others,
-//! until only the row that it is about still waits. What else is tried on a route in trouble: [`super::route_state`].
+//! Requests that fail as a whole, for what is no matter of their rows as far as anybody says: the ad network failed, or
+//! its answer never came. Most such failures are of the way there, and it is left alone for a while. But one
+//! conversion may be what the ad network, or a proxy, stumbles over each time: rows that were tried in vain go in ever
+//! smaller requests, after all others, until only the row that it is about still waits. What else is tried on a route
+//! in trouble: [`super::route_state`].
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,8 +20,9 @@ use crate::ports::sink::IngestError;
 use crate::sync::prepare::{PreparedRow, retry_later, row_update};
 use crate::sync::upload::row_updates::isolation_group_of;
 
-/// Of rows with so many tries, in the order of a request, which quarter each belongs to: `None` where it stays as it is. Up to
-/// four are alone then. Quarters find one row among many in as few requests as halves do, and many bad ones in fewer.
+/// Of rows with so many tries, in the order of a request, which quarter each belongs to: `None` where it stays as it
+/// is. Up to four are alone then. Quarters find one row among many in as few requests as halves do, and many bad ones
+/// in fewer.
 fn quarter_tried(attempts: &[u32]) -> Vec<Option<u8>> {
     let tried = attempts.iter().filter(|attempts| **attempts >= TRIED).count().max(1);
     let mut before = 0;
@@ -59,7 +61,8 @@ impl Uploader {
         }
     }
 
-    /// Rows of which the answer to their request tells nothing wait, each by itself, and go apart once they were tried often.
+    /// Rows of which the answer to their request tells nothing wait, each by itself, and go apart once they were tried
+    /// often.
     pub(super) fn put_off_untold(
         &self,
         batch: BatchId,
@@ -86,8 +89,8 @@ impl Uploader {
         }
     }
 
-    /// The whole request waits: the ad network, the way to it, or the account has a problem, or a row of the request has one.
-    /// Returns what becomes of the rows, and whether the others of the route go on.
+    /// The whole request waits: the ad network, the way to it, or the account has a problem, or a row of the request
+    /// has one. Returns what becomes of the rows, and whether the others of the route go on.
     pub(super) fn defer_all(
         &mut self,
         batch: BatchId,

@@ -30,8 +30,8 @@ fn lets_in(answer: &Result<Vec<Complaint>, IngestError>) -> bool {
 }
 
 impl Uploader {
-    /// The failure of a request. Where the network denies it and lets in one for nobody to any of its actions right after it, it is
-    /// one that may pass, and that a row may be the reason of.
+    /// The failure of a request. Where the network denies it and lets in one for nobody to any of its actions right
+    /// after it, it is one that may pass, and that a row may be the reason of.
     pub(super) async fn weigh_denial(&self, way: &Route, rows: &[PreparedRow], failure: IngestError) -> IngestError {
         if !is_denial(&failure.error) {
             return failure;

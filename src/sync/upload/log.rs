@@ -16,14 +16,14 @@ fn in_millis(elapsed: Duration) -> u64 {
 }
 
 impl Uploader {
-    /// Google took the request; `request` is its id of it, if it gives one.
+    /// The ad network took the request; `request` is its id of it, if it gives one.
     pub(crate) fn log_sent(&self, ready: &[PreparedRow], request: Option<&str>, elapsed: Duration) {
         for (event, rows) in self.rows_of(ready) {
             tracing::info!(%event, rows, request = request.unwrap_or("none"), ms = in_millis(elapsed), "uploaded");
         }
     }
 
-    /// Google did not take it.
+    /// The ad network did not take it.
     pub(crate) fn log_failed(&self, ready: &[PreparedRow], failure: &IngestError, elapsed: Duration) {
         let error = &failure.error;
         let request = error.request_id.as_deref().unwrap_or("none");

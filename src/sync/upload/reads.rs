@@ -78,8 +78,8 @@ pub(crate) struct Reads {
 }
 
 impl Reads {
-    /// Asks the portals of these events for about `fill` rows together: all that are not being asked, or (`rest`) those that had more than their share.
-    /// Returns what has come, at the latest after [`PATIENCE`].
+    /// Asks the portals of these events for about `fill` rows together: all that are not being asked, or (`rest`) those
+    /// that had more than their share. Returns what has come, at the latest after [`PATIENCE`].
     pub async fn take_rows(
         &mut self,
         ctx: &Arc<SyncContext>,

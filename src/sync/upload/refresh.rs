@@ -1,5 +1,5 @@
-//! Rows on their way to Google whose contacts were read too long ago: these are read again, each portal by itself, while
-//! other rows go. A portal that does not answer in time keeps nobody else's rows waiting.
+//! Rows on their way to the ad network whose contacts were read too long ago: these are read again, each portal by
+//! itself, while other rows go. A portal that does not answer in time keeps nobody else's rows waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Whether what Google refuses of one action is a matter of the whole account: it is, unless another action's rows have
-//! been taken since. Codes alone can't tell: a link between two accounts may be missing for one action only.
+//! Whether what the ad network refuses of one action is a matter of the whole account: it is, unless another action's
+//! rows have been taken since. Codes alone can't tell: a link between two accounts may be missing for one action only.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::ActionKey;
 
-/// What Google took and refused of the actions of one account.
+/// What the ad network took and refused of the actions of one account.
 #[derive(Default)]
 pub struct Refusals {
     taken: BTreeMap<ActionKey, Timestamp>,
@@ -28,7 +28,7 @@ impl Refusals {
         self.refused.remove(action);
     }
 
-    /// Google refuses this action's rows for what it says of the account.
+    /// The ad network refuses this action's rows for what it says of the account.
     pub fn record_refused(&mut self, action: &ActionKey, error: UpstreamError, now: Timestamp) {
         self.refused.entry(action.clone()).or_insert(now);
         self.latest.get_or_insert_with(|| (action.clone(), error));

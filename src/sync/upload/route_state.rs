@@ -11,7 +11,7 @@ use crate::domain::backoff::backoff;
 use crate::ports::ledger::ActionKey;
 
 /// So often a row was in a request that failed before it goes in a smaller one, and so often a route fails before it is in
-/// trouble. A short failure of Google's leaves its requests whole.
+/// trouble. A short failure of the ad network's leaves its requests whole.
 pub(super) const TRIED: u32 = 3;
 /// So many requests of a route may fail in one round: a route that is down is not asked about each of its rows.
 pub(super) const MOST_FAILING: usize = 8;

@@ -95,7 +95,7 @@ fn unknown_due(attempts: u32, now: Timestamp) -> Timestamp {
 /// Longest pause before rows of unknown outcome go again: results come no faster (docs/reference/google.md 6.6).
 const LONGEST_UNKNOWN: SignedDuration = SignedDuration::from_hours(1);
 
-/// How long a row waits after Google asked to: the hours Google names, else the backoff.
+/// How long a row waits after the ad network asked to: the hours that it names, else the backoff.
 fn wait_of(ctx: &SyncContext, why: &str, attempts: u32) -> SignedDuration {
     let pause = backoff(attempts, ctx.settings.backoff_max, 0);
     match why {

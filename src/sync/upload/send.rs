@@ -21,13 +21,13 @@ use crate::domain::outcome::Outcome;
 use crate::ports::Effect;
 use crate::ports::ledger::{BatchId, BatchResult, BatchRow, RowUpdate, StreamId};
 use crate::ports::pulse;
-use crate::ports::sink::{Answer, IngestError, RouteInfo, UploadRequest};
+use crate::ports::sink::{IngestError, RouteAnswer, RouteInfo, UploadRequest};
 use crate::ports::stopping::begin_unfinished_step;
 use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice, RefusedAt, Routes};
 use crate::sync::delivery::{self, Delivery};
 use crate::sync::prepare::{EligibleEvent, PreparedRow};
-use crate::sync::upload::upload_route::{heard, row_results_of, row_updates, silent_answer, untold_rows};
+use crate::sync::upload::upload_route::{await_answer, row_results_of, row_updates, silent_answer, untold_rows};
 
 /// Rows of which a code has said something for good once go again without a pause, for the second answer.
 fn send_again(updates: &mut [RowUpdate], ready: &[PreparedRow], doubted: &BTreeSet<usize>, due: Timestamp) {
@@ -203,7 +203,7 @@ impl Uploader {
         };
         pulse::beat();
         let asked = Instant::now();
-        let answer = heard(way.send_request(&request), self.time_limit(&part, now), route.service).await;
+        let answer = await_answer(way.send_request(&request), self.time_limit(&part, now), route.service).await;
         // A stop that comes now waits until the answer is in the ledger.
         let _step = begin_unfinished_step();
         let elapsed = asked.elapsed();
@@ -252,7 +252,7 @@ impl Uploader {
     async fn record_answer(
         &mut self,
         id: BatchId,
-        (answer, took): (&Answer, Duration),
+        (answer, took): (&RouteAnswer, Duration),
         part: &Part,
         queue: &mut RoundQueue,
         now: Timestamp,
@@ -260,20 +260,20 @@ impl Uploader {
         let (route, ready) = (part.route, part.rows.as_slice());
         let mut row_results = BTreeMap::new();
         let mut doubted = BTreeSet::new();
-        if let Answer::Rows(rows) = answer {
+        if let RouteAnswer::Rows(rows) = answer {
             row_results = row_results_of(rows);
             doubted = doubt_first_words(&rows.evidence, &mut row_results, self.final_words_of(ready));
         }
         let untold = untold_rows(&row_results, &doubted);
         let result = match answer {
-            Answer::Accepted(request_id) => {
+            RouteAnswer::Accepted(request_id) => {
                 let first_look = self.ctx.settings.diagnostics_first_poll;
                 BatchResult::Accepted {
                     request_id: request_id.clone(),
                     poll_at: now.saturating_add(first_look).unwrap_or(Timestamp::MAX),
                 }
             }
-            Answer::Rows(rows) => {
+            RouteAnswer::Rows(rows) => {
                 let asked = rows.retry_after.and_then(|wait| now.saturating_add(wait).ok());
                 let mut updates = row_updates(&self.ctx, ready, &row_results, asked, now);
                 let soonest = asked.unwrap_or(now).max(now);
@@ -292,7 +292,7 @@ impl Uploader {
             let state = self.states.entry(route.name).or_default();
             state.record_answered(&destinations_of(ready), took, now);
         }
-        if matches!(answer, Answer::Accepted(_)) {
+        if matches!(answer, RouteAnswer::Accepted(_)) {
             self.note_accepted(part, None, queue);
             self.report_open(route, ready, now);
         } else {

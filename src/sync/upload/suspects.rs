@@ -1,5 +1,5 @@
-//! What an uploader does with rows that were refused alone and not named: they wait, go again once others of their action are
-//! accepted, and are reported at the end of the round.
+//! What an uploader does with rows that were refused alone and not named: they wait, go again once others of their
+//! action are accepted, and are reported at the end of the round.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ fn way_of(route: RouteInfo, row: &PreparedRow) -> Way {
     (route.name, row.action.clone())
 }
 
-/// True for what Google says of a row only if it looked at it.
+/// True for what the ad network says of a row only if it looked at it.
 fn is_judgement(row_result: &RowResult) -> bool {
     matches!(
         row_result,
@@ -34,8 +34,8 @@ fn is_judgement(row_result: &RowResult) -> bool {
 }
 
 impl Uploader {
-    /// A request was taken; `row_results`: what was said of its rows at once. What was refused alone on the ways of those that
-    /// Google looked at goes again now, before these can fail.
+    /// A request was taken; `row_results`: what was said of its rows at once. What was refused alone on the ways of
+    /// those that the ad network looked at goes again now, before these can fail.
     pub(super) fn note_accepted(
         &mut self,
         part: &Part,

@@ -11,13 +11,14 @@ use crate::domain::enhancement::next_look;
 use crate::domain::evidence::Evidence;
 use crate::domain::outcome::reason;
 use crate::ports::ledger::RowUpdate;
-use crate::ports::sink::{Answer, IngestError, UploadAnswer};
+use crate::ports::sink::{IngestError, RouteAnswer, UploadAnswer};
 use crate::ports::{Cause, Effect, UpstreamError};
 use crate::sync::context::SyncContext;
 use crate::sync::prepare::PreparedRow;
 use crate::sync::upload::row_updates::row_result_update;
 
-/// What an answer row by row means for the rows of the request. Of a row of which Google said nothing the outcome is unknown.
+/// What an answer row by row means for the rows of the request. Of a row of which the ad network said nothing the
+/// outcome is unknown.
 pub fn row_results_of(answer: &UploadAnswer) -> BTreeMap<usize, RowResult> {
     let mut row_results = row_by_row_results(&answer.evidence, &answer.errors);
     for row in 0..answer.evidence.len() {
@@ -39,13 +40,13 @@ fn says_nothing(answer: &UploadAnswer) -> bool {
     answer.errors.is_empty() && !answer.evidence.contains(&Evidence::Taken)
 }
 
-/// Waits for the answer to a request, at most as long as `limit`. One that does not come, and one that says nothing of any row,
-/// is a failure: what became of the rows is not known.
-pub async fn heard(
-    answer: impl Future<Output = Result<Answer, IngestError>>,
+/// Waits for the answer to a request, at most as long as `limit`. One that does not come, and one that says nothing of
+/// any row, is a failure: what became of the rows is not known.
+pub async fn await_answer(
+    answer: impl Future<Output = Result<RouteAnswer, IngestError>>,
     limit: Option<Duration>,
     service: &'static str,
-) -> Result<Answer, IngestError> {
+) -> Result<RouteAnswer, IngestError> {
     let answer = match limit {
         None => answer.await,
         Some(limit) => match timeout(limit, answer).await {
@@ -54,7 +55,7 @@ pub async fn heard(
         },
     };
     match answer {
-        Ok(Answer::Rows(rows)) if says_nothing(&rows) => Err(UpstreamError {
+        Ok(RouteAnswer::Rows(rows)) if says_nothing(&rows) => Err(UpstreamError {
             request_id: rows.request_id,
             retry_after: rows.retry_after,
             ..silent_answer(service)
@@ -140,8 +141,8 @@ mod tests {
         #[case] complaints: &[(usize, Class)],
         #[case] fails: bool,
     ) {
-        let answer = Answer::Rows(answer(evidence, complaints));
-        let heard = heard(std::future::ready(Ok(answer)), None, "Google Ads").await;
+        let answer = RouteAnswer::Rows(answer(evidence, complaints));
+        let heard = await_answer(std::future::ready(Ok(answer)), None, "Google Ads").await;
         assert_eq!(heard.is_err(), fails);
         if let Err(failure) = heard {
             let error = failure.error;
@@ -153,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_does_not_come_in_time_is_a_failure_of_unknown_effect() {
         let limit = Some(Duration::from_millis(10));
-        let heard = heard(std::future::pending(), limit, "Google Ads").await;
+        let heard = await_answer(std::future::pending(), limit, "Google Ads").await;
         let error = heard.err().unwrap().error;
         assert_eq!((error.cause, error.effect), (Cause::Unavailable, Effect::Unknown));
     }

@@ -27,7 +27,7 @@ use crate::upstream::http::wait;
 use crate::upstream::{REDIRECT, is_redirect};
 
 /// An answer as it came.
-pub(crate) struct Answer {
+pub(crate) struct RawAnswer {
     /// Who answered.
     pub(crate) api: Api,
     /// True if the call changes something on the other side.
@@ -109,7 +109,7 @@ struct Parts {
     violations: Vec<Violation>,
 }
 
-impl Answer {
+impl RawAnswer {
     /// The JSON of a good answer, or what went wrong. HTTP 200 with an error inside is an error.
     pub(crate) fn into_json(self) -> Result<Parsed, Box<Failure>> {
         if is_redirect(self.status) {

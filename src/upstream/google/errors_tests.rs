@@ -6,7 +6,7 @@ use super::*;
 use crate::upstream::google::test_support::ads_error;
 
 fn failure(api: Api, mutating: bool, status: u16, body: &str) -> Failure {
-    let answer = Answer {
+    let answer = RawAnswer {
         api,
         mutating,
         partial: false,

@@ -156,7 +156,8 @@ fn snake_case(text: &str) -> String {
     snake
 }
 
-/// Replaces what stands in quotes, but for names. An apostrophe inside a word ("isn't") opens nothing; an open quote runs to the end.
+/// Replaces what stands in quotes, but for names. An apostrophe inside a word ("isn't") opens nothing; an open quote
+/// runs to the end.
 fn cut_quoted(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut closing: Option<char> = None;

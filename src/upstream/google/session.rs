@@ -8,7 +8,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::config::GoogleConfig;
-use super::errors::{Answer, Api, Failure, Parsed, malformed_answer};
+use super::errors::{Api, Failure, Parsed, RawAnswer, malformed_answer};
 use super::root_cause::root_cause;
 use crate::domain::ids::CustomerId;
 use crate::ports::stopping::begin_unfinished_step;
@@ -156,7 +156,7 @@ impl Session {
         }
     }
 
-    async fn call_with_token(&self, call: &Call<'_>) -> Result<Answer, Box<Failure>> {
+    async fn call_with_token(&self, call: &Call<'_>) -> Result<RawAnswer, Box<Failure>> {
         let token = self.tokens.current_token().await?;
         let attempt = |token: Arc<Token>| async move { self.try_call(call, &token).await };
         let renew = |token, refused| async move {
@@ -164,11 +164,11 @@ impl Session {
             drop(refused);
             self.tokens.renew_token(&token).await.map_err(|error| Err(error.into()))
         };
-        let is_refused = |ended: &Result<Answer, _>| ended.as_ref().is_ok_and(|answer| answer.status == 401);
+        let is_refused = |ended: &Result<RawAnswer, _>| ended.as_ref().is_ok_and(|answer| answer.status == 401);
         call_with_renewal(token, attempt, is_refused, renew).await
     }
 
-    async fn try_call(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Box<Failure>> {
+    async fn try_call(&self, call: &Call<'_>, token: &Token) -> Result<RawAnswer, Box<Failure>> {
         if call.mutating {
             // Behind all waits, for a turn and for a token: this process may have been stopped in any of them.
             let permitted = self.permit.confirm_permit().await;
@@ -233,7 +233,7 @@ async fn receive_answer(
     call: &Call<'_>,
     request: reqwest::RequestBuilder,
     observer: &dyn CallObserver,
-) -> Result<Answer, UpstreamError> {
+) -> Result<RawAnswer, UpstreamError> {
     let ends = ends_in(call.timeout);
     let response = request
         .send()
@@ -273,7 +273,7 @@ async fn receive_answer(
             });
         }
     };
-    Ok(Answer {
+    Ok(RawAnswer {
         api: call.api,
         mutating: call.mutating,
         partial: call.partial,

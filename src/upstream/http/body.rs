@@ -6,7 +6,7 @@ use reqwest::Response;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::growing::{GrowingShare, NO_ROOM, Short};
+use super::growing::{GrowingShare, NO_ROOM, OutOfRoom};
 use super::memory::{FREE, PARSED, Share, TEXT};
 use super::outline::Outline;
 
@@ -77,14 +77,14 @@ pub enum BodyError {
     /// It came in very many tiny pieces, each of which costs as much as a large one.
     TinyPieces,
     /// There was no memory for it in time, or others who came more quickly needed what it had.
-    NoRoom(Short),
+    NoRoom(OutOfRoom),
 }
 
 /// What is wrong with an answer of tiny pieces, for people.
 pub const TINY_PIECES: &str = "the answer came in too many tiny pieces";
 
-impl From<Short> for BodyError {
-    fn from(short: Short) -> Self {
+impl From<OutOfRoom> for BodyError {
+    fn from(short: OutOfRoom) -> Self {
         Self::NoRoom(short)
     }
 }

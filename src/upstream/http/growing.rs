@@ -21,12 +21,12 @@ pub const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Why an answer has no room, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Short(pub &'static str);
+pub struct OutOfRoom(pub &'static str);
 
 /// There was none in time.
-pub const NO_ROOM: Short = Short("the answer is large, and other large answers left no memory for it in time");
+pub const NO_ROOM: OutOfRoom = OutOfRoom("the answer is large, and other large answers left no memory for it in time");
 /// Others came more quickly and needed it.
-pub const TOO_SLOW: Short = Short("the answer is large and came too slowly while memory was short");
+pub const TOO_SLOW: OutOfRoom = OutOfRoom("the answer is large and came too slowly while memory was short");
 
 /// Memory for several shares that grow.
 pub struct GrowingPool(Arc<Inner>);
@@ -110,7 +110,7 @@ impl GrowingShare {
     ///
     /// # Errors
     /// Where there was no room before `ends`, or this share was given up.
-    pub async fn grow(&mut self, bytes: usize, ends: Instant) -> Result<(), Short> {
+    pub async fn grow(&mut self, bytes: usize, ends: Instant) -> Result<(), OutOfRoom> {
         let begins = self.bytes == 0;
         self.waits(true);
         tokio::select! {
@@ -137,7 +137,7 @@ impl GrowingShare {
     }
 
     /// Waits until this share is given up. Its holder has to drop it then.
-    pub async fn given_up(&self) -> Short {
+    pub async fn given_up(&self) -> OutOfRoom {
         self.given_up.cancelled().await;
         TOO_SLOW
     }

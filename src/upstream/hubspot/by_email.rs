@@ -12,7 +12,7 @@ use super::client::{Call, HubSpot};
 use super::contacts::to_contact;
 use super::errors::{ErrorBody, refused_request};
 use super::failed_reads::IsolatingRead;
-use super::items::{Open, WRONG_TYPE, may_pass};
+use super::items::{OpenInputs, WRONG_TYPE, may_pass};
 use super::limits::Bucket;
 use super::wire::{Record, Results};
 use super::withheld::{Blame, Names, asked_names, mark_withheld};
@@ -189,7 +189,7 @@ fn take_batch(
 ) -> Result<BTreeSet<String>, UpstreamError> {
     let as_of = batch.answered_at();
     let mut unknown: BTreeSet<String> = emails.iter().cloned().collect();
-    let mut open = Open::new(emails.iter().cloned());
+    let mut open = OpenInputs::new(emails.iter().cloned());
     // An address that HubSpot finds malformed is nobody's.
     let (malformed, others): (Vec<Value>, Vec<Value>) = batch
         .item_errors()

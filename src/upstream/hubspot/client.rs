@@ -17,7 +17,7 @@ use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::token::Token;
 use super::token_portal::Purpose;
-use super::transport::{Answer, Payload, Request, Shared, Transport};
+use super::transport::{GoodAnswer, Payload, Request, Shared, Transport};
 use super::wire::Results;
 use super::withheld::WithheldMemory;
 use crate::domain::ids::{ContactId, DealId, PortalId};
@@ -97,17 +97,17 @@ impl HubSpot {
     }
 
     /// Makes a call. A refused OAuth token is bought again once.
-    pub(crate) async fn make_call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn make_call(&self, call: Call<'_>) -> Result<GoodAnswer, UpstreamError> {
         self.make_call_with(call, Purpose::Read, self.retries()).await
     }
 
     /// As [`Self::make_call`], to find out which portal the token opens.
-    pub(crate) async fn make_check_call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn make_check_call(&self, call: Call<'_>) -> Result<GoodAnswer, UpstreamError> {
         self.make_call_with(call, Purpose::Check, self.retries()).await
     }
 
     /// As [`Self::make_call`], with so many quick retries.
-    pub(crate) async fn make_call_repeatedly(&self, call: Call<'_>, retries: u32) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn make_call_repeatedly(&self, call: Call<'_>, retries: u32) -> Result<GoodAnswer, UpstreamError> {
         self.make_call_with(call, Purpose::Read, retries).await
     }
 
@@ -116,11 +116,16 @@ impl HubSpot {
         self.transport.config().waits.retries
     }
 
-    async fn make_call_with(&self, call: Call<'_>, purpose: Purpose, retries: u32) -> Result<Answer, UpstreamError> {
+    async fn make_call_with(
+        &self,
+        call: Call<'_>,
+        purpose: Purpose,
+        retries: u32,
+    ) -> Result<GoodAnswer, UpstreamError> {
         budget::within_budget(SERVICE, false, self.call_once(call, purpose, retries)).await
     }
 
-    async fn call_once(&self, call: Call<'_>, purpose: Purpose, retries: u32) -> Result<Answer, UpstreamError> {
+    async fn call_once(&self, call: Call<'_>, purpose: Purpose, retries: u32) -> Result<GoodAnswer, UpstreamError> {
         let token = self.auth.current_token(&self.transport, purpose).await?;
         let call = &call;
         let send = |token: Token| async move {
@@ -135,7 +140,7 @@ impl HubSpot {
             }
             self.auth.current_token(&self.transport, purpose).await.map_err(Err)
         };
-        let is_refused = |ended: &Result<Answer, UpstreamError>| {
+        let is_refused = |ended: &Result<GoodAnswer, UpstreamError>| {
             ended
                 .as_ref()
                 .is_err_and(|error| error.cause == Cause::CredentialsRejected)
@@ -148,7 +153,7 @@ impl HubSpot {
         token: &Token,
         call: &Call<'_>,
         retries: u32,
-    ) -> Result<Answer, UpstreamError> {
+    ) -> Result<GoodAnswer, UpstreamError> {
         let request = Request {
             name: call.name,
             bucket: call.bucket,
@@ -160,7 +165,7 @@ impl HubSpot {
         self.transport.send_repeatedly(&request, retries).await
     }
 
-    /// A batch read. Errors of items are for [`super::items::Open`], unless they are about the token and nothing else came.
+    /// A batch read. Errors of items are for [`super::items::OpenInputs`], unless they are about the token and nothing else came.
     pub(crate) async fn read_batch<T: DeserializeOwned>(
         &self,
         kind: (&'static str, Bucket),

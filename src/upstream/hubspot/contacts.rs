@@ -11,7 +11,7 @@ use super::asked::Asked;
 use super::client::HubSpot;
 use super::errors::refused_request;
 use super::failed_reads::IsolatingRead;
-use super::items::{Open, WRONG_TYPE};
+use super::items::{OpenInputs, WRONG_TYPE};
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar, Version};
@@ -137,7 +137,7 @@ fn resolve_batch(
     habits: &Mutex<KeyHabits>,
 ) -> Result<(), UpstreamError> {
     let as_of = batch.answered_at();
-    let mut open = Open::new(ids.iter().copied());
+    let mut open = OpenInputs::new(ids.iter().copied());
     let records = batch.take_rows()?;
     habits.lock().learn(&asked.properties, &records, Instant::now());
     let mut by_id = BTreeMap::new();
@@ -174,7 +174,10 @@ fn resolve_batch(
 type Records<'a> = Vec<(ContactId, &'a Record)>;
 
 /// The record of each requested id, and whether there are others that nobody asked for.
-fn assign_records<'a>(open: &mut Open<ContactId>, by_id: &BTreeMap<ContactId, &'a Record>) -> (Records<'a>, bool) {
+fn assign_records<'a>(
+    open: &mut OpenInputs<ContactId>,
+    by_id: &BTreeMap<ContactId, &'a Record>,
+) -> (Records<'a>, bool) {
     let mut found = Vec::new();
     let mut answered = BTreeSet::new();
     for id in open.open_inputs().copied().collect::<Vec<_>>() {
@@ -353,9 +356,9 @@ fn shorten(mut contact: Contact) -> Contact {
 /// The source of history rows that a merge wrote.
 const MERGED: &str = "MERGE_OBJECTS";
 
-/// The rows of a history that can be read, oldest first, and the values of those without a possible time. HubSpot gives the newest
-/// first: turned round before the stable sort, so that rows of the same millisecond (a stage cleared and set again) keep
-/// their order.
+/// The rows of a history that can be read, oldest first, and the values of those without a possible time. HubSpot gives
+/// the newest first: turned round before the stable sort, so that rows of the same millisecond (a stage cleared and set
+/// again) keep their order.
 fn history_entries(versions: &[Version], as_of: Option<Timestamp>) -> (Vec<HistoryEntry>, Vec<String>) {
     let (mut entries, mut timeless) = (Vec::with_capacity(versions.len()), Vec::<String>::new());
     // A row that repeats the value of an older one without a time is no entry of its own: that one's place in the list

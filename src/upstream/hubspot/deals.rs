@@ -11,7 +11,7 @@ use serde_json::json;
 use super::client::HubSpot;
 use super::errors::refused_request;
 use super::failed_reads::IsolatingRead;
-use super::items::{Open, WRONG_TYPE};
+use super::items::{OpenInputs, WRONG_TYPE};
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Paging, Record, Results, Scalar};
@@ -185,7 +185,7 @@ impl Links {
         mut batch: Results<Association>,
     ) -> Result<Vec<(ContactId, Option<String>)>, UpstreamError> {
         let associations = batch.take_rows()?;
-        let mut open = Open::new(contacts);
+        let mut open = OpenInputs::new(contacts);
         open.take_errors(batch.item_errors(), |text| text.trim().parse().ok());
         for row in batch.odd_rows() {
             match row.from.map(ContactId).filter(|id| open.contains(id)) {
@@ -226,7 +226,7 @@ fn take_deals(
     all: &mut DealBatch,
     habits: &Mutex<KeyHabits>,
 ) -> Result<(), UpstreamError> {
-    let mut open = Open::new(ids.iter().copied());
+    let mut open = OpenInputs::new(ids.iter().copied());
     open.take_errors(batch.item_errors(), |text| text.trim().parse().ok().map(DealId));
     for row in batch.odd_rows() {
         match row.id.map(DealId).filter(|id| open.contains(id)) {

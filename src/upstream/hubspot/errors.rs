@@ -114,8 +114,8 @@ impl ErrorBody {
     }
 }
 
-/// What token endpoints say in place of a category: an `error` (RFC 6749), or a speaking `status`. Of another answer these are the
-/// words of somebody in between.
+/// What token endpoints say in place of a category: an `error` (RFC 6749), or a speaking `status`. Of another answer
+/// these are the words of somebody in between.
 fn token_code(value: &Value) -> Option<String> {
     let named = |key: &str| value.get(key).and_then(Value::as_str).and_then(valid_code);
     named("error").or_else(|| named("status").filter(|status| status != "error"))

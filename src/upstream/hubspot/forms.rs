@@ -12,7 +12,7 @@ use super::limits::Bucket;
 use super::pages::page;
 use super::rows::Odd;
 use super::scalar::Loose;
-use super::transport::Answer;
+use super::transport::GoodAnswer;
 use super::wire::{Paging, Results, Scalar, scalar_or_nothing};
 use crate::domain::conversion::click_value;
 use crate::domain::plausible_time::is_of_hubspot;
@@ -149,7 +149,7 @@ impl HubSpot {
 
 /// A page of a single submission that is too large, of which there is the outline: it cannot be read, and the list goes on
 /// behind it.
-fn name_too_large(outline: Answer, after: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+fn name_too_large(outline: GoodAnswer, after: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
     let answered = outline.date;
     let mut listed: Results<SubmissionWire> = outline.parse_rows()?;
     let too_large = |wire: SubmissionWire| OddSubmission {

@@ -19,7 +19,7 @@ const NOT_TOLD: &str = "HubSpot's answer does not say which record is meant";
 
 /// The inputs of one batch read of which nothing is known yet. An input that stays open at the end was left out, unless
 /// something in the answer may have been about it.
-pub(crate) struct Open<I> {
+pub(crate) struct OpenInputs<I> {
     inputs: BTreeSet<I>,
     /// HubSpot says that these don't exist (any more).
     gone: BTreeSet<I>,
@@ -30,7 +30,7 @@ pub(crate) struct Open<I> {
     unreadable: Unreadable<I>,
 }
 
-impl<I: Ord + Clone> Open<I> {
+impl<I: Ord + Clone> OpenInputs<I> {
     pub(crate) fn new(inputs: impl IntoIterator<Item = I>) -> Self {
         Self {
             inputs: inputs.into_iter().collect(),
@@ -284,8 +284,8 @@ impl<I: Ord + Clone> Parts<I> {
     }
 }
 
-/// True for what is a matter of inputs at once: an answer that is too large, a refusal, and one that is no JSON, which it may be for
-/// the bytes of one record.
+/// True for what is a matter of inputs at once: an answer that is too large, a refusal, and one that is no JSON, which
+/// it may be for the bytes of one record.
 fn is_of_inputs(error: &UpstreamError) -> bool {
     match error.cause {
         Cause::TooLarge | Cause::AccessDenied | Cause::Refused | Cause::NotFound => true,

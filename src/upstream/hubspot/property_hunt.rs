@@ -29,8 +29,8 @@ impl HubSpot {
         (memory.among(names), memory.version())
     }
 
-    /// A question for these names failed that was asked when that was known (`version`). Finds out what that is about. `someone`: whom to ask for
-    /// where HubSpot has shown nobody yet.
+    /// A question for these names failed that was asked when that was known (`version`). Finds out what that is about.
+    /// `someone`: whom to ask for where HubSpot has shown nobody yet.
     pub(crate) async fn blame(
         &self,
         (names, version): (&Names, u64),

@@ -83,7 +83,8 @@ struct Found {
 }
 
 impl HubSpot {
-    /// What HubSpot does not give is left out, and so is all that a search can do without where it fails with that, or is too long.
+    /// What HubSpot does not give is left out, and so is all that a search can do without where it fails with that, or
+    /// is too long.
     pub(crate) async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         let mut ends = None;
         let names = Names::of(&search.properties, &[]);

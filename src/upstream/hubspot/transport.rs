@@ -54,14 +54,14 @@ pub(crate) enum Payload<'a> {
 }
 
 /// A successful answer. It has a share of what the process has for answers: no other call is waited for while one is held.
-pub(crate) struct Answer {
+pub(crate) struct GoodAnswer {
     pub(crate) status: u16,
     /// When it was made, by HubSpot's clock.
     pub(crate) date: Option<Timestamp>,
     body: Body,
 }
 
-impl Answer {
+impl GoodAnswer {
     /// The body as JSON. The error names the position only: serde's own words can quote values.
     pub(crate) fn parse_json<T: DeserializeOwned>(&self) -> Result<T, UpstreamError> {
         serde_json::from_slice(self.body.bytes()).map_err(|error| {
@@ -77,9 +77,7 @@ impl Answer {
             }
         })
     }
-}
 
-impl Answer {
     /// The body as an answer with rows. One row that cannot be read does not take the others along.
     pub(crate) fn parse_rows<T: DeserializeOwned>(self) -> Result<Results<T>, UpstreamError> {
         let one_by_one = |error| {
@@ -141,12 +139,16 @@ impl Transport {
     }
 
     /// Sends a request, with the quick retries that are left to us.
-    pub(crate) async fn send_request(&self, request: &Request<'_>) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn send_request(&self, request: &Request<'_>) -> Result<GoodAnswer, UpstreamError> {
         self.send_repeatedly(request, self.config().waits.retries).await
     }
 
     /// Sends a request, with so many quick retries.
-    pub(crate) async fn send_repeatedly(&self, request: &Request<'_>, retries: u32) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn send_repeatedly(
+        &self,
+        request: &Request<'_>,
+        retries: u32,
+    ) -> Result<GoodAnswer, UpstreamError> {
         let waits = &self.config().waits;
         let mut attempt = 1;
         loop {
@@ -193,7 +195,7 @@ impl Transport {
         }
     }
 
-    async fn try_request(&self, request: &Request<'_>) -> Result<Answer, (UpstreamError, Again)> {
+    async fn try_request(&self, request: &Request<'_>) -> Result<GoodAnswer, (UpstreamError, Again)> {
         let waits = &self.config().waits;
         let limits = self.current_limits();
         let asked = Instant::now();
@@ -231,7 +233,7 @@ impl Transport {
         &self,
         request: &Request<'_>,
         status: &mut Option<u16>,
-    ) -> Result<Answer, (UpstreamError, Again)> {
+    ) -> Result<GoodAnswer, (UpstreamError, Again)> {
         let ends = ends_in(self.config().timeout);
         let response = self.build_request(request).send().await.map_err(unreached_error)?;
         let code = response.status().as_u16();
@@ -270,7 +272,7 @@ impl Transport {
                 Again::No,
             )
         })?;
-        Ok(Answer {
+        Ok(GoodAnswer {
             status: code,
             date: answer_date(&headers),
             body,
@@ -303,8 +305,8 @@ impl Transport {
     }
 }
 
-/// True for a limit, in HubSpot's own words, and while the portal is moved to another data centre (477). A page may be of a filter
-/// that looked at one call.
+/// True for a limit, in HubSpot's own words, and while the portal is moved to another data centre (477). A page may be
+/// of a filter that looked at one call.
 fn is_of_the_portal(error: &UpstreamError) -> bool {
     let limited = matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted);
     (limited && error.code.is_some()) || error.status == Some(477)

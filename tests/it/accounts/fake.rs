@@ -1,6 +1,6 @@
 //! Upstream services in memory: what they answer can be changed while the controllers run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -32,8 +32,8 @@ pub struct World {
     pub hubspot_clients: AtomicU32,
     pub google_clients: AtomicU32,
     pub google_reads: AtomicU32,
-    /// How often a portal was read: once in each check of a HubSpot account.
-    pub hubspot_checks: AtomicU32,
+    /// Those of each customer.
+    pub reads_of: Mutex<BTreeMap<CustomerId, u32>>,
     /// Tokens given up: of HubSpot and of Google.
     pub hubspot_dropped: AtomicU32,
     pub google_dropped: AtomicU32,
@@ -53,7 +53,7 @@ impl World {
             hubspot_clients: AtomicU32::new(0),
             google_clients: AtomicU32::new(0),
             google_reads: AtomicU32::new(0),
-            hubspot_checks: AtomicU32::new(0),
+            reads_of: Mutex::default(),
             hubspot_dropped: AtomicU32::new(0),
             google_dropped: AtomicU32::new(0),
             used: Mutex::default(),
@@ -64,8 +64,9 @@ impl World {
         self.hubspot_error.lock().clone().map_or(Ok(()), Err)
     }
 
-    fn google(&self) -> Result<(), UpstreamError> {
+    fn google(&self, customer: &CustomerId) -> Result<(), UpstreamError> {
         self.google_reads.fetch_add(1, Ordering::Relaxed);
+        *self.reads_of.lock().entry(customer.clone()).or_default() += 1;
         self.google_error.lock().clone().map_or(Ok(()), Err)
     }
 }
@@ -121,7 +122,6 @@ impl Crm for HubSpot {
         self.0.hubspot_dropped.fetch_add(1, Ordering::Relaxed);
     }
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {
-        self.0.hubspot_checks.fetch_add(1, Ordering::Relaxed);
         self.0.hubspot()?;
         Ok(Portal {
             id: PortalId(*self.0.portal.lock()),
@@ -193,7 +193,7 @@ impl GoogleAds for Google {
         self.0.google_dropped.fetch_add(1, Ordering::Relaxed);
     }
     async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
-        self.0.google()?;
+        self.0.google(id)?;
         Ok(Customer {
             id: id.clone(),
             descriptive_name: Some("Acme".into()),
@@ -208,19 +208,19 @@ impl GoogleAds for Google {
             enablement: Some("ON".into()),
         })
     }
-    async fn read_actions(&self, _: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
-        self.0.google()?;
+    async fn read_actions(&self, id: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
+        self.0.google(id)?;
         Ok(self.0.actions.lock().clone())
     }
     async fn actions_named(&self, _: &CustomerId, _: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
         unimplemented!()
     }
-    async fn read_goals(&self, _: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
-        self.0.google()?;
+    async fn read_goals(&self, id: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
+        self.0.google(id)?;
         Ok(Vec::new())
     }
-    async fn read_attribution(&self, _: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
-        self.0.google()?;
+    async fn read_attribution(&self, id: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
+        self.0.google(id)?;
         Ok(Vec::new())
     }
     async fn create_action(&self, _: &CustomerId, _: &ActionFields) -> Result<ActionId, UpstreamError> {

@@ -159,18 +159,22 @@ pub fn calls(stage: &Stage, path: &str) -> Vec<(jiff::Timestamp, u64)> {
         .collect()
 }
 
-/// Searches for contacts so far: at rest one in each pass of the feed.
-pub fn polls(stage: &Stage) -> usize {
-    let log = stage.admin("/requests?since=0&service=hubspot");
-    let all = log["requests"].as_array().or_else(|| log.as_array()).cloned();
-    let is_search = |r: &&Value| r["path"].as_str().is_some_and(|p| p.contains("/contacts/search"));
-    all.expect("a log").iter().filter(is_search).count()
+/// Waits for so many more searches for contacts, of which each pass of the feed makes one. What the operator has not done by
+/// then it does not do.
+pub fn more_polls(stage: &Stage, count: usize) {
+    more_requests(stage, "hubspot", "/contacts/search", count);
 }
 
-/// Waits for so many more searches. What the operator has not done by then it does not do.
-pub fn more_polls(stage: &Stage, count: usize) {
-    let before = polls(stage);
-    stage.wait_for("more polls", || match polls(stage) {
+/// Waits for so many more requests to a service whose path contains this.
+pub fn more_requests(stage: &Stage, service: &str, path: &str, count: usize) {
+    let made = || {
+        let log = stage.admin(&format!("/requests?since=0&service={service}"));
+        let all = log["requests"].as_array().or_else(|| log.as_array()).cloned();
+        let is_one = |r: &&Value| r["path"].as_str().is_some_and(|p| p.contains(path));
+        all.expect("a log").iter().filter(is_one).count()
+    };
+    let before = made();
+    stage.wait_for("more requests", || match made() {
         now if now >= before + count => Ok(()),
         now => Err(json!(now)),
     });

@@ -341,11 +341,8 @@ fn one_that_is_cut_off_from_the_api_server_stops_before_another_works() {
     let works_no_longer = begun.elapsed();
     println!("{}: works no longer {works_no_longer:?} after the cut", stage.namespace);
     two.wait_leads(SHORT_DURATION + BEYOND_THE_LEASE);
-    println!(
-        "{}: the other works {:?} after the cut",
-        stage.namespace,
-        begun.elapsed()
-    );
+    let works = begun.elapsed();
+    println!("{}: the other works {works:?} after the cut", stage.namespace);
     let (ended, _) = one.wait_ended(Duration::from_secs(20));
     assert!(ended.contains("exit status: 1"), "{ended}");
     each_once(stage);
@@ -380,10 +377,9 @@ fn one_that_is_cut_off_from_the_database_makes_way() {
     each_once(&stage);
     // It is no candidate while it cannot reach the ledger, and says so.
     let one = stage.start_replica("one", &flags, None);
-    stage.wait_for("it to look in vain", || {
-        let log = one.log();
-        let looked = log.contains("the ledger can't be reached");
-        if looked { Ok(()) } else { Err(json!(log)) }
+    stage.wait_for("it to look in vain", || match one.log() {
+        log if log.contains("the ledger can't be reached") => Ok(()),
+        log => Err(json!(log)),
     });
     assert!(!one.is_ready() && one.leads() == Some(false));
     link.mend();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use adconversion_operator::domain::batch::Complaint;
 use adconversion_operator::domain::evidence::NamedDestination;
 use adconversion_operator::domain::ids::{ActionId, CustomerId};
-use adconversion_operator::domain::request_report::{Progress, Report};
+use adconversion_operator::domain::request_report::{Progress, RequestReport};
 use adconversion_operator::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::ports::sink::{
     ConversionSink, DestinationStatus, IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest,
@@ -182,7 +182,7 @@ impl ConversionSink for Sink {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(vec![DestinationStatus {
             destination: NamedDestination::default(),
-            report: Report {
+            report: RequestReport {
                 progress: Progress::Succeeded,
                 records: self.sizes.lock().get(id).copied(),
                 failures: vec![],

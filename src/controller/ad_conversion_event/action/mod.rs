@@ -23,7 +23,7 @@ use crate::api::{AdConversionEvent, ConversionActionStatus};
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
 use crate::domain::action::{ActionFields, ConversionAction};
-use crate::domain::action_plan::{Known, Seen, Step, Wanted, next_step};
+use crate::domain::action_plan::{ActionStep, KnownAction, ShownActions, WantedAction, next_step};
 use crate::domain::declared::{Declared, DeclaredAction};
 use crate::domain::ids::ActionId;
 use crate::domain::ownership::named_for;
@@ -68,18 +68,18 @@ async fn take_step(work: &mut Work<'_>) -> Result<Next, Error> {
         return Ok(work.read_all().await);
     }
     match next {
-        Step::Keep { id, origin } => keep_action(work, id, origin).await,
-        Step::Correct {
+        ActionStep::Keep { id, origin } => keep_action(work, id, origin).await,
+        ActionStep::Correct {
             id,
             origin,
             fields,
             difference,
         } => correct_fields(work, (id, origin), &fields, &difference).await,
-        Step::LookLive => Ok(work.read_live().await),
-        Step::Create => create_action(work).await,
-        Step::AwaitCreate => await_create(work).await,
-        Step::AwaitListing => Ok(await_listing(work)),
-        Step::Stalled { reason, message } => {
+        ActionStep::LookLive => Ok(work.read_live().await),
+        ActionStep::Create => create_action(work).await,
+        ActionStep::AwaitCreate => await_create(work).await,
+        ActionStep::AwaitListing => Ok(await_listing(work)),
+        ActionStep::Stalled { reason, message } => {
             // An attempt whose name turned out to be a stranger's is over.
             work.current.creation = None;
             Ok(pass_done(stalled_action(work.current.clone(), reason, message)))
@@ -89,22 +89,22 @@ async fn take_step(work: &mut Work<'_>) -> Result<Next, Error> {
 
 /// The action that the next step would make the event's own because of its name. Everything that follows, also a change of
 /// its name or its end, goes by that id: two reads must agree on it.
-fn newly_taken(work: &Work<'_>, next: &Step) -> Option<ActionId> {
+fn newly_taken(work: &Work<'_>, next: &ActionStep) -> Option<ActionId> {
     let by_name = work.current.id.is_none() && !matches!(work.resolved.declared.action, DeclaredAction::Id(_));
     match next {
-        Step::Keep { id, .. } | Step::Correct { id, .. } if by_name => Some(*id),
+        ActionStep::Keep { id, .. } | ActionStep::Correct { id, .. } if by_name => Some(*id),
         _ => None,
     }
 }
 
 /// The next step, from what the manifest says, the status remembers and Google has.
-fn planned_step(work: &Work<'_>) -> Step {
-    let known = Known {
+fn planned_step(work: &Work<'_>) -> ActionStep {
+    let known = KnownAction {
         just_created: is_just_created(work),
         ..known_action(&work.current)
     };
     let others = owned_by_others(work, &known);
-    let seen = Seen {
+    let seen = ShownActions {
         actions: &work.actions,
         live: work.live,
         others: &others,
@@ -113,8 +113,8 @@ fn planned_step(work: &Work<'_>) -> Step {
 }
 
 /// What the status remembers of the action.
-pub(super) fn known_action(current: &ConversionActionStatus) -> Known {
-    Known {
+pub(super) fn known_action(current: &ConversionActionStatus) -> KnownAction {
+    KnownAction {
         id: current.id.as_deref().and_then(|id| id.parse().ok()),
         origin: current.origin,
         creating: current.creation.as_ref().map(|c| c.name.clone()),
@@ -123,11 +123,16 @@ pub(super) fn known_action(current: &ConversionActionStatus) -> Known {
 }
 
 /// The next step for a manifest; `full`: the action it would have created.
-pub(super) fn step_for(declared: &Declared, full: &ActionFields, known: &Known, seen: Seen<'_>) -> Step {
+pub(super) fn step_for(
+    declared: &Declared,
+    full: &ActionFields,
+    known: &KnownAction,
+    seen: ShownActions<'_>,
+) -> ActionStep {
     let wanted = match &declared.action {
-        DeclaredAction::Id(id) => Wanted::Id(*id),
-        DeclaredAction::Name(name) => Wanted::Name(name),
-        DeclaredAction::Create => Wanted::Create {
+        DeclaredAction::Id(id) => WantedAction::Id(*id),
+        DeclaredAction::Name(name) => WantedAction::Name(name),
+        DeclaredAction::Create => WantedAction::Create {
             declared: &declared.fields,
             full,
         },
@@ -136,7 +141,7 @@ pub(super) fn step_for(declared: &Declared, full: &ActionFields, known: &Known, 
 }
 
 /// The actions under the name that the event wants which belong to other events, with words for the event.
-fn owned_by_others(work: &Work<'_>, known: &Known) -> Vec<(ActionId, String)> {
+fn owned_by_others(work: &Work<'_>, known: &KnownAction) -> Vec<(ActionId, String)> {
     let declared = &work.resolved.declared;
     let names = [known.creating.as_deref(), work.full.name.as_deref()];
     let is_wanted = |a: &&ConversionAction| names.iter().flatten().any(|name| a.is_named(name));
@@ -150,21 +155,21 @@ fn owned_by_others(work: &Work<'_>, known: &Known) -> Vec<(ActionId, String)> {
 
 /// The end of the pass where the next step would write to Google, or ask it about an action that could not be made
 /// anyway; nothing if the step may be taken.
-fn leave_alone(work: &Work<'_>, next: &Step) -> Option<ActionOutcome> {
+fn leave_alone(work: &Work<'_>, next: &ActionStep) -> Option<ActionOutcome> {
     let why = work.hands_off?;
     let until = why.required_first();
     let (message, found) = match next {
         // Mapping and taking over write nothing to Google.
-        Step::Keep { .. } | Step::AwaitListing | Step::Stalled { .. } => return None,
-        Step::Correct { id, difference, .. } => (
+        ActionStep::Keep { .. } | ActionStep::AwaitListing | ActionStep::Stalled { .. } => return None,
+        ActionStep::Correct { id, difference, .. } => (
             format!("Conversion action {id} has {difference}. It will be changed in Google Ads once {until}."),
             work.actions.iter().find(|a| a.id == *id).cloned(),
         ),
-        Step::LookLive => (
+        ActionStep::LookLive => (
             format!("The operator will search for the conversion action in Google Ads once {until}."),
             None,
         ),
-        Step::Create | Step::AwaitCreate => (
+        ActionStep::Create | ActionStep::AwaitCreate => (
             format!("The conversion action will be created in Google Ads once {until}."),
             None,
         ),

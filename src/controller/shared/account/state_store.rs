@@ -25,11 +25,11 @@ impl<M: Default> StateStore<M> {
 
     /// Takes the memory of an object out; a fresh one where it is another object of the same name. It is put back when the
     /// guard goes, even if the pass is dropped in the midst of its work.
-    pub(in crate::controller) fn take_state<K: Object>(&self, object: &K) -> Held<'_, M> {
+    pub(in crate::controller) fn take_state<K: Object>(&self, object: &K) -> HeldState<'_, M> {
         let (key, uid) = (object.key(), object.id());
         let found = self.with_map(|all| all.remove(&key));
         let memory = found.filter(|(owner, _)| *owner == uid).map(|(_, memory)| memory);
-        Held {
+        HeldState {
             store: self,
             key,
             uid,
@@ -44,14 +44,14 @@ impl<M: Default> StateStore<M> {
 }
 
 /// The memory of one object during a pass.
-pub struct Held<'a, M: Default> {
+pub struct HeldState<'a, M: Default> {
     store: &'a StateStore<M>,
     key: ObjectKey,
     uid: String,
     memory: M,
 }
 
-impl<M: Default> Deref for Held<'_, M> {
+impl<M: Default> Deref for HeldState<'_, M> {
     type Target = M;
 
     fn deref(&self) -> &M {
@@ -59,13 +59,13 @@ impl<M: Default> Deref for Held<'_, M> {
     }
 }
 
-impl<M: Default> DerefMut for Held<'_, M> {
+impl<M: Default> DerefMut for HeldState<'_, M> {
     fn deref_mut(&mut self) -> &mut M {
         &mut self.memory
     }
 }
 
-impl<M: Default> Drop for Held<'_, M> {
+impl<M: Default> Drop for HeldState<'_, M> {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
         let (key, uid) = (self.key.clone(), std::mem::take(&mut self.uid));

@@ -230,7 +230,8 @@ impl<'a> Scan<'a> {
         let search_page = |search| Box::pin(search_from(crm, search));
         let mut paging = SearchPaging::starting_at(search.after);
         let mut searching = Some(search_page(search));
-        // In the order of the pages: rows are recorded as contacts are found, which keeps those of a write together in the ledger.
+        // In the order of the pages: rows are recorded as contacts are found, which keeps those of a write together in
+        // the ledger.
         let mut reads = FuturesOrdered::new();
         let mut failed = None;
         loop {

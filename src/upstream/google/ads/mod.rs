@@ -13,7 +13,7 @@ use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, G
 use crate::ports::{Cause, Effect, UpstreamError};
 use crate::upstream::google::ads::query as wire;
 use crate::upstream::http::body::{Limit, weigh_value};
-use crate::upstream::http::growing::{GrowingShare, Short};
+use crate::upstream::http::growing::{GrowingShare, OutOfRoom};
 use crate::upstream::http::memory::{FREE, KEPT, ends_in};
 
 /// Most pages of a search, 10,000 rows each: an end for a paging that never ends.
@@ -181,7 +181,7 @@ impl Pages {
     }
 
     /// Waits until others, whose pages come more quickly, need what is kept.
-    async fn given_up(&self) -> Short {
+    async fn given_up(&self) -> OutOfRoom {
         match &self.share {
             Some(share) => share.given_up().await,
             None => std::future::pending().await,
@@ -189,7 +189,7 @@ impl Pages {
     }
 }
 
-fn short_of_memory(short: Short) -> UpstreamError {
+fn short_of_memory(short: OutOfRoom) -> UpstreamError {
     UpstreamError::new(Api::Ads.service_name(), Cause::Unavailable, short.0)
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Credentials {
 
 /// Kinds of `credentials.json`, by its `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum CredentialsKind {
     ServiceAccount,
     AuthorizedUser,
     ExternalAccount,
@@ -32,12 +32,12 @@ pub(crate) enum Kind {
 }
 
 /// The kind of a credentials file.
-pub(crate) fn kind_of(json: &Value) -> Kind {
+pub(crate) fn kind_of(json: &Value) -> CredentialsKind {
     match json["type"].as_str() {
-        Some("service_account") => Kind::ServiceAccount,
-        Some("authorized_user") => Kind::AuthorizedUser,
-        Some("external_account") => Kind::ExternalAccount,
-        _ => Kind::Other,
+        Some("service_account") => CredentialsKind::ServiceAccount,
+        Some("authorized_user") => CredentialsKind::AuthorizedUser,
+        Some("external_account") => CredentialsKind::ExternalAccount,
+        _ => CredentialsKind::Other,
     }
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn source_of(
     endpoint: Endpoint,
 ) -> Result<Box<dyn TokenSource>, SecretInvalid> {
     match kind_of(json) {
-        Kind::ServiceAccount => {
+        CredentialsKind::ServiceAccount => {
             let pem = required_text(json, "private_key")?;
             let key_id = json["private_key_id"].as_str().map(str::to_owned);
             let key = SigningKey::from_pem(pem, key_id).map_err(|_| SecretInvalid {
@@ -96,7 +96,7 @@ pub(crate) fn source_of(
                 key,
             }))
         }
-        Kind::AuthorizedUser => Ok(Box::new(RefreshToken {
+        CredentialsKind::AuthorizedUser => Ok(Box::new(RefreshToken {
             endpoint,
             client_id: SecretString::from(required_text(json, "client_id")?),
             client_secret: SecretString::from(required_text(json, "client_secret")?),
@@ -105,8 +105,8 @@ pub(crate) fn source_of(
                 .as_str()
                 .and_then(crate::upstream::http::text::valid_id),
         })),
-        Kind::ExternalAccount => Ok(Box::new(External::from_config(json, directory, endpoint)?)),
-        Kind::Other => invalid_secret(format!(
+        CredentialsKind::ExternalAccount => Ok(Box::new(External::from_config(json, directory, endpoint)?)),
+        CredentialsKind::Other => invalid_secret(format!(
             "\"type\" in key \"{FILE}\" is not service_account, authorized_user or external_account. Store a key file of one of \
              these types"
         )),

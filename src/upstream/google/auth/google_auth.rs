@@ -16,7 +16,7 @@ use super::token::{Endpoint, LONGEST_LIFETIME, SCOPES, SERVICE, Token, TokenSour
 use super::token_file;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::google::auth::credentials;
-use crate::upstream::google::auth::credentials::{Credentials, Kind};
+use crate::upstream::google::auth::credentials::{Credentials, CredentialsKind};
 
 /// A token source over the library, for what it finds in the environment.
 struct Library {
@@ -134,13 +134,13 @@ impl TokenSource for Ambient {
         if file.as_ref().is_none_or(|(known, _)| *known != text) {
             let json: Value = serde_json::from_str(&text).unwrap_or_default();
             *file = match credentials::kind_of(&json) {
-                Kind::ServiceAccount | Kind::AuthorizedUser => {
+                CredentialsKind::ServiceAccount | CredentialsKind::AuthorizedUser => {
                     let source = credentials::source_of(&json, None, self.endpoint.clone()).map_err(|invalid| {
                         UpstreamError::new(SERVICE, Cause::CredentialsRejected, format!("ambient: {invalid}"))
                     })?;
                     Some((text, source))
                 }
-                Kind::ExternalAccount | Kind::Other => None,
+                CredentialsKind::ExternalAccount | CredentialsKind::Other => None,
             };
         }
         match &*file {

@@ -212,7 +212,7 @@ async fn a_status_is_read_leniently_and_in_order() {
                 action: Some(Some("99".into())),
                 account: Some(Some("1234567890".into())),
             },
-            report: Report {
+            report: RequestReport {
                 progress: Progress::PartlyFailed,
                 records: Some(8),
                 failures: vec![

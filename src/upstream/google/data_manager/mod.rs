@@ -17,7 +17,7 @@ use crate::domain::batch::NO_ROW;
 use crate::domain::codes::Class;
 use crate::domain::evidence::NamedDestination;
 use crate::domain::ids::CustomerId;
-use crate::domain::request_report::{Failure as RowFailure, Progress, Report};
+use crate::domain::request_report::{Failure as RowFailure, Progress, RequestReport};
 use crate::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::text::{valid_code, valid_id};
@@ -171,7 +171,7 @@ fn parse_statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
     let list = answer["requestStatusPerDestination"].as_array()?;
     let read = |status: &Value| DestinationStatus {
         destination: named_destination(&status["destination"]),
-        report: Report {
+        report: RequestReport {
             progress: parse_progress(status["requestStatus"].as_str().unwrap_or_default()),
             records: parse_unsigned(&status["eventsIngestionStatus"]["recordCount"]),
             failures: error_counts(&status["errorInfo"]),
