@@ -83,8 +83,6 @@ impl Step {
             Self::Test => 45,
             // Its parts have limits of their own, these together.
             Self::Conformance => 65,
-            // With buildah's installation, the first time.
-            Self::ImageStage => 20,
             Self::Image => 105,
         })
     }
