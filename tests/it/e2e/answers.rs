@@ -1,4 +1,4 @@
-//! What the README shows of `adconversion explain` and `conversions` is what they print.
+//! What the README and the page of commands show of `adconversion check`, `plan`, `explain` and `conversions` is what they print.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -83,7 +83,7 @@ fn stable(text: &str, names: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn the_readme_shows_what_the_commands_print() {
+fn the_readme_shows_what_explain_and_conversions_print() {
     let stage = Stage::start("answers");
     let sent = customer(&stage, 2, true, "true");
     let bare = customer(&stage, 3, false, "true");
@@ -137,7 +137,7 @@ fn manifest(name: &str, action: &str, lifecycle_stage: &str) -> String {
 }
 
 #[test]
-fn the_page_of_commands_shows_what_check_and_plan_print() {
+fn the_documents_show_what_check_and_plan_print() {
     let stage = Stage::empty("commands", &[], &[]);
     for (days, clicked) in [(2, true), (3, false), (5, true), (8, false), (9, false)] {
         customer(&stage, days, clicked, "true");
@@ -157,13 +157,16 @@ fn the_page_of_commands_shows_what_check_and_plan_print() {
         (&good, "became-customer.yaml"),
         (&odd, "became-partner.yaml"),
     ];
-    let shows = |command: &str, files: &[&str], code: i32| {
+    let shows = |page: &str, command: &str, files: &[&str], more: &[&str], code: i32| {
         let files: Vec<&str> = files.iter().flat_map(|file| ["-f", *file]).collect();
-        let arguments = [&[command][..], &files, &["--namespace", &stage.namespace]].concat();
+        let arguments = [&[command][..], &files, &["--namespace", &stage.namespace], more].concat();
         let printed = stable(&try_out(&stage, &arguments, code), &names);
         let asked = stable(&format!("adconversion {}", arguments.join(" ")), &names);
-        page_shows("docs/commands.md", &asked, &printed);
+        page_shows(page, &asked, &printed);
     };
-    shows("check", &[&accounts, &good, &odd], 1);
-    shows("plan", &[&accounts, &good], 0);
+    shows("docs/commands.md", "check", &[&accounts, &good, &odd], &[], 1);
+    shows("docs/commands.md", "plan", &[&accounts, &good], &[], 0);
+    // The short forms fit where the other questions are.
+    shows("README.md", "check", &[&accounts, &good, &odd], &["--short"], 1);
+    shows("README.md", "plan", &[&accounts, &good], &["--short"], 0);
 }
