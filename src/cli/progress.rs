@@ -38,6 +38,11 @@ impl Progress {
     pub(crate) fn say(&self, what: impl AsRef<str>) {
         self.bar.set_message(super::output::printable(what.as_ref()));
     }
+
+    /// Prints something while the line is out of the way: both may be on one terminal.
+    pub(crate) fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
+    }
 }
 
 impl Drop for Progress {

@@ -36,6 +36,7 @@ mod resends;
 mod seam;
 mod signals;
 mod silent_portal;
+mod streamed;
 mod support;
 mod tag;
 mod terminal;

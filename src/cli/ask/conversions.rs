@@ -1,6 +1,6 @@
 //! `adconversion conversions`: the conversions behind a count, all of them.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::operator::{Operator, OperatorFlags, text_of};
-use super::printed_rows::{Form, Rows};
+use super::printed_rows::{Form, Printer};
 use super::since::Since;
 use crate::cli::command_error::CommandError;
 use crate::cli::names::parse_name;
@@ -40,7 +40,8 @@ pub(in crate::cli) struct ConversionsFlags {
     /// Only those of the HubSpot contact with this id.
     #[arg(long, value_name = "ID", value_parser = parse_contact)]
     contact: Option<u64>,
-    /// Form of the answer. `csv` opens in a spreadsheet; `json` is one object a line, `yaml` a list.
+    /// Form of the answer. `csv` opens in a spreadsheet; `json` is one object a line, `yaml` a list. These three are printed as they are
+    /// read, in the order of contacts, however many there are; `table` once all are there, the oldest first.
     #[arg(long, short, value_enum, default_value_t = Form::Table)]
     output: Form,
     #[command(flatten)]
@@ -57,7 +58,7 @@ enum OutcomeName {
     Rejected,
 }
 
-/// Prints all of them, the oldest first.
+/// Prints all of them.
 pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCode, CommandError> {
     let progress = Progress::begin("Looking for the operator");
     let namespace = flags.operator.namespace().await?;
@@ -65,25 +66,29 @@ pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCo
     progress.say("Reading conversions");
     let path = ["v1", "events", &namespace, &flags.event, "conversions"];
     let now = Timestamp::now();
-    let mut rows = Rows::default();
-    let mut after = None;
-    while let Some(page) = next_page(&operator, &path, flags.query(now), &mut after).await? {
-        for conversion in page["conversions"].as_array().into_iter().flatten() {
-            rows.push(conversion);
-        }
-        progress.say(counted(rows.len() as u64, "conversion"));
+    let event = format!("{namespace}/{}", flags.event);
+    let mut printer = Printer::new(flags.output, &event, io::stdout().lock());
+    let read = async |place: Option<String>| {
+        let mut query = flags.query(now);
+        query.extend(place.map(|place| ("after", place)));
+        operator.get::<Value>(&path, &query).await
+    };
+    let printed = print_pages(read, &mut printer, &progress).await;
+    if is_enough(&printed) {
+        return Ok(ExitCode::SUCCESS);
     }
+    printed?;
     let older = count_older(flags, &operator, &path, now).await?;
     drop(progress);
-    let count = rows.len();
+    let count = printer.count();
     if let Some(name) = flags.reason.as_deref().filter(|_| count == 0) {
         check_reason(name)?;
     }
-    let event = format!("{namespace}/{}", flags.event);
-    match rows.print(flags.output, &event, &mut io::stdout().lock()) {
-        Err(error) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
-        printed => printed?,
+    let printed = printer.end();
+    if is_enough(&printed) {
+        return Ok(ExitCode::SUCCESS);
     }
+    printed?;
     say_whom(&operator, count);
     if older > 0 {
         eprintln!("{}", older_words(older));
@@ -91,25 +96,24 @@ pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where in the list a page begins: `None` at first.
-type Place = Option<String>;
-
-/// The page at this place, which moves on; `None` behind the last.
-async fn next_page(
-    operator: &Operator,
-    path: &[&str],
-    mut query: Vec<(&'static str, String)>,
-    after: &mut Option<Place>,
-) -> Result<Option<Value>, CommandError> {
-    let place = match after {
-        None => None,
-        Some(None) => return Ok(None),
-        Some(Some(place)) => Some(place.clone()),
-    };
-    query.extend(place.map(|place| ("after", place)));
-    let page: Value = operator.get(path, &query).await?;
-    *after = Some(page["next"].as_str().map(str::to_owned));
-    Ok(Some(page))
+/// Reads page after page, and prints each before the next one is asked for. `read` has the page at a place, `None` being the
+/// beginning.
+async fn print_pages<W: Write>(
+    read: impl AsyncFn(Option<String>) -> Result<Value, CommandError>,
+    printer: &mut Printer<'_, W>,
+    progress: &Progress,
+) -> Result<(), CommandError> {
+    let mut place = None;
+    loop {
+        let page = read(place).await?;
+        let rows = page["conversions"].as_array().map_or(&[][..], Vec::as_slice);
+        progress.beside(|| printer.take(rows))?;
+        progress.say(counted(printer.count(), "conversion"));
+        place = page["next"].as_str().map(str::to_owned);
+        if place.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// How many that are settled `--since` leaves out, though they were settled since then. Whoever asks what was rejected since
@@ -131,13 +135,18 @@ async fn count_older(
     let mut query = flags.query(now);
     query.retain(|(name, _)| *name != "since");
     query.push(("changedSince", since.to_string()));
-    let (mut count, mut after) = (0, None);
-    while let Some(page) = next_page(operator, path, query.clone(), &mut after).await? {
+    let (mut count, mut place) = (0, None);
+    loop {
+        let after = place.map(|place| ("after", place));
+        let page: Value = operator.get(path, &[&query[..], after.as_slice()].concat()).await?;
         let times = page["conversions"].as_array().into_iter().flatten();
         let older = times.filter(|row| text_of(row, "time").parse::<Timestamp>().is_ok_and(|time| time < since));
         count += older.count() as u64;
+        place = page["next"].as_str().map(str::to_owned);
+        if place.is_none() {
+            return Ok(count);
+        }
     }
-    Ok(count)
 }
 
 fn older_words(count: u64) -> String {
@@ -147,14 +156,13 @@ fn older_words(count: u64) -> String {
     )
 }
 
-/// Whoever reads has enough.
-fn is_broken_pipe(error: &CommandError) -> bool {
-    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    let of_csv = error.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
-        csv::ErrorKind::Io(error) => Some(error),
-        _ => None,
-    });
-    error.downcast_ref::<io::Error>().or(of_csv).is_some_and(broken)
+/// Whoever reads has enough, like `head`.
+fn is_enough(printed: &Result<(), CommandError>) -> bool {
+    let error = printed
+        .as_ref()
+        .err()
+        .and_then(|error| error.downcast_ref::<io::Error>());
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 impl ConversionsFlags {
@@ -177,14 +185,14 @@ impl ConversionsFlags {
 }
 
 /// On a terminal only: pipes get conversions and nothing else.
-fn say_whom(operator: &Operator, count: usize) {
+fn say_whom(operator: &Operator, count: u64) {
     if io::stdout().is_terminal() {
         let pod = operator
             .pod
             .as_ref()
             .map(|pod| format!(" (asked: pod {pod})"))
             .unwrap_or_default();
-        eprintln!("{}{pod}", counted(count as u64, "conversion"));
+        eprintln!("{}{pod}", counted(count, "conversion"));
     }
 }
 
@@ -212,24 +220,5 @@ fn check_reason(name: &str) -> Result<(), CommandError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_no_contact_id() {
-        assert_eq!(parse_contact(" 51 "), Ok(51));
-        let said = parse_contact("a@example.com");
-        assert!(said.as_ref().is_err_and(|said| said.contains("explain")), "{said:?}");
-    }
-
-    #[test]
-    fn a_reason_that_nobody_knows_is_an_error_with_those_that_are_known() {
-        assert!(check_reason("NoClickId").is_ok() && check_reason("ClickNotFound").is_ok());
-        let said = check_reason("NoClickIds").map_err(|error| error.to_string());
-        assert!(
-            said.as_ref()
-                .is_err_and(|said| said.contains("NoClickId") && said.contains("AwaitingResult")),
-            "{said:?}"
-        );
-    }
-}
+#[path = "conversions_tests.rs"]
+mod tests;

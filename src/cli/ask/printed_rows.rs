@@ -1,4 +1,4 @@
-//! Conversions as they are printed: in the order of time, in one of four forms.
+//! Conversions as they are printed, in one of four forms: for programs page by page as they come, for people in a table.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -54,63 +54,105 @@ const CSV: [&str; 15] = [
     "event",
 ];
 
-/// Conversions until all are there. The ledger has them in the order of contacts.
-#[derive(Default)]
-pub(super) struct Rows {
-    /// By time; as text, which takes a fraction of the room.
-    rows: Vec<(Timestamp, String)>,
+/// Prints conversions as they come. A table is printed at the end, in the order of time: its columns are as wide as their longest
+/// cells. The other forms keep nothing, however many conversions there are.
+pub(super) struct Printer<'a, W> {
+    form: Form,
+    /// `namespace/name`.
+    event: &'a str,
+    out: W,
+    count: u64,
+    /// Those of a table, by time; as text, which takes a fraction of the room.
+    kept: Vec<(Timestamp, String)>,
 }
 
-impl Rows {
-    /// Takes one over.
-    pub(super) fn push(&mut self, conversion: &Value) {
-        let time = text_of(conversion, "time").parse().unwrap_or(Timestamp::MIN);
-        self.rows.push((time, conversion.to_string()));
+impl<'a, W: Write> Printer<'a, W> {
+    pub(super) const fn new(form: Form, event: &'a str, out: W) -> Self {
+        Self {
+            form,
+            event,
+            out,
+            count: 0,
+            kept: Vec::new(),
+        }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
+    /// How many there are so far.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
     }
 
-    /// Prints all of them, the oldest first.
+    /// Takes a page over. What is not for a table is written at once.
     ///
     /// # Errors
-    /// If nobody reads any more, or they can't be written.
-    pub(super) fn print(mut self, form: Form, event: &str, out: &mut impl Write) -> Result<(), CommandError> {
-        self.rows.sort_by_key(|(time, _)| *time);
-        let rows = self.rows.iter().map(|(_, text)| serde_json::from_str::<Value>(text));
-        match form {
-            Form::Json => {
-                for (_, text) in &self.rows {
-                    writeln!(out, "{text}")?;
-                }
-            }
-            Form::Yaml if self.rows.is_empty() => writeln!(out, "[]")?,
-            Form::Yaml => {
-                for row in rows {
-                    // A list of one is a part of the list of all.
-                    out.write_all(serde_yaml::to_string(&[row?])?.as_bytes())?;
-                }
-            }
-            Form::Csv => {
-                let mut csv = csv::Writer::from_writer(out);
-                csv.write_record(CSV)?;
-                for row in rows {
-                    let row = row?;
-                    csv.write_record(CSV.map(|field| match field {
-                        "event" => event.to_owned(),
-                        field => safe_cell(&printable(&cell_of(&row, field))),
-                    }))?;
-                }
-                csv.flush()?;
-            }
-            Form::Table => {
-                let rows = rows.collect::<Result<Vec<_>, _>>()?;
-                out.write_all(to_table(&rows, Width::of_stdout()).as_bytes())?;
-            }
+    /// If nobody reads any more, or it can't be written.
+    pub(super) fn take(&mut self, page: &[Value]) -> Result<(), CommandError> {
+        if page.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let first = self.count == 0;
+        self.count += page.len() as u64;
+        let text = match self.form {
+            Form::Table => {
+                let timed = |row: &Value| {
+                    let time = text_of(row, "time").parse().unwrap_or(Timestamp::MIN);
+                    (time, row.to_string())
+                };
+                self.kept.extend(page.iter().map(timed));
+                return Ok(());
+            }
+            Form::Json => json_lines(page),
+            // The list of a page is a part of the list of all.
+            Form::Yaml => serde_yaml::to_string(page)?.into_bytes(),
+            Form::Csv => csv_lines(page, self.event, first)?,
+        };
+        self.write(&text)
     }
+
+    /// Prints what is left to print, once all are there.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(super) fn end(mut self) -> Result<(), CommandError> {
+        let text = match self.form {
+            Form::Table => {
+                self.kept.sort_by_key(|(time, _)| *time);
+                let rows = self.kept.iter().map(|(_, text)| serde_json::from_str::<Value>(text));
+                let rows = rows.collect::<Result<Vec<_>, _>>()?;
+                to_table(&rows, Width::of_stdout()).into_bytes()
+            }
+            Form::Csv if self.count == 0 => csv_lines(&[], self.event, true)?,
+            Form::Yaml if self.count == 0 => b"[]\n".to_vec(),
+            Form::Csv | Form::Yaml | Form::Json => return Ok(()),
+        };
+        self.write(&text)
+    }
+
+    fn write(&mut self, text: &[u8]) -> Result<(), CommandError> {
+        self.out.write_all(text)?;
+        Ok(self.out.flush()?)
+    }
+}
+
+/// One object a line.
+fn json_lines(page: &[Value]) -> Vec<u8> {
+    let lines = page.iter().flat_map(|row| [row.to_string(), "\n".to_owned()]);
+    lines.collect::<String>().into_bytes()
+}
+
+/// Lines of a spreadsheet. `headed`: with its heading before them.
+fn csv_lines(page: &[Value], event: &str, headed: bool) -> Result<Vec<u8>, CommandError> {
+    let mut lines = csv::Writer::from_writer(Vec::new());
+    if headed {
+        lines.write_record(CSV)?;
+    }
+    for row in page {
+        lines.write_record(CSV.map(|field| match field {
+            "event" => event.to_owned(),
+            field => safe_cell(&printable(&cell_of(row, field))),
+        }))?;
+    }
+    Ok(lines.into_inner()?)
 }
 
 /// A table, and below it what the reasons in it mean and what to do.
@@ -184,13 +226,14 @@ mod tests {
         assert_eq!(safe_cell(text), cell);
     }
 
+    /// In pages of two.
     fn printed(form: Form, rows: &[Value]) -> String {
-        let mut all = Rows::default();
-        for row in rows {
-            all.push(row);
-        }
         let mut out = Vec::new();
-        all.print(form, "marketing/won", &mut out).unwrap();
+        let mut printer = Printer::new(form, "marketing/won", &mut out);
+        for page in rows.chunks(2) {
+            printer.take(page).unwrap();
+        }
+        printer.end().unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -207,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_form_the_oldest_comes_first() {
+    fn in_a_table_the_oldest_comes_first_and_programs_get_them_as_they_come() {
         // Fractions of seconds are no matter of letters.
         let rows = [
             row("2026-11-21T10:00:00.5Z", None),
@@ -221,9 +264,10 @@ mod tests {
                 .map(str::to_owned)
                 .collect()
         };
-        let expected = ["2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z", "2026-11-21T10:00:00.5Z"];
         let in_table = times(&printed(Form::Table, &rows));
-        assert_eq!(in_table, [expected[0], expected[1], expected[1]], "to the second");
+        let second = "2026-11-21T10:00:00Z";
+        assert_eq!(in_table, ["2026-11-20T10:00:00Z", second, second], "to the second");
+        let expected = ["2026-11-21T10:00:00.5Z", "2026-11-21T10:00:00Z", "2026-11-20T10:00:00Z"];
         for form in [Form::Csv, Form::Json, Form::Yaml] {
             assert_eq!(times(&printed(form, &rows)), expected, "{form:?}");
         }
@@ -234,6 +278,7 @@ mod tests {
         let rows = [
             row("2026-11-20T10:00:00Z", Some("CLICK_NOT_FOUND")),
             row("2026-11-21T10:00:00Z", None),
+            row("2026-11-22T10:00:00Z", None),
         ];
         let yaml: Value = serde_yaml::from_str(&printed(Form::Yaml, &rows)).unwrap();
         assert_eq!(yaml, json!(rows));
@@ -241,6 +286,17 @@ mod tests {
         let json: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(json, rows);
         assert_eq!(printed(Form::Yaml, &[]), "[]\n");
+        assert_eq!(printed(Form::Json, &[]), "");
+    }
+
+    #[test]
+    fn a_spreadsheet_has_one_heading_and_a_line_for_each() {
+        let rows = ["2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z", "2026-11-22T10:00:00Z"].map(|time| row(time, None));
+        let headings = |text: &str| text.lines().filter(|line| line.starts_with("time,contactId,")).count();
+        for count in 0..=3 {
+            let text = printed(Form::Csv, &rows[..count]);
+            assert_eq!((text.lines().count(), headings(&text)), (count + 1, 1), "{text}");
+        }
     }
 
     #[test]
