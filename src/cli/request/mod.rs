@@ -2,8 +2,10 @@
 //! user's own rights.
 
 pub(in crate::cli) mod kind;
+mod object_form;
 mod verdict;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -15,11 +17,13 @@ use kube::core::response::reason::NOT_FOUND;
 use serde_json::{Value, json};
 
 use self::kind::{ObjectName, parse_object};
-use self::verdict::{Awaited, describe_ready};
+use self::object_form::ObjectForm;
+use self::verdict::{Awaited, Verdict, describe_ready};
 use super::cluster::{ConnectFlags, run_command};
 use super::command_error::CommandError;
 use super::exit_codes::FINDING;
 use super::kube_words::{Giver, Request as Asked, Unanswered};
+use super::progress::Progress;
 use crate::api::{Duration as Limit, GROUP, RECONCILE_REQUESTED_AT};
 
 /// Between two looks at an object that is waited for.
@@ -41,6 +45,9 @@ pub struct RequestFlags {
     /// How long to wait.
     #[arg(long, default_value = "2m", value_name = "DURATION")]
     timeout: Limit,
+    /// Print the object in place of words, as kubectl does: `name`, or all of it; with --wait as it is at the end.
+    #[arg(long, short, value_enum, value_name = "FORM")]
+    output: Option<ObjectForm>,
 }
 
 /// What is asked of an object.
@@ -61,6 +68,7 @@ pub fn run(request: Request, flags: &RequestFlags) -> Result<ExitCode, CommandEr
 }
 
 async fn send(request: Request, flags: &RequestFlags, object: &ObjectName) -> Result<ExitCode, CommandError> {
+    let progress = Progress::begin("Asking the API server");
     let (client, namespace) = flags.connect.connect().await?;
     let kind = object.kind.resource();
     let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &kind);
@@ -72,46 +80,89 @@ async fn send(request: Request, flags: &RequestFlags, object: &ObjectName) -> Re
         Request::Resume => (suspend_patch(false), Awaited::Spec),
         Request::Reconcile => (annotation_patch(&asked_at), Awaited::Request(asked_at)),
     };
-    if is_so_already(request, &before) {
-        println!("{name} is {} already.", state_word(request));
+    let (changed, says) = if is_so_already(request, &before) {
+        (before, format!("{} already", state_word(request)))
     } else {
         let parameters = PatchParams::apply(MANAGER);
         let changed = api.patch(&object.name, &parameters, &Patch::Merge(&patch)).await;
-        changed.map_err(|error| to_words(&error, "patch", &format!("change {name}"), &api))?;
-        println!("{name} {}.", done_word(request));
+        let changed = changed.map_err(|error| to_words(&error, "patch", &format!("change {name}"), &api))?;
+        (changed, done_word(request).to_owned())
+    };
+    drop(progress);
+    if flags.output.is_none() {
+        println!("{name} is {says}.");
     }
-    if !flags.wait {
-        return Ok(ExitCode::SUCCESS);
+    let (last, code) = if flags.wait {
+        let (last, verdict) = wait_for(&api, object, &name, &awaited, flags.timeout.as_std()).await?;
+        let code = say_verdict(
+            &name,
+            verdict.ok_or_else(|| in_vain(&last, flags)),
+            flags.output.is_some(),
+        );
+        (last, code)
+    } else {
+        (changed, ExitCode::SUCCESS)
+    };
+    if let Some(form) = flags.output {
+        io::stdout().write_all(form.to_text(&kind, last)?.as_bytes())?;
     }
-    wait_for(&api, object, &name, &awaited, flags.timeout.as_std()).await
+    Ok(code)
 }
 
-/// Waits until the operator has come to it; a finding if it is not ready then.
+/// Waits until the operator has come to it. The object as it was then, or as it was last.
 async fn wait_for(
     api: &Api<DynamicObject>,
     object: &ObjectName,
     name: &str,
     awaited: &Awaited,
     limit: Duration,
-) -> Result<ExitCode, CommandError> {
+) -> Result<(DynamicObject, Option<Verdict>), CommandError> {
+    let progress = Progress::begin("Waiting for the operator");
     let begun = Instant::now();
     loop {
         let current = get_object(api, object, name).await?;
-        if let Some(verdict) = awaited.judge(&current) {
-            let ready = if verdict.ready { "is ready" } else { "is not ready" };
-            println!("{name} {ready}. {}", verdict.says);
-            return Ok(ExitCode::from(if verdict.ready { 0 } else { FINDING }));
+        let verdict = awaited.judge(&current);
+        if verdict.is_some() || begun.elapsed() >= limit {
+            return Ok((current, verdict));
         }
-        if begun.elapsed() >= limit {
-            let says = describe_ready(&current).map_or_else(
-                || "No operator has looked at it yet: does one run, and watch this namespace?".to_owned(),
-                |says| format!("It says {says}"),
-            );
-            eprintln!("{name}: the operator was not done with it within {limit:?}. {says}");
-            return Ok(ExitCode::from(FINDING));
-        }
+        let says = describe_ready(&current).map(|says| format!(". {name} says {says}"));
+        progress.say(format!("Waiting for the operator{}", says.unwrap_or_default()));
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// How it is, once it was waited for; a finding if it is not ready, or the operator was not done with it. `aside`: standard output is
+/// for the object.
+fn say_verdict(name: &str, verdict: Result<Verdict, String>, aside: bool) -> ExitCode {
+    match verdict {
+        Ok(Verdict { ready: true, .. }) if aside => ExitCode::SUCCESS,
+        Ok(Verdict { ready: true, says }) => {
+            println!("{name} is ready. {says}");
+            ExitCode::SUCCESS
+        }
+        Ok(Verdict { ready: false, says }) => {
+            let said = format!("{name} is not ready. {says}");
+            if aside {
+                eprintln!("{said}");
+            } else {
+                println!("{said}");
+            }
+            ExitCode::from(FINDING)
+        }
+        Err(why) => {
+            eprintln!("{name}: {why}");
+            ExitCode::from(FINDING)
+        }
+    }
+}
+
+fn in_vain(last: &DynamicObject, flags: &RequestFlags) -> String {
+    let says = describe_ready(last).map_or_else(
+        || "No operator has looked at it yet: does one run, and watch this namespace?".to_owned(),
+        |says| format!("It says {says}"),
+    );
+    let limit = flags.timeout.as_std();
+    format!("the operator was not done with it within {limit:?}. {says}")
 }
 
 async fn get_object(api: &Api<DynamicObject>, object: &ObjectName, name: &str) -> Result<DynamicObject, CommandError> {
@@ -162,8 +213,8 @@ fn state_word(request: Request) -> &'static str {
 
 fn done_word(request: Request) -> &'static str {
     match request {
-        Request::Suspend => "is suspended",
-        Request::Resume => "is resumed",
-        Request::Reconcile => "is asked to be reconciled",
+        Request::Suspend => "suspended",
+        Request::Resume => "resumed",
+        Request::Reconcile => "asked to be reconciled",
     }
 }

@@ -1,6 +1,6 @@
 //! People steer events and accounts with the commands: `adconversion suspend`, `resume`, `reconcile`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Stage;
 use super::counts::{Counts, ago, reason};
@@ -47,6 +47,45 @@ fn events_and_accounts_are_suspended_resumed_and_reconciled_by_hand() {
     let account = stage.get("hsa/acme");
     let asked = &account["metadata"]["annotations"]["adconversion.dev/reconcile-requested-at"];
     assert_eq!(account["status"]["lastHandledReconcileAt"], *asked);
+}
+
+#[test]
+fn the_object_is_printed_as_kubectl_does_in_place_of_words() {
+    let stage = Stage::start("steering-forms");
+    stage.event("steered", "customer", &json!({}));
+    stage.condition("adce/steered", "Ready", "True", "");
+    let said = steer(&stage, &["suspend", "adce/steered", "-o", "name"], 0);
+    assert_eq!(said, "adconversionevent.adconversion.dev/steered\n");
+    // With --wait it is as it is at the end.
+    let said = steer(&stage, &["resume", "adce/steered", "--wait", "-o", "json"], 0);
+    let resumed: Value = serde_json::from_str(&said).expect("JSON and nothing else");
+    assert_eq!(resumed["kind"], "AdConversionEvent");
+    assert_eq!(
+        resumed["status"]["observedGeneration"],
+        resumed["metadata"]["generation"]
+    );
+    assert!(resumed["metadata"].get("managedFields").is_none(), "{resumed:#}");
+    let said = steer(&stage, &["reconcile", "gaa/acme", "--wait", "-o", "yaml"], 0);
+    let account: Value = serde_yaml::from_str(&said).expect("YAML and nothing else");
+    let asked = &account["metadata"]["annotations"]["adconversion.dev/reconcile-requested-at"];
+    assert_eq!(account["status"]["lastHandledReconcileAt"], *asked);
+    // Why it is not ready stands beside it.
+    stage.kill_operator();
+    let arguments = [
+        "suspend",
+        "gaa/acme",
+        "--wait",
+        "--timeout=1s",
+        "-o",
+        "json",
+        "--namespace",
+        &stage.namespace,
+    ];
+    let done = stage.command(&arguments);
+    assert_eq!(done.status.code(), Some(1), "{}", done.stderr);
+    let account: Value = serde_json::from_str(&done.stdout).expect("JSON and nothing else");
+    assert_eq!(account["spec"]["suspend"], true);
+    says(&done.stderr, &["was not done with it within 1s"]);
 }
 
 #[test]
