@@ -38,8 +38,8 @@ pub struct RunFlags {
     /// Address of /livez, /readyz and /metrics. `[::]` takes IPv4 too.
     #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
-    /// Address of the read-only admin API, which `explain` and `conversions` ask through a port-forward. An empty value turns
-    /// it off.
+    /// Address of the read-only admin API, which `explain`, `conversions`, `dashboard` and `plan` ask through a port-forward. An empty
+    /// value turns it off.
     #[arg(long, env = "ADCONVERSION_ADMIN_LISTEN", default_value = "127.0.0.1:8081")]
     pub admin_listen: AdminAddress,
     /// Whether /metrics has series for each event, by namespace and name. Set `=false` if there are thousands of events.

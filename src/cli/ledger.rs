@@ -1,17 +1,15 @@
 //! `adconversion ledger`: what is done to a ledger while no operator works with it.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
 use super::command_error::CommandError;
 use super::exit_codes::FINDING;
-use crate::ledger::{CopyError, LedgerCopy, Progress, copy_ledger};
+use super::layout::Width;
+use super::progress::Progress;
+use crate::ledger::{CopyError, LedgerCopy, Progress as Copied, copy_ledger};
 
-/// So often it is said how far a copy has come.
-const SAYS: Duration = Duration::from_secs(2);
 /// So much of a digest is printed; all of it is compared.
 const DIGITS: usize = 16;
 
@@ -51,17 +49,9 @@ struct CopyFlags {
 pub(super) fn run(flags: &LedgerFlags) -> Result<ExitCode, CommandError> {
     let LedgerCommand::Copy(flags) = &flags.command;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut said = Instant::now();
-    let mut progress = |progress: Progress| {
-        let ends = progress.rows == progress.of;
-        if ends || said.elapsed() >= SAYS {
-            said = Instant::now();
-            eprintln!("{}", progress_line(progress));
-        }
-    };
-    match runtime.block_on(copy_ledger(&flags.from, &flags.to, &mut progress)) {
+    match runtime.block_on(copy(flags)) {
         Ok(copy) => {
-            print!("{}", copy_table(&copy));
+            print!("{}", copy_text(&copy, Width::of_stdout()));
             Ok(ExitCode::SUCCESS)
         }
         Err(error @ CopyError::Differs(_)) => {
@@ -72,24 +62,62 @@ pub(super) fn run(flags: &LedgerFlags) -> Result<ExitCode, CommandError> {
     }
 }
 
-fn progress_line(progress: Progress) -> String {
-    let Progress {
+async fn copy(flags: &CopyFlags) -> Result<LedgerCopy, CopyError> {
+    let progress = Progress::begin("Opening both ledgers");
+    let mut say = |copied: Copied| progress.say(progress_line(copied));
+    copy_ledger(&flags.from, &flags.to, &mut say).await
+}
+
+fn progress_line(copied: Copied) -> String {
+    let Copied {
         comparing,
         table,
         rows,
         of,
-    } = progress;
+    } = copied;
     let what = if comparing { "compared" } else { "copied" };
     format!("{table}: {rows} of {of} {what}")
 }
 
-fn copy_table(copy: &LedgerCopy) -> String {
-    let mut text = format!("{:<20}{:>12}  DIGEST (both sides)\n", "TABLE", "ROWS");
-    for table in &copy.tables {
+fn copy_text(copy: &LedgerCopy, width: Width) -> String {
+    let rows = copy.tables.iter().map(|table| {
         let digest = table.digest.get(..DIGITS).unwrap_or(&table.digest);
-        // Writing to a text cannot fail.
-        let _ = writeln!(text, "{:<20}{:>12}  {digest}", table.table, table.rows);
+        vec![table.table.to_owned(), table.rows.to_string(), digest.to_owned()]
+    });
+    let table = width.table(&["TABLE", "ROWS", "DIGEST (both sides)"], 2, &rows.collect::<Vec<_>>());
+    format!("{table}\n\nLedger {} was copied. Both sides are equal.\n", copy.id.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::layout::tests::{WIDTHS, assert_fits};
+    use crate::ledger::TableCopy;
+    use crate::ports::ledger::LedgerId;
+
+    #[test]
+    fn what_was_copied_is_a_table_that_fits() {
+        let table = |table, rows| TableCopy {
+            table,
+            rows,
+            digest: "0123456789abcdef0123".to_owned(),
+        };
+        let copy = LedgerCopy {
+            id: LedgerId("0123456789abcdef0123456789abcdef".to_owned()),
+            tables: vec![table("conversions", 100_000), table("canonical_contacts", 7)],
+        };
+        let expected = "\
+TABLE               ROWS    DIGEST (both sides)
+conversions         100000  0123456789abcdef
+canonical_contacts  7       0123456789abcdef
+
+Ledger 0123456789abcdef0123456789abcdef was copied. Both sides are equal.
+";
+        assert_eq!(copy_text(&copy, Width::PIPE), expected);
+        for columns in WIDTHS {
+            let text = copy_text(&copy, Width::of(columns));
+            let (table, _) = text.split_once("\n\n").unwrap_or_default();
+            assert_fits(table, columns);
+        }
     }
-    let _ = writeln!(text, "\nLedger {} was copied. Both sides are equal.", copy.id.0);
-    text
 }

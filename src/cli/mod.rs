@@ -109,7 +109,8 @@ enum Command {
     ///
     /// Example: adconversion explain became-customer --contact 51 --namespace marketing
     Explain(ask::ExplainFlags),
-    /// List the conversions behind a count, all of them.
+    /// List the conversions behind a count, all of them. The exit code is 0, even if there are none, and 2 if nobody could be asked, or
+    /// the reason is one that nobody knows.
     ///
     /// Example: adconversion conversions became-customer --outcome Rejected --changed-since 24h -o csv
     Conversions(ask::ConversionsFlags),

@@ -9,6 +9,7 @@ use reqwest::{StatusCode, Url};
 use super::cluster::run_command;
 use super::command_error::CommandError;
 use super::exit_codes::FINDING;
+use super::progress::Progress;
 use crate::api::Duration as Limit;
 use crate::domain::brief::brief;
 use crate::ports::unreached::describe_unreached;
@@ -38,6 +39,7 @@ pub fn run(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
 }
 
 async fn wait(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
+    let progress = Progress::begin("Waiting until the operator is ready");
     let client = reqwest::Client::builder()
         .timeout(ANSWER_LIMIT)
         .redirect(reqwest::redirect::Policy::none())
@@ -47,6 +49,7 @@ async fn wait(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
     loop {
         let doubt = match client.get(flags.url.clone()).send().await {
             Ok(answer) if answer.status() == StatusCode::OK => {
+                drop(progress);
                 println!("The operator is ready.");
                 return Ok(ExitCode::SUCCESS);
             }
@@ -64,9 +67,11 @@ async fn wait(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
             ),
         };
         if start.elapsed() >= flags.timeout.as_std() {
+            drop(progress);
             eprintln!("The operator is not ready: {doubt}");
             return Ok(ExitCode::from(FINDING));
         }
+        progress.say(format!("Waiting until the operator is ready: {doubt}"));
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -56,6 +56,8 @@ use sqlx::Connection;
 use tokio::sync::Mutex;
 
 use self::connections::{Ended, HeldConnection};
+#[cfg(test)]
+pub(crate) use self::copy::TableCopy;
 pub(crate) use self::copy::{CopyError, LedgerCopy, Progress, copy_ledger};
 use self::database::{Database, Disk};
 use self::error::own_error;

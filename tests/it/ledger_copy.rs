@@ -50,8 +50,7 @@ fn a_copy_says_what_was_copied_and_what_is_in_the_way() {
     for part in ["conversions", "19", "0123456789abcdef0123456789abcdef", "equal"] {
         assert!(stdout.contains(part), "{part}: {stdout}");
     }
-    assert!(stderr.contains("conversions: 19 of 19 copied"), "{stderr}");
-    assert!(stderr.contains("conversions: 19 of 19 compared"), "{stderr}");
+    assert_eq!(stderr, "", "nobody looks at a progress line in a pipe");
     let (stdout, stderr) = copy(&old, &new, 2);
     assert!(
         stdout.is_empty() && stderr.contains("holds a ledger already"),

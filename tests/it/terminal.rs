@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use serde_json::json;
-use wiremock::matchers::path;
+use wiremock::matchers::{path, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 use xtask::process::{self, Output};
 
@@ -152,26 +152,123 @@ fn what_takes_long_is_said_at_a_terminal_alone() {
             "Reading the conversion actions",
         ),
     ];
-    let runs = cases.into_iter().flat_map(|(line, says)| {
-        [Place::Terminal, Place::Pipe].map(|place| {
-            let line = line.clone();
-            thread::spawn(move || (run(command(place, &words(&line))), place, line, says))
-        })
-    });
-    for run in runs.collect::<Vec<_>>() {
-        let (done, place, line, says) = run.join().unwrap();
-        let said = format!("{}{}", done.stdout, done.stderr);
-        assert_eq!(done.status.code(), Some(2), "{line}: {said}");
-        assert_eq!(
-            said.contains(says),
-            place == Place::Terminal,
-            "{place:?}, {line}: {said}"
-        );
+    for done in at_both(&cases) {
+        let Done { line, place, output } = &done;
+        let said = done.said();
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
         let unasked = UNASKED.iter().filter(|(command, _)| line.starts_with(command));
-        for (_, part) in unasked.filter(|_| place == Place::Pipe) {
+        for (_, part) in unasked.filter(|_| *place == Place::Pipe) {
             assert!(said.contains(part), "{line}: no {part:?} in {said}");
         }
     }
+}
+
+/// How a command ended at a place.
+struct Done {
+    line: String,
+    place: Place,
+    output: Output,
+}
+
+impl Done {
+    fn said(&self) -> String {
+        format!("{}{}", self.output.stdout, self.output.stderr)
+    }
+}
+
+/// Runs each command line at a terminal and in a pipe, all at once. What belongs to it is said at the terminal, and there alone.
+fn at_both(cases: &[(String, &str)]) -> Vec<Done> {
+    let begin = |line: &str, place: Place| {
+        let line = line.to_owned();
+        thread::spawn(move || {
+            let output = run(command(place, &words(&line)));
+            Done { line, place, output }
+        })
+    };
+    let runs: Vec<_> = cases
+        .iter()
+        .flat_map(|(line, says)| [Place::Terminal, Place::Pipe].map(|place| (begin(line, place), *says)))
+        .collect();
+    let (mut ended, mut wrong) = (Vec::new(), Vec::new());
+    for (run, says) in runs {
+        let done = run.join().unwrap();
+        if done.said().contains(says) != (done.place == Place::Terminal) {
+            wrong.push(format!("{:?}, {}: {}", done.place, done.line, done.said()));
+        }
+        ended.push(done);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    ended
+}
+
+/// An API server that has an event nobody looks at, and takes its time to list.
+async fn slow_cluster() -> MockServer {
+    let server = MockServer::start().await;
+    let event = json!({
+        "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
+        "metadata": {"name": "won", "namespace": "marketing", "generation": 2},
+        "spec": {}, "status": {"observedGeneration": 1},
+    });
+    Mock::given(path_regex("/adconversionevents/won$"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(event))
+        .mount(&server)
+        .await;
+    let none =
+        json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": {}, "items": []});
+    let listed = ResponseTemplate::new(200).set_body_json(none);
+    Mock::given(path_regex("/namespaces/marketing/[a-z]+$"))
+        .respond_with(listed.set_delay(Duration::from_secs(2)))
+        .mount(&server)
+        .await;
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_at_a_terminal_is_told_what_for() {
+    let server = slow_cluster().await;
+    let file = xtask::control_plane::new_directory().unwrap().join("kubeconfig");
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": server.uri()}}], "users": [{"name": "c", "user": {}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c", "namespace": "marketing"}}],
+    });
+    fs::write(&file, kubeconfig.to_string()).unwrap();
+    let cluster = format!("--kubeconfig {}", file.display());
+    let copy = file.with_file_name("ledger.db");
+    tokio::task::spawn_blocking(move || {
+        let silent = Silent::new();
+        let url = silent.url();
+        let database = url.replace("http://", "postgres://user@");
+        let (waits, waiting) = ("--wait --timeout 4s", "Waiting for the operator");
+        let cases = [
+            (format!("suspend adce/won {waits} {cluster}"), waiting, 1),
+            (format!("resume adce/won {waits} {cluster}"), waiting, 1),
+            (format!("reconcile adce/won {waits} {cluster}"), waiting, 1),
+            (format!("uninstall {cluster}"), "Looking for events and accounts", 0),
+            (
+                format!("ready --timeout 4s --url {url}"),
+                "Waiting until the operator is ready",
+                1,
+            ),
+            (
+                format!("dashboard --namespace marketing --operator-url {url}"),
+                "Looking for the operator",
+                2,
+            ),
+            (
+                format!("ledger copy --from {database}/ledger --to sqlite://{}", copy.display()),
+                "Opening both ledgers",
+                2,
+            ),
+        ];
+        let lines: Vec<_> = cases.iter().map(|(line, says, _)| (line.clone(), *says)).collect();
+        for done in at_both(&lines) {
+            let (_, _, code) = cases.iter().find(|(line, ..)| *line == done.line).unwrap();
+            assert_eq!(done.output.status.code(), Some(*code), "{}: {}", done.line, done.said());
+        }
+    })
+    .await
+    .unwrap();
 }
 
 /// A directory in which a program takes the page for a browser.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::browser::{has_screen, open_page};
 use super::operator::OperatorFlags;
 use crate::cli::command_error::CommandError;
+use crate::cli::progress::Progress;
 
 /// Flags of `adconversion dashboard`.
 #[derive(Debug, Args)]
@@ -17,7 +18,8 @@ pub(in crate::cli) struct DashboardFlags {
     /// Port of this machine. If absent: one that is free.
     #[arg(long, default_value_t = 0, conflicts_with = "operator_url")]
     port: u16,
-    /// Only print the address. So it is too where standard output is no terminal, or there is no screen.
+    /// Only print the address, and open no browser. None is opened either if standard output is not a terminal, or the machine has no
+    /// screen.
     #[arg(long)]
     no_browser: bool,
     #[command(flatten)]
@@ -33,16 +35,19 @@ impl DashboardFlags {
 
 /// Leads the port to the operator until the process is interrupted.
 pub(super) async fn serve_dashboard(flags: &DashboardFlags) -> Result<ExitCode, CommandError> {
+    let progress = Progress::begin("Looking for the operator");
     let operator = flags.operator.connect(flags.port).await?;
     if operator.pod.is_none() {
         // An address that was given: nothing is to be held open, but somebody must be there.
         let _: Value = operator.get(&["v1", "events"], &[("limit", "1".to_owned())]).await?;
+        drop(progress);
         println!("The page is at {}", operator.base());
         if flags.opens_browser() {
             open_page(operator.base()).await;
         }
         return Ok(ExitCode::SUCCESS);
     }
+    drop(progress);
     operator.say_losses();
     let pod = operator
         .pod

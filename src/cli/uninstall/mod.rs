@@ -6,7 +6,6 @@
 mod operators;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -21,6 +20,8 @@ use super::cluster::{Cluster, ClusterFlags, run_command};
 use super::command_error::CommandError;
 use super::exit_codes::FINDING;
 use super::kube_words::{Giver, Request, Unanswered};
+use super::layout::Width;
+use super::progress::Progress;
 use crate::api::{AdConversionEvent, FINALIZER, GoogleAdsAccount, HubSpotAccount};
 use crate::domain::brief::counted;
 
@@ -63,8 +64,10 @@ pub fn run(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
 }
 
 async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
+    let progress = Progress::begin("Looking for events and accounts");
     let cluster = flags.cluster.connect().await?;
     let mut held = find_objects(&cluster).await?;
+    drop(progress);
     held.retain(|object| object.held);
     if held.is_empty() {
         println!(
@@ -73,13 +76,16 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    print!("{}", objects_table(&held));
+    println!("{}\n", objects_table(&held, Width::of_stdout()));
     println!(
-        "\nWithout an operator nothing that has the finalizer {FINALIZER} can be deleted ({}). Removing it deletes nothing. \
+        "Without an operator nothing that has the finalizer {FINALIZER} can be deleted ({}). Removing it deletes nothing. \
          Conversion actions stay in Google Ads, also those of events with deletionPolicy Delete.",
         counted(held.len() as u64, "object")
     );
-    match operators::working_in(&cluster.client, &namespaces_of(&held)).await {
+    let progress = Progress::begin("Looking for an operator that works there");
+    let working = operators::working_in(&cluster.client, &namespaces_of(&held)).await;
+    drop(progress);
+    match working {
         Ok(None) => {}
         Ok(Some(pod)) => {
             eprintln!(
@@ -94,10 +100,7 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
         println!("Nothing was changed. To remove the finalizer from them: the same command with --yes.");
         return Ok(ExitCode::from(FINDING));
     }
-    for object in &held {
-        strip_finalizer(&cluster.client, object).await?;
-    }
-    if let Some(again) = finalizer_returned(&cluster, &held).await? {
+    if let Some(again) = strip_finalizers(&cluster, &held).await? {
         eprintln!(
             "The finalizer is back on {} {}/{}: an operator still runs, in this cluster or outside. Stop it, then run this \
              again.",
@@ -112,6 +115,17 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Takes our finalizer off these objects. One of them that has it again, if an operator still runs.
+async fn strip_finalizers(cluster: &Cluster, held: &[FoundObject]) -> Result<Option<FoundObject>, CommandError> {
+    let progress = Progress::begin("Removing the finalizer");
+    for (done, object) in held.iter().enumerate() {
+        progress.say(format!("Removing the finalizer: {done} of {}", held.len()));
+        strip_finalizer(&cluster.client, object).await?;
+    }
+    progress.say("Looking whether an operator puts it back");
+    finalizer_returned(cluster, held).await
+}
+
 fn nothing_found(cluster: &Cluster) -> String {
     match &cluster.namespace {
         Some(namespace) => format!("No event or account in namespace {namespace} (--all-namespaces looks in all)"),
@@ -123,27 +137,14 @@ fn namespaces_of(objects: &[FoundObject]) -> BTreeSet<&str> {
     objects.iter().map(|object| object.namespace.as_str()).collect()
 }
 
-fn objects_table(objects: &[FoundObject]) -> String {
-    let width = |of: fn(&FoundObject) -> &str, title: &str| {
-        let widths = objects.iter().map(|object| of(object).len());
-        widths.chain([title.len()]).max().unwrap_or_default()
-    };
-    let namespace = width(|o| &o.namespace, "NAMESPACE");
-    let kind = width(|o| &o.kind.kind, "KIND");
-    let name = width(|o| &o.name, "NAME");
-    let mut text = format!(
-        "{:namespace$}   {:kind$}   {:name$}   DELETED\n",
-        "NAMESPACE", "KIND", "NAME"
-    );
-    for object in objects {
+fn objects_table(objects: &[FoundObject], width: Width) -> String {
+    let rows = objects.iter().map(|object| {
         let deleted = if object.deleting { "yes, waits for it" } else { "no" };
-        let _ = writeln!(
-            text,
-            "{:namespace$}   {:kind$}   {:name$}   {deleted}",
-            object.namespace, object.kind.kind, object.name
-        );
-    }
-    text
+        let cells = [&*object.namespace, &object.kind.kind, &object.name, deleted];
+        cells.map(str::to_owned).to_vec()
+    });
+    let headings = ["NAMESPACE", "KIND", "NAME", "DELETED"];
+    width.table(&headings, 3, &rows.collect::<Vec<_>>())
 }
 
 /// Asks where there is somebody to answer.
@@ -288,6 +289,7 @@ async fn finalizer_returned(cluster: &Cluster, stripped: &[FoundObject]) -> Resu
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::cli::layout::tests::{WIDTHS, assert_fits};
 
     #[test]
     fn only_a_yes_is_a_yes() {
@@ -313,12 +315,15 @@ mod tests {
             held: true,
             deleting,
         };
-        let text = objects_table(&[object("became-customer", true), object("lead", false)]);
+        let objects = [object("became-customer", true), object("lead", false)];
         assert_eq!(
-            text,
-            "NAMESPACE   KIND                NAME              DELETED\n\
-             marketing   AdConversionEvent   became-customer   yes, waits for it\n\
-             marketing   AdConversionEvent   lead              no\n"
+            objects_table(&objects, Width::PIPE),
+            "NAMESPACE  KIND               NAME             DELETED\n\
+             marketing  AdConversionEvent  became-customer  yes, waits for it\n\
+             marketing  AdConversionEvent  lead             no"
         );
+        for columns in WIDTHS {
+            assert_fits(&objects_table(&objects, Width::of(columns)), columns);
+        }
     }
 }
