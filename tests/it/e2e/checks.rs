@@ -13,6 +13,7 @@ use super::Stage;
 use super::forms::FORM;
 use super::judge::{action, calls, crowd};
 use super::stage::ago;
+use crate::support::documents::section_names_fields;
 
 const ACCOUNTS: &str = include_str!("accounts.yaml");
 /// What must stand in no output.
@@ -134,6 +135,7 @@ fn all_is_fine_before_and_after_it_is_applied_and_nothing_is_counted() {
     // Without a name it is all of the namespace, and programs get it as JSON.
     let all: Value = serde_json::from_str(&check(&stage, &["-o", "json"], 0)).expect("JSON");
     assert_eq!(all["verdict"], "Fine", "{all:#}");
+    section_names_fields("docs/commands.md", "check", &all);
     let kinds: Vec<_> = all["objects"]
         .as_array()
         .expect("objects")

@@ -1,6 +1,7 @@
 //! `adconversion plan`: what it says before is what the operator does later, and it does nothing itself.
 
 mod adoptions;
+mod days;
 mod first_read;
 mod history;
 mod unread;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use super::Stage;
 use super::judge::{action, crowd};
 use super::stage::{Counts, ago};
+use crate::support::documents::section_names_fields;
 
 const DAY: i64 = 86_400;
 /// The waits that decide, of operator and plan.
@@ -202,6 +204,7 @@ fn a_plan_of_a_thousand_contacts_is_what_the_operator_does() {
     nothing_was_written(&stage);
     assert_eq!(stage.get("adce/won"), Value::Null, "nothing is applied");
     assert_eq!(planned["limited"], false);
+    section_names_fields("docs/commands.md", "plan", &planned);
 
     let won = of(&planned, "won");
     let counts = &won["conversions"];
@@ -236,6 +239,7 @@ fn a_plan_of_a_thousand_contacts_is_what_the_operator_does() {
             "{name}"
         );
         assert_eq!(counts["wouldBeSent"], event["status"]["sync"]["uploaded"], "{name}");
+        assert_eq!(days::planned(counts), days::counted(&stage, name), "{name}");
         let tally = stage.admin(&format!("/google/tally?actionId={}", action(&event)));
         let list = if name == "won" { "conversions" } else { "enhancements" };
         let sent = tally[list].as_array().expect("a list");
@@ -274,6 +278,9 @@ fn a_plan_of_an_event_that_works_tells_changes_and_what_was_sent() {
 
     let kept = plan(&stage, &[&["won"], &ask[..]].concat(), 0);
     let won = of(&kept, "won");
+    let yaml = run(&stage, &[&["won", "-o", "yaml"], &ask[..]].concat(), 0);
+    assert_eq!(serde_yaml::from_str::<Value>(&yaml).expect("YAML"), kept);
+    section_names_fields("docs/commands.md", "plan", &kept);
     assert_eq!(won["conversionAction"]["change"], "Keep");
     assert_eq!(
         won["conversionAction"]["id"],
