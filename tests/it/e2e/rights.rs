@@ -1,5 +1,7 @@
 //! Whoever lacks a right is told which one and who gives it, whatever the command; and none of them passes for want of it.
 
+mod roles;
+
 use serde_json::{Value, json};
 
 use super::Stage;
