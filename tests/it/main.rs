@@ -21,6 +21,7 @@ mod ledger_copy;
 mod ledger_faults;
 mod livez;
 mod manifests;
+mod many_events;
 mod metrics;
 mod network;
 mod normalisation;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Stage;
 use super::counts::ago;
 use super::questions::pictures;
+use crate::support::contrast::texts_have_contrast;
 use crate::support::devtools::Page;
 
 const SIZE: (u32, u32) = (1_000, 1_100);
@@ -55,6 +56,7 @@ fn walk(page: &mut Page, name: &str) -> Vec<Value> {
         page.value_of("document.querySelectorAll('[tabindex]:not([tabindex=\"0\"], [tabindex=\"-1\"])').length"),
         0
     );
+    texts_have_contrast(page, name);
     seen
 }
 
@@ -141,6 +143,7 @@ fn the_page_is_used_by_keyboard_in_reading_order() {
     let told = page.value_of("document.querySelector('[role=alert]').innerText");
     let told = told.as_str().expect("a text");
     assert!(told.contains("is a number") && !told.contains('{'), "{told}");
+    texts_have_contrast(&mut page, "mistyped");
     tab_to(&mut page, "usable.findIndex(one => one.id == 'contact')");
     page.write(&contact);
     page.press("Enter");
@@ -189,6 +192,7 @@ fn fits_a_telephone(page: &mut Page, base: &str, namespace: &str) {
             page.go(&format!("{base}/{path}"));
             does_not_scroll_sideways(page, path, size.0);
             cards_are_read_without_moving(page, path);
+            texts_have_contrast(page, path);
             let name = if path.contains("narrow") {
                 "event"
             } else if path.contains("outcome") {

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod contrast;
 pub mod devtools;
 pub mod documents;
 pub mod loops;
