@@ -66,7 +66,7 @@ pub fn refused_message(code: &Code, form: bool) -> String {
         Class::Blocked(Matter::Action) => "Google refuses all conversions for this conversion action",
         Class::Blocked(Matter::Terms | Matter::Enhancements) => "Google refuses conversions with shared data",
         Class::Blocked(Matter::NotAllowlisted) => "Google does not let this account upload these conversions this way",
-        _ => "Google refuses all conversions for this account",
+        _ => "Google refuses conversions of this event for what it says of the account",
     };
     let advice = refusals::explain_rejection(&code.reason).unwrap_or(match code.class {
         Class::Blocked(Matter::Action) if form => {

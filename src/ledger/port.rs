@@ -112,15 +112,12 @@ impl Ledger for SqlLedger {
         read!(self, |tx| requests::open_requests(tx, sender, now, limit))
     }
 
-    async fn adopt_requests(
-        &self,
-        sender: &Sender,
-        owner: &AdAccountKey,
-        accounts: &[ObjectKey],
-    ) -> LedgerResult<usize> {
-        write!(self, Disk::Wait, |tx| requests::adopt_requests(
-            tx, sender, owner, accounts
-        ))
+    async fn other_senders(&self, sender: &Sender, owner: &AdAccountKey) -> LedgerResult<Vec<ObjectKey>> {
+        read!(self, |tx| requests::other_senders(tx, sender, owner))
+    }
+
+    async fn adopt_requests(&self, sender: &Sender, owner: &AdAccountKey, gone: &[ObjectKey]) -> LedgerResult<usize> {
+        write!(self, Disk::Wait, |tx| requests::adopt_requests(tx, sender, owner, gone))
     }
 
     async fn next_poll(&self, sender: &Sender) -> LedgerResult<Option<Timestamp>> {

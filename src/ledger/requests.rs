@@ -101,22 +101,44 @@ fn parse_destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
     Ok(stored.into_iter().map(key).collect())
 }
 
+/// See [`crate::ports::ledger::Ledger::other_senders`].
+pub(super) async fn other_senders(
+    conn: &mut Conn,
+    sender: &Sender,
+    owner: &AdAccountKey,
+) -> LedgerResult<Vec<ObjectKey>> {
+    let found: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT sender FROM requests
+         WHERE network = $1 AND state = 'AwaitingResult' AND owner = $2 AND sender <> $3",
+    )
+    .bind(owner.network.as_str())
+    .bind(owner.id.as_str())
+    .bind(sender.account.to_string())
+    .fetch_all(conn)
+    .await?;
+    let key = |text: String| {
+        let (namespace, name) = text.split_once('/').ok_or_else(|| damaged_value("sender"))?;
+        Ok(ObjectKey::new(namespace, name))
+    };
+    found.into_iter().map(key).collect()
+}
+
 /// See [`crate::ports::ledger::Ledger::adopt_requests`]. All destinations of a request are of one owner.
 pub(super) async fn adopt_requests(
     conn: &mut Conn,
     sender: &Sender,
     owner: &AdAccountKey,
-    accounts: &[ObjectKey],
+    gone: &[ObjectKey],
 ) -> LedgerResult<usize> {
     let done = sqlx::query(concat!(
         "UPDATE requests SET sender = $2
-         WHERE network = $1 AND state = 'AwaitingResult' AND owner = $3 AND sender NOT IN ",
+         WHERE network = $1 AND state = 'AwaitingResult' AND owner = $3 AND sender IN ",
         texts!("$4")
     ))
     .bind(owner.network.as_str())
     .bind(sender.account.to_string())
     .bind(owner.id.as_str())
-    .bind(json_list(accounts.iter().map(ToString::to_string))?)
+    .bind(json_list(gone.iter().map(ToString::to_string))?)
     .execute(conn)
     .await?;
     counted(done.rows_affected())

@@ -1,12 +1,14 @@
 //! What loops and controllers note about an account of either kind, and what its controller takes from it.
 
-use super::{Account, Readiness, Registry};
+use std::sync::Arc;
+
+use super::{Account, Manifests, Readiness, Registry};
 use crate::domain::ids::ObjectKey;
 use crate::ports::{Cause, UpstreamError};
 
 impl Registry {
-    /// While the sync loops try again what they were refused, the account is `Ready` for them and still `shown` to people
-    /// as it was; `None` ends that.
+    /// While the sync loops try again what they were refused, the account is `Ready` for them and still `shown` to
+    /// people as it was; `None` ends that.
     pub fn set_trial(&self, account: &Account, shown: Option<Readiness>) {
         self.with_state_mut(|s| match shown {
             Some(shown) => s.trials.insert(account.clone(), shown),
@@ -44,7 +46,20 @@ impl Registry {
         self.bump_version();
     }
 
-    /// A call for this account of an ad network failed in a way that concerns the account: its controller probes at once.
+    /// Whom to ask which accounts there are.
+    pub fn set_manifests(&self, manifests: Arc<dyn Manifests>) {
+        self.with_state_mut(|s| s.manifests = Some(manifests));
+    }
+
+    /// True if there is certainly no account of an ad network of this key any more. Which accounts have been read so
+    /// far says nothing of it.
+    pub fn is_ad_account_gone(&self, key: &ObjectKey) -> bool {
+        let manifests = self.with_state(|s| s.manifests.clone());
+        manifests.is_some_and(|manifests| manifests.is_gone(key))
+    }
+
+    /// A call for this account of an ad network failed in a way that concerns the account: its controller probes at
+    /// once.
     pub fn ad_account_fault(&self, key: &ObjectKey, error: &UpstreamError) {
         self.record_fault(Account::Google(key.clone()), error);
     }
@@ -54,9 +69,9 @@ impl Registry {
         self.record_fault(Account::HubSpot(key.clone()), error);
     }
 
-    /// While the loops try again what was refused, the controller hears of everything that keeps them from finding out. What
-    /// needs a person is not lost to what passes by itself. A refusal that the service does not explain is no fault of the
-    /// account yet: its controller asks for itself, by another call.
+    /// While the loops try again what was refused, the controller hears of everything that keeps them from finding out.
+    /// What needs a person is not lost to what passes by itself. A refusal that the service does not explain is no
+    /// fault of the account yet: its controller asks for itself, by another call.
     fn record_fault(&self, account: Account, error: &UpstreamError) {
         let concerns = self.with_state_mut(|s| {
             let trial = s.trials.contains_key(&account);

@@ -11,6 +11,7 @@ mod events;
 mod forgotten_contacts;
 mod index;
 mod loops;
+mod manifests;
 mod reports;
 pub mod restarts;
 pub mod sync_error;
@@ -39,6 +40,7 @@ pub use counted::CountedStream;
 pub use events::{BoundAction, Event, HeldBack};
 pub use index::Index;
 pub use loops::{Broken, Loop};
+pub use manifests::Manifests;
 pub use reports::{
     ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, PulledBack, Refused, RefusedAt, Side,
 };
@@ -63,6 +65,7 @@ struct State {
     ad_account_refused: BTreeSet<ObjectKey>,
     trials: BTreeMap<Account, Readiness>,
     broken: BTreeMap<(Loop, ObjectKey), Broken>,
+    manifests: Option<Arc<dyn Manifests>>,
 }
 
 /// The shared picture. Cheap to clone; locks are held for a lookup only, never across an await.

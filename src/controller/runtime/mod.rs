@@ -95,6 +95,7 @@ pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
         }
     };
     let ctx = Arc::new(Context::new(parts, caches));
+    ctx.registry.set_manifests(Arc::new(ctx.caches.google.clone()));
     let mut tasks = JoinSet::new();
     let mut wake_queue = WakeQueue::new(ctx.settings.status_interval);
     let cache = &ctx.caches;

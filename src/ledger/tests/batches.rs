@@ -321,23 +321,17 @@ async fn requests_of_an_account_that_is_gone_are_taken_over() {
         id: "9999999999".into(),
         ..owner.clone()
     };
-    let all = [sender().account, other.account.clone()];
-    assert_eq!(
-        ledger.adopt_requests(&other, &owner, &all).await.unwrap(),
-        0,
-        "it is there"
-    );
-    let left = &all[1..];
-    assert_eq!(
-        ledger.adopt_requests(&other, &stranger, left).await.unwrap(),
-        0,
-        "not its owner"
-    );
-    assert_eq!(
-        ledger.adopt_requests(&other, &owner, left).await.unwrap(),
-        1,
-        "not what is in flight"
-    );
+    let mine = [sender().account];
+    assert!(ledger.other_senders(&sender(), &owner).await.unwrap().is_empty());
+    assert_eq!(ledger.other_senders(&other, &owner).await.unwrap(), mine);
+    assert!(ledger.other_senders(&other, &stranger).await.unwrap().is_empty());
+    let adopted = async |owner: &AdAccountKey, gone: &[ObjectKey]| {
+        let adopted = ledger.adopt_requests(&other, owner, gone).await;
+        adopted.unwrap()
+    };
+    assert_eq!(adopted(&owner, &[ObjectKey::new("a", "third")]).await, 0, "it is there");
+    assert_eq!(adopted(&stranger, &mine).await, 0, "not its owner");
+    assert_eq!(adopted(&owner, &mine).await, 1, "not what is in flight");
     assert_eq!(ledger.open_requests(&other, at(34), 10).await.unwrap().len(), 1);
     assert!(ledger.open_requests(&sender(), at(34), 10).await.unwrap().is_empty());
 }

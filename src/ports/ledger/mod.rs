@@ -1,9 +1,9 @@
 //! The ledger: row-level truth about every occurrence. Holds ids, times and codes only: neither personal data, nor
 //! click ids, nor hashes of identifiers.
 //!
-//! Words: a **stream** is the rows of one conversion action and one trigger (portal, and stage or form). While the action of an
-//! event is not known, its rows are kept on a stream of the event and move when it is. A **batch** is one upload
-//! request, written before it is sent.
+//! Words: a **stream** is the rows of one conversion action and one trigger (portal, and stage or form). While the
+//! action of an event is not known, its rows are kept on a stream of the event and move when it is. A **batch** is one
+//! upload request, written before it is sent.
 
 mod aside;
 mod ids;
@@ -107,8 +107,8 @@ pub struct RowCounts {
     pub long_unknown: u64,
 }
 
-/// From a click to its conversion at most, whatever window the action has (docs/reference/google.md 4.6). An open row of an
-/// occurrence that is older is not kept for the sake of being sent.
+/// From a click to its conversion at most, whatever window the action has (docs/reference/google.md 4.6). An open row
+/// of an occurrence that is older is not kept for the sake of being sent.
 pub const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Most rejections of a [`RowCounts`].
@@ -141,7 +141,8 @@ pub struct OrphanNote {
     pub at: Timestamp,
 }
 
-/// The ledger. All methods are atomic: they took effect wholly or not at all. Written before status; counts come from it.
+/// The ledger. All methods are atomic: they took effect wholly or not at all. Written before status; counts come from
+/// it.
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// Identity of the database; made when the database is.
@@ -149,17 +150,17 @@ pub trait Ledger: Send + Sync {
 
     /// The stream of an event; made when there is none. Once `action` is known, rows kept under the event (same uid)
     /// move to the action's stream, which is the event's from then on, even if a later request knows no action. Where
-    /// that has a row of the same transaction id, the one further along stays (uploaded, rejected, processing, in flight,
-    /// skipped, sent before, pending), at a draw the action's.
+    /// that has a row of the same transaction id, the one further along stays (uploaded, rejected, processing, in
+    /// flight, skipped, sent before, pending), at a draw the action's.
     async fn stream_for(&self, request: &StreamRequest) -> LedgerResult<StreamId>;
 
-    /// The portal that the events with these uids got conversions from last, or were to get them from; `None` if none of them
-    /// ever had a stream.
+    /// The portal that the events with these uids got conversions from last, or were to get them from; `None` if none
+    /// of them ever had a stream.
     async fn last_portal(&self, events: &[(ObjectKey, String)]) -> LedgerResult<Option<PortalId>>;
 
-    /// The canonical contact of each lineage, in order: the smallest of those that are known for any of its ids, else the
-    /// smallest id. It is remembered for all ids of the lineage and never changes for an id that has one. So that they are one
-    /// contact's is to be certain before ([`crate::domain::lineage`]).
+    /// The canonical contact of each lineage, in order: the smallest of those that are known for any of its ids, else
+    /// the smallest id. It is remembered for all ids of the lineage and never changes for an id that has one. So that
+    /// they are one contact's is to be certain before ([`crate::domain::lineage`]).
     async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Canonical>>;
 
     /// All ids of every lineage that one of these belongs to, each with its canonical contact. Ids
@@ -171,8 +172,8 @@ pub trait Ledger: Send + Sync {
     /// that way is due at once. Returns how many were new.
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize>;
 
-    /// Those of these streams that have a row which waits and is due at `now`, whenever it occurred. One question for all: most
-    /// of thousands of streams have none.
+    /// Those of these streams that have a row which waits and is due at `now`, whenever it occurred. One question for
+    /// all: most of thousands of streams have none.
     async fn streams_with_due_rows(&self, streams: &[StreamId], now: Timestamp) -> LedgerResult<BTreeSet<StreamId>>;
 
     /// Rows of a stream that may be sent now: pending (not in flight) or `OutcomeUnknown`, due at `now`, occurred at or
@@ -185,8 +186,8 @@ pub trait Ledger: Send + Sync {
         limit: usize,
     ) -> LedgerResult<Vec<Row>>;
 
-    /// Brings rows that wait up to date. Others are left alone: a final outcome stays, and about rows in flight or awaiting
-    /// a result the answer to their batch decides.
+    /// Brings rows that wait up to date. Others are left alone: a final outcome stays, and about rows in flight or
+    /// awaiting a result the answer to their batch decides.
     async fn apply_updates(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()>;
 
     /// After a resume: skips the pending rows seen while suspended (`skip`), or lets them go. Returns how many skipped.
@@ -216,14 +217,12 @@ pub trait Ledger: Send + Sync {
     /// Open requests of a sender whose next look is due.
     async fn open_requests(&self, sender: &Sender, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>>;
 
-    /// Takes over the open requests to `owner` whose account object is none of `accounts` any more: somebody must ask
-    /// what became of them.
-    async fn adopt_requests(
-        &self,
-        sender: &Sender,
-        owner: &AdAccountKey,
-        accounts: &[ObjectKey],
-    ) -> LedgerResult<usize>;
+    /// The account objects, other than that of `sender`, that open requests to `owner` are of.
+    async fn other_senders(&self, sender: &Sender, owner: &AdAccountKey) -> LedgerResult<Vec<ObjectKey>>;
+
+    /// Takes over the open requests to `owner` of account objects that are `gone`: somebody must ask what became of
+    /// them.
+    async fn adopt_requests(&self, sender: &Sender, owner: &AdAccountKey, gone: &[ObjectKey]) -> LedgerResult<usize>;
 
     /// Earliest next look among the open requests of a sender.
     async fn next_poll(&self, sender: &Sender) -> LedgerResult<Option<Timestamp>>;
@@ -234,16 +233,17 @@ pub trait Ledger: Send + Sync {
     /// Counts of a stream's rows that occurred at or after `since`; `now` decides which are due.
     async fn count_rows(&self, stream: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts>;
 
-    /// Makes everything due now that waits for longer than anything is meant to wait, from now and from the occurrence on:
-    /// the clock was wrong when that was written. Nothing was first seen later than now. Returns how much there was.
+    /// Makes everything due now that waits for longer than anything is meant to wait, from now and from the occurrence
+    /// on: the clock was wrong when that was written. Nothing was first seen later than now. Returns how much there
+    /// was.
     async fn end_long_waits(&self, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64>;
 
     /// How many rows the events of each namespace have, if the ledger's volume has less left than the reserve
     /// ([`crate::domain::ledger_room`]); `None` if there is room, or nobody can tell.
     async fn rows_if_low(&self) -> LedgerResult<Option<BTreeMap<String, u64>>>;
 
-    /// Folds rows that were settled for good before this time into totals, at most `limit`; returns how many. Counts stay
-    /// as they are, and none of these occurrences is ever new again.
+    /// Folds rows that were settled for good before this time into totals, at most `limit`; returns how many. Counts
+    /// stay as they are, and none of these occurrences is ever new again.
     async fn archive_rows(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;
 
     /// How far the feed has come for each of these streams. If rows moved from an event's stream to its action's, the
@@ -259,8 +259,8 @@ pub trait Ledger: Send + Sync {
     /// Remembers a full scan, so that a process that is restarted often makes them all the same.
     async fn set_last_full_scan(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()>;
 
-    /// Contacts that the feed of this HubSpot account object has put aside, since they could not be read, or not as a search
-    /// showed them: the feed marks have moved past them, so nothing but this list brings them back.
+    /// Contacts that the feed of this HubSpot account object has put aside, since they could not be read, or not as a
+    /// search showed them: the feed marks have moved past them, so nothing but this list brings them back.
     async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<AsideContact>>;
 
     /// Remembers which contacts are put aside now.
@@ -278,16 +278,16 @@ pub trait Ledger: Send + Sync {
     /// Contacts that this account's looks have found, the latest first, without these.
     async fn last_seen(&self, looker: &Looker, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>>;
 
-    /// Notes a look for the contacts `asked`: who was seen is missing no longer, also those that were not asked for; who is
-    /// missing has been so since the first look that missed it. Nothing follows for the looks of other accounts.
+    /// Notes a look for the contacts `asked`: who was seen is missing no longer, also those that were not asked for;
+    /// who is missing has been so since the first look that missed it. Nothing follows for the looks of other accounts.
     async fn note_look(&self, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()>;
 
-    /// Erases lineages all of whose contacts have been missing for so long, behind this look, looking at `limit` contacts at
-    /// most. Missing is a contact that one account's looks have missed all the while, up to its latest one, and that no
-    /// account's look has found in that time; looks older than that count neither way. Rows that still wait are skipped as
-    /// `ContactDeleted`; all their rows become totals, so counts stay and no occurrence is new again. A lineage stays
-    /// meanwhile if Google has a row of it in its hands, or a row may still be sent: one that is open and younger than
-    /// [`LONGEST_WINDOW`].
+    /// Erases lineages all of whose contacts have been missing for so long, behind this look, looking at `limit`
+    /// contacts at most. Missing is a contact that one account's looks have missed all the while, up to its latest one,
+    /// and that no account's look has found in that time; looks older than that count neither way. Rows that still wait
+    /// are skipped as `ContactDeleted`; all their rows become totals, so counts stay and no occurrence is new again. A
+    /// lineage stays meanwhile if Google has a row of it in its hands, or a row may still be sent: one that is open and
+    /// younger than [`LONGEST_WINDOW`].
     async fn erase_contacts(
         &self,
         missing_for: SignedDuration,

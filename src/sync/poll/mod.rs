@@ -2,6 +2,9 @@
 //! accepted and then at growing pauses (docs/reference/google.md 6.6), and ties the results to rows. A request whose
 //! status can't be read keeps no other from being asked about.
 
+mod denials;
+mod denied;
+mod inherited;
 mod unread;
 
 use std::collections::BTreeMap;
@@ -13,16 +16,17 @@ use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
-use self::unread::{Denied, Unread};
+use self::denied::Denied;
+use self::unread::Unread;
 use super::context::SyncContext;
 use super::delivery::{self, Delivery};
 use crate::domain::backoff::backoff;
 use crate::domain::batch::{RowResult, all_unknown};
 use crate::domain::brief::brief;
 use crate::domain::evidence::entry_of;
-use crate::domain::ids::{AdAccountKey, ObjectKey};
+use crate::domain::ids::ObjectKey;
 use crate::domain::last_answers::LastAnswers;
 use crate::domain::request_report::destination_results;
 use crate::domain::time::{later, to_std};
@@ -32,6 +36,7 @@ use crate::ports::sink::{ConversionSink, DestinationStatus, RouteInfo};
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{AdAccount, Notice, RefusedAt};
+use crate::sync::refusals::Refusals;
 use crate::sync::upload::{isolation_group_of, row_result_update};
 
 /// Most requests asked about in one round.
@@ -57,6 +62,8 @@ pub struct Poller {
     failures: u32,
     unread: Unread,
     denied: Denied,
+    /// What results say of the account.
+    refusals: Refusals,
     /// By request and place of the destination: what the last answer said of the rows.
     results: LastAnswers<(BatchId, usize), BTreeMap<usize, RowResult>>,
 }
@@ -72,6 +79,7 @@ impl Poller {
             failures: 0,
             unread: Unread::default(),
             denied: Denied::default(),
+            refusals: Refusals::default(),
             results: LastAnswers::new(MOST_UNCONFIRMED),
         }
     }
@@ -110,7 +118,7 @@ impl Poller {
         let Some(routes) = account.and_then(AdAccount::usable_routes) else {
             return Ok(MAX_PAUSE.min(Duration::from_secs(5)));
         };
-        let results = routes.results;
+        let results = &routes.results;
         if let Some(owner) = owner {
             self.adopt_requests(&owner).await?;
         }
@@ -132,7 +140,7 @@ impl Poller {
                     self.denied.record_read(request.batch, self.ctx.clock.now());
                 }
                 Some(error) => {
-                    let own = self.denied.is_its_own(request.batch, &error, self.ctx.clock.now());
+                    let own = self.is_its_own(request, &error);
                     let network = results.route_info().network;
                     self.put_off((request, network), &error, own).await?;
                     // A refusal that needs a person, or a limit, meets the other requests too.
@@ -145,6 +153,7 @@ impl Poller {
                 }
             }
         }
+        self.weigh_refusals(&routes).await;
         if let Some(error) = last.filter(|_| !answered) {
             return Err(error.into());
         }
@@ -198,16 +207,6 @@ impl Poller {
         self.ctx.ledger.record_status(&again, now).await?;
         self.unread
             .record_failure((request, network), error_note(&error.clone().into(), now));
-        Ok(())
-    }
-
-    /// Takes over what an account object that is gone left behind.
-    async fn adopt_requests(&self, owner: &AdAccountKey) -> Result<(), SyncError> {
-        let accounts = self.ctx.registry.ad_account_keys();
-        let adopted = self.ctx.ledger.adopt_requests(&self.sender, owner, &accounts).await?;
-        if adopted > 0 {
-            info!(account = %self.key, adopted, "open requests of an account that is gone are taken over");
-        }
         Ok(())
     }
 
@@ -302,7 +301,7 @@ impl Poller {
 
     /// What the results of an action's rows say of the events that have the action.
     fn report_results(
-        &self,
+        &mut self,
         route: RouteInfo,
         action: &ActionKey,
         row_results: &BTreeMap<usize, RowResult>,
@@ -311,14 +310,9 @@ impl Poller {
         let Some(found) = Delivery::from_results(row_results.values()) else {
             return;
         };
+        self.note_delivery(route, action, &found, now);
         if matches!(found, Delivery::Failed(..)) {
-            // The request as a whole was accepted, so the route works; the rows get their results.
             return;
-        }
-        if let Delivery::Refused(code) = &found
-            && let Some(error) = delivery::account_error(code, route)
-        {
-            self.ctx.registry.ad_account_fault(&self.key, &error);
         }
         for event in self.ctx.registry.events_of_ad_account(&self.key) {
             if event.action.as_ref().is_some_and(|bound| bound.key == *action) {

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use crate::domain::ids::ObjectKey;
-use crate::ports::UpstreamError;
 use crate::ports::ledger::{ActionKey, BatchId, OpenRequest};
 use crate::registry::{ErrorNote, Notice, Side};
 use crate::sync::context::SyncContext;
@@ -56,67 +53,5 @@ impl Unread {
                 _ => {}
             }
         }
-    }
-}
-
-/// Requests whose status we are denied. It is a matter of the account if several are denied, unless the status of
-/// another one could be read since.
-#[derive(Default)]
-pub(crate) struct Denied {
-    since: BTreeMap<BatchId, Timestamp>,
-    last_read: Option<Timestamp>,
-}
-
-impl Denied {
-    /// Whether a denial is about this request alone: credentials that were exchanged may not see what the old ones sent.
-    pub(crate) fn is_its_own(&mut self, request: BatchId, error: &UpstreamError, now: Timestamp) -> bool {
-        if !error.is_coded_answer() || !error.needs_a_person() {
-            return false;
-        }
-        self.record_denied(request, now);
-        !self.is_the_accounts()
-    }
-
-    /// This one was denied.
-    fn record_denied(&mut self, request: BatchId, now: Timestamp) {
-        if self.since.len() < MOST {
-            self.since.entry(request).or_insert(now);
-        }
-    }
-
-    /// The status of this one was read.
-    pub(crate) fn record_read(&mut self, request: BatchId, now: Timestamp) {
-        self.since.remove(&request);
-        self.last_read = Some(now);
-    }
-
-    /// Nothing shows that it is a matter of single requests.
-    fn is_the_accounts(&self) -> bool {
-        let open = |since: &&Timestamp| self.last_read.is_none_or(|read| read < **since);
-        self.since.values().filter(open).count() > 1
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn several_denials_are_the_accounts_until_another_request_is_read() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let mut denied = Denied::default();
-        denied.record_denied(BatchId(1), at(1));
-        denied.record_denied(BatchId(1), at(2));
-        assert!(!denied.is_the_accounts(), "one alone");
-        denied.record_denied(BatchId(2), at(3));
-        assert!(denied.is_the_accounts());
-        denied.record_read(BatchId(3), at(4));
-        denied.record_denied(BatchId(1), at(5));
-        denied.record_denied(BatchId(2), at(5));
-        assert!(!denied.is_the_accounts(), "their own by now");
-        denied.record_denied(BatchId(4), at(6));
-        denied.record_denied(BatchId(5), at(6));
-        assert!(denied.is_the_accounts());
     }
 }

@@ -8,7 +8,6 @@ mod log;
 mod lone_rows;
 mod reads;
 mod refresh;
-mod refusals;
 mod request;
 mod round_queue;
 mod route_state;
@@ -26,7 +25,6 @@ use tracing::{info, warn};
 
 use self::lone_rows::LoneRows;
 use self::reads::Reads;
-use self::refusals::Refusals;
 use self::round_queue::FailedPart;
 use self::route_state::RouteState;
 use super::context::SyncContext;
@@ -41,6 +39,7 @@ use crate::ports::pulse;
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{Event, Notice, Routes, Side};
 use crate::sync::prepare::{EligibleEvent, PreparedRow, eligible_event};
+use crate::sync::refusals::Refusals;
 pub use crate::sync::upload::row_updates::{isolation_group_of, row_result_update};
 
 /// Most rows that wait for a second answer to what the first has said of them for good.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::deferral::Turn;
+use super::denials::by_of_action;
 use super::refresh::{Refreshed, Refreshes};
 use super::request::{destination_of, destinations_of, to_conversion};
 use super::round_queue::{Part, RoundQueue};
@@ -27,6 +28,7 @@ use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice, RefusedAt, Routes};
 use crate::sync::delivery::{self, Delivery};
 use crate::sync::prepare::{EligibleEvent, PreparedRow};
+use crate::sync::refusals::Suspicion;
 use crate::sync::upload::upload_route::{await_answer, row_results_of, row_updates, silent_answer, untold_rows};
 
 /// Rows of which a code has said something for good once go again without a pause, for the second answer.
@@ -47,15 +49,12 @@ impl Uploader {
         ready: Vec<PreparedRow>,
         stop: &CancellationToken,
     ) -> Result<Sent, SyncError> {
-        self.refusals.requests_begin();
         self.lone_rows.begin_round();
         let now = self.ctx.clock.now();
         self.states.values_mut().for_each(|state| state.begin_round(now));
         let sent = self.send_queue(routes, ready, stop).await;
         self.end_round();
-        if let Some(error) = self.refusals.of_account() {
-            self.ctx.registry.ad_account_fault(&self.key, &error);
-        }
+        self.weigh_refusals(routes).await;
         sent
     }
 
@@ -351,7 +350,13 @@ impl Uploader {
                 Some(Delivery::Open) => self.refusals.record_taken(&action, now),
                 Some(Delivery::Refused(code)) => {
                     if let Some(error) = delivery::account_error(&code, route) {
-                        self.refusals.record_refused(&action, error, now);
+                        let suspicion = Suspicion {
+                            route: route.name,
+                            by: by_of_action(ready, &action),
+                            action,
+                            error,
+                        };
+                        self.refusals.record_refused(suspicion, now);
                     }
                 }
                 Some(Delivery::Failed(..)) | None => {}

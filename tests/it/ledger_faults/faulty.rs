@@ -124,7 +124,8 @@ pass! {
     finish_batch(batch: BatchId, result: &BatchResult, now: Timestamp) -> ();
     recover_batches(sender: Option<&Sender>, now: Timestamp) -> usize;
     open_requests(sender: &Sender, now: Timestamp, limit: usize) -> Vec<OpenRequest>;
-    adopt_requests(sender: &Sender, owner: &AdAccountKey, accounts: &[ObjectKey]) -> usize;
+    other_senders(sender: &Sender, owner: &AdAccountKey) -> Vec<ObjectKey>;
+    adopt_requests(sender: &Sender, owner: &AdAccountKey, gone: &[ObjectKey]) -> usize;
     next_poll(sender: &Sender) -> Option<Timestamp>;
     record_status(result: &StatusResult, now: Timestamp) -> ();
     count_rows(stream: StreamId, since: Timestamp, now: Timestamp) -> RowCounts;

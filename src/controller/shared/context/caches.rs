@@ -13,7 +13,7 @@ use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::shared::lookup::Lookup;
 use crate::controller::shared::object::Object;
 use crate::domain::ids::ObjectKey;
-use crate::registry::{Account, Index};
+use crate::registry::{Account, Index, Manifests};
 
 /// Keys of cached objects by what they are looked up by.
 type LookupIndex = RwLock<Index<Lookup, ObjectKey>>;
@@ -30,6 +30,16 @@ impl<K: Object> Cache<K> {
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
         let reference = ObjectRef::new(&key.name).within(&key.namespace);
         self.stores.iter().find_map(|(_, store)| store.get(&reference))
+    }
+
+    /// True if there is certainly no object of this key any more: its namespace has been listed, and it is not there.
+    /// Of a namespace that is not watched nobody knows.
+    fn is_gone(&self, key: &ObjectKey) -> bool {
+        let reference = ObjectRef::new(&key.name).within(&key.namespace);
+        let watched = |scope: &Option<String>| scope.as_ref().is_none_or(|name| *name == key.namespace);
+        let lists = self.stores.iter().zip(&self.listed);
+        let mut lists = lists.filter(|((scope, _), _)| watched(scope)).peekable();
+        lists.peek().is_some() && lists.all(|((_, store), listed)| *listed.borrow() && store.get(&reference).is_none())
     }
 
     /// All objects, in no order.
@@ -59,8 +69,9 @@ impl<K: Object> Cache<K> {
         self.found.read().has(lookup)
     }
 
-    /// Waits until a scope has been listed once, and its objects can be looked up; false if that will never be, because the
-    /// watch has ended. The store itself is ready a moment before, when nobody could be found yet who uses an account.
+    /// Waits until a scope has been listed once, and its objects can be looked up; false if that will never be, because
+    /// the watch has ended. The store itself is ready a moment before, when nobody could be found yet who uses an
+    /// account.
     async fn wait_listed(&self, scope: Option<&str>) -> bool {
         let lists = self.stores.iter().zip(&self.listed);
         for (_, listed) in lists.filter(|((of, _), _)| of.as_deref() == scope) {
@@ -74,6 +85,22 @@ impl<K: Object> Cache<K> {
     /// The caches by namespace (`None`: all namespaces).
     pub(in crate::controller) fn stores(&self) -> &[(Option<String>, Store<K>)] {
         &self.stores
+    }
+}
+
+impl<K: Object> Clone for Cache<K> {
+    fn clone(&self) -> Self {
+        Self {
+            stores: self.stores.clone(),
+            listed: self.listed.clone(),
+            found: Arc::clone(&self.found),
+        }
+    }
+}
+
+impl Manifests for Cache<GoogleAdsAccount> {
+    fn is_gone(&self, ad_account: &ObjectKey) -> bool {
+        Self::is_gone(self, ad_account)
     }
 }
 
@@ -146,8 +173,8 @@ pub struct Writers {
 }
 
 impl Caches {
-    /// What an account's manifest says by now of `spec.suspend`, even if its controller has not come to it; `None` where
-    /// there is no such account.
+    /// What an account's manifest says by now of `spec.suspend`, even if its controller has not come to it; `None`
+    /// where there is no such account.
     pub fn is_suspended(&self, account: &Account) -> Option<bool> {
         match account {
             Account::Google(key) => self.google.get(key).map(|account| account.spec.suspend),
@@ -160,8 +187,8 @@ impl Caches {
         self.google.get(account).is_some_and(|a| a.spec.manage_account_goals)
     }
 
-    /// Waits until all objects of all kinds are known that can be listed, those of this scope in any case: decisions about
-    /// one kind look at the others.
+    /// Waits until all objects of all kinds are known that can be listed, those of this scope in any case: decisions
+    /// about one kind look at the others.
     pub(in crate::controller) async fn wait_ready(&self, scope: Option<&str>) {
         self.ready.wait().await;
         if let Some(filled) = self.filled.get(scope.unwrap_or_default()) {

@@ -115,3 +115,26 @@ async fn what_was_waited_for_can_be_looked_up() {
     lister.await.unwrap();
     assert_eq!(waiter.await.unwrap(), usize::from(EVENTS));
 }
+
+#[test]
+fn what_no_list_has_shown_is_not_gone() {
+    let key = |namespace: &str, name: &str| ObjectKey::new(namespace, name);
+    let (cache, mut writers) = new_cache::<AdConversionEvent>(&["m".to_owned(), "n".to_owned()]);
+    assert!(!cache.is_gone(&key("m", "e1")), "not listed yet");
+    show(&mut writers[0], "m", &Sees::List(vec![(0, 0)]));
+    let gone = |cache: &Cache<AdConversionEvent>| {
+        [("m", "e0"), ("m", "e1"), ("n", "e1"), ("elsewhere", "e1")]
+            .map(|(namespace, name)| cache.is_gone(&key(namespace, name)))
+    };
+    assert_eq!(gone(&cache), [false, true, false, false]);
+    show(&mut writers[0], "m", &Sees::End(0));
+    assert_eq!(
+        gone(&cache.clone()),
+        [true, true, false, false],
+        "its clones see it too"
+    );
+    let (all, mut writers) = new_cache::<AdConversionEvent>(&[]);
+    assert_eq!(gone(&all), [false; 4]);
+    show(&mut writers[0], "m", &Sees::List(vec![(0, 0)]));
+    assert_eq!(gone(&all), [false, true, true, true], "of all namespaces");
+}

@@ -1,0 +1,133 @@
+//! Whether what an ad network says of an account is a matter of the account. It is asked to judge conversions of
+//! nobody, to actions of the account's events: one that is let in shows that the account is let in, whatever was said
+//! of rows, of actions or of single requests. One without an answer shows nothing.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::context::SyncContext;
+use super::refusals::Refusals;
+use crate::domain::batch::Complaint;
+use crate::domain::codes::{Class, Code, Matter};
+use crate::domain::ids::ObjectKey;
+use crate::ports::ledger::ActionKey;
+use crate::ports::pulse;
+use crate::ports::sink::{AsNobody, IngestError, Route, UploadRequest};
+use crate::ports::{Cause, UpstreamError};
+
+/// So long may a judgement take: a stop waits for it.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Most actions of each kind that are asked about: of others that were taken, of those that were refused, and of the
+/// rest.
+const MOST: usize = 3;
+
+/// What conversions of nobody show of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// One was let in: who asks may send.
+    LetIn,
+    /// Each was refused in words that are about the account.
+    Denied,
+    /// There was no answer, or nothing to ask about.
+    Unanswered,
+}
+
+/// True where the network itself denies a request for who makes it, for what this one may use, or because there is
+/// nothing at its path.
+pub const fn is_denial(error: &UpstreamError) -> bool {
+    error.is_coded_answer() && (error.needs_a_person() || matches!(error.cause, Cause::NotFound))
+}
+
+const fn is_of_account(code: &Code) -> bool {
+    matches!(code.class, Class::Blocked(Matter::Account | Matter::NotAllowlisted))
+}
+
+/// What an answer shows. What it says of the conversion of nobody itself is no matter.
+fn judgement_of(answer: &Result<Vec<Complaint>, IngestError>) -> Judgement {
+    let is_denied = |complaints: &[Complaint]| {
+        let mut codes = complaints.iter().filter_map(|complaint| complaint.code.as_ref());
+        codes.any(is_of_account)
+    };
+    match answer {
+        Ok(complaints) if is_denied(complaints) => Judgement::Denied,
+        Ok(_) => Judgement::LetIn,
+        Err(refused) if refused.error.of_token => Judgement::Unanswered,
+        Err(refused) if refused.code.as_ref().is_some_and(is_of_account) || is_denied(&refused.complaints) => {
+            Judgement::Denied
+        }
+        Err(refused) if is_denial(&refused.error) => Judgement::Denied,
+        Err(refused) if refused.error.cause == Cause::Refused && refused.error.code.is_some() => Judgement::LetIn,
+        Err(_) => Judgement::Unanswered,
+    }
+}
+
+/// What is declared of the account's events that take this route, and by what a conversion of nobody of each is to be
+/// found.
+fn declared(ctx: &SyncContext, account: &ObjectKey, route: &str) -> Vec<(ActionKey, AsNobody)> {
+    let Some(routes) = ctx.registry.ad_account(account).and_then(|account| account.routes) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for event in ctx.registry.events_of_ad_account(account) {
+        let form = event.rules.form;
+        if event.suspended || routes.route_for(form).route_info().name != route {
+            continue;
+        }
+        let by = AsNobody {
+            click: !form,
+            identifiers: form,
+        };
+        found.extend(event.action.as_ref().map(|bound| (bound.key.clone(), by)));
+    }
+    found
+}
+
+/// The conversions of nobody to ask about, in turn: to other actions that were taken, the last one first, to those that
+/// were refused (`own`), and to the rest.
+fn in_turn(
+    mut declared: Vec<(ActionKey, AsNobody)>,
+    own: Vec<(ActionKey, AsNobody)>,
+    refusals: &Refusals,
+) -> Vec<(ActionKey, AsNobody)> {
+    declared.sort_by_key(|(action, _)| std::cmp::Reverse(refusals.last_taken(action)));
+    let (taken, rest): (Vec<_>, Vec<_>) = declared
+        .into_iter()
+        .partition(|(action, _)| refusals.last_taken(action).is_some());
+    let mut turns: Vec<(ActionKey, AsNobody)> = Vec::new();
+    for kind in [taken, own, rest] {
+        for asked in kind.into_iter().take(MOST) {
+            if !turns.contains(&asked) {
+                turns.push(asked);
+            }
+        }
+    }
+    turns
+}
+
+/// Has conversions of nobody judged that take this way of the account, until one is let in or not answered. `own`:
+/// those that were refused, and by what their rows were to be found.
+pub async fn judge_account(
+    ctx: &SyncContext,
+    account: &ObjectKey,
+    way: &Route,
+    own: Vec<(ActionKey, AsNobody)>,
+    refusals: &Refusals,
+) -> Judgement {
+    let declared = declared(ctx, account, way.route_info().name);
+    let mut shown = Judgement::Unanswered;
+    for (action, by) in in_turn(declared, own, refusals) {
+        pulse::beat();
+        let nobody = UploadRequest::of_nobody(action, by, ctx.clock.now());
+        let answer = timeout(LIMIT, way.validate_request(&nobody)).await;
+        shown = answer.map_or(Judgement::Unanswered, |answer| judgement_of(&answer));
+        if shown != Judgement::Denied {
+            break;
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+#[path = "nobody_tests.rs"]
+mod tests;

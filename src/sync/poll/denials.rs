@@ -1,0 +1,85 @@
+//! What is said of the account while results are asked for: in the status of requests, of single actions; and where the
+//! ad network denies the status of a request. Credentials that were exchanged may not see what the old ones sent, and
+//! one action may be refused in the words that the ad network has for an account. A conversion of nobody decides
+//! ([`nobody`]).
+
+use jiff::Timestamp;
+
+use super::Poller;
+use crate::domain::codes::Code;
+use crate::ports::UpstreamError;
+use crate::ports::ledger::{ActionKey, OpenRequest};
+use crate::ports::sink::{AsNobody, Route, RouteInfo};
+use crate::registry::Routes;
+use crate::sync::delivery::{self, Delivery};
+use crate::sync::nobody::{self, Judgement};
+use crate::sync::refusals::Suspicion;
+
+/// By what most conversions are found.
+const BY_CLICK: AsNobody = AsNobody {
+    click: true,
+    identifiers: false,
+};
+
+impl Poller {
+    /// Whether a denial is, as far as is known, about this request alone.
+    pub(super) fn is_its_own(&mut self, request: &OpenRequest, error: &UpstreamError) -> bool {
+        if !error.is_coded_answer() || !error.needs_a_person() {
+            return false;
+        }
+        self.denied.record_denied(request, error, self.ctx.clock.now());
+        true
+    }
+
+    /// What the rows of an action came to says something of the account too.
+    pub(super) fn note_delivery(&mut self, route: RouteInfo, action: &ActionKey, found: &Delivery, now: Timestamp) {
+        match found {
+            Delivery::Open => self.refusals.record_taken(action, now),
+            Delivery::Refused(code) => self.note_refused(route, action, code, now),
+            // The request as a whole was accepted, so the route works; the rows get their results.
+            Delivery::Failed(..) => {}
+        }
+    }
+
+    fn note_refused(&mut self, route: RouteInfo, action: &ActionKey, code: &Code, now: Timestamp) {
+        let Some(error) = delivery::account_error(code, route) else {
+            return;
+        };
+        let suspicion = Suspicion {
+            route: route.name,
+            action: action.clone(),
+            by: BY_CLICK,
+            error,
+        };
+        self.refusals.record_refused(suspicion, now);
+    }
+
+    /// Tells the account's controller what was said of the account in this round, where it is a matter of the account.
+    pub(super) async fn weigh_refusals(&mut self, routes: &Routes) {
+        let way = Route::Polled(routes.results.clone());
+        for Suspicion {
+            route,
+            action,
+            by,
+            error,
+        } in self.refusals.take_suspicions(self.ctx.clock.now())
+        {
+            if self.judge(&way, (action, by), &error).await == Judgement::LetIn {
+                self.refusals.record_let_in(route, self.ctx.clock.now());
+            }
+        }
+        if let Some((action, error)) = self.denied.take_suspicion()
+            && self.judge(&way, (action, BY_CLICK), &error).await == Judgement::LetIn
+        {
+            self.denied.record_let_in(self.ctx.clock.now());
+        }
+    }
+
+    async fn judge(&self, way: &Route, own: (ActionKey, AsNobody), error: &UpstreamError) -> Judgement {
+        let judgement = nobody::judge_account(&self.ctx, &self.key, way, vec![own], &self.refusals).await;
+        if judgement == Judgement::Denied {
+            self.ctx.registry.ad_account_fault(&self.key, error);
+        }
+        judgement
+    }
+}
