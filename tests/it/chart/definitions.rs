@@ -94,11 +94,15 @@ fn apply(kubectl: &Kubectl, how: &[&str], path: &str) -> process::Output {
     kubectl.run(&arguments).unwrap()
 }
 
+fn established(kubectl: &Kubectl) {
+    let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    kubectl.must(&wait).unwrap();
+}
+
 /// Definitions that `kubectl apply` brought, with an event: a release refuses them, and takes them with the flag.
 fn applied_by_hand(kubectl: &Kubectl, chart: &str) {
     apply(kubectl, &[], &repository("crds")).ok().unwrap();
-    let established = ["wait", "--for=condition=Established", "--timeout=30s", "crd", EVENTS];
-    kubectl.must(&established).unwrap();
+    established(kubectl);
     kubectl.must(&["create", "namespace", "marketing"]).unwrap();
     apply(kubectl, &[], &repository("examples/qualified-lead.yaml"))
         .ok()
@@ -249,6 +253,7 @@ fn an_upgrade_brings_the_definitions_and_a_rollback_takes_them_back() {
     kubectl.must(&["create", "namespace", "marketing"]).unwrap();
     let values = ["--set", "watchNamespaces={marketing}"];
     helm(kubectl, &["install"], RELEASE, &older.display().to_string(), &values).unwrap();
+    established(kubectl);
     newer_field_is_taken(kubectl, false);
     for example in ["examples/accounts.yaml", "examples/qualified-lead.yaml"] {
         apply(kubectl, &[], &repository(example)).ok().unwrap();
