@@ -170,6 +170,7 @@ impl RunFlags {
             diagnostics_first_poll: to_signed(self.diagnostics_first_poll),
             diagnostics_max_poll: to_signed(self.diagnostics_max_poll),
             backoff_max: to_signed(self.backoff_max),
+            failure_threshold: to_signed(self.failure_threshold),
             retention: to_signed(self.retention),
             deletion_check_interval: to_signed(self.deletion_check_interval),
             enhancement_deadline: to_signed(self.waits.enhancement_deadline),

@@ -45,5 +45,6 @@ pub(crate) mod test_support;
 pub mod time;
 pub mod transitions;
 pub mod trigger;
+pub mod vain_reads;
 pub mod value;
 pub mod withheld;

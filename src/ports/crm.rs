@@ -111,6 +111,8 @@ pub struct ContactBatch {
     /// By the id asked for: HubSpot says that these are deleted (an item error `OBJECT_NOT_FOUND` that names the id). That, too,
     /// is believed only if a later answer agrees.
     pub deleted: BTreeSet<ContactId>,
+    /// Some could not be read, and to the same question HubSpot has shown somebody else.
+    pub shows_another: bool,
 }
 
 /// The deals of contacts.

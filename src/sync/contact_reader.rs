@@ -31,6 +31,8 @@ pub(crate) struct ReadAnswer {
     pub(crate) sought: BTreeMap<ContactId, AbsentContact>,
     /// Of these nothing is known, as their read failed, while that of others was answered.
     pub(crate) failed: Option<(BTreeSet<ContactId>, UpstreamError)>,
+    /// Somebody was shown, be it one who was asked for beside these.
+    pub(crate) shows: bool,
 }
 
 /// So many reads of one question that fail are enough: the rest is not asked for.
@@ -50,13 +52,15 @@ pub(crate) struct ContactReader<'a> {
     pub(crate) ctx: &'a SyncContext,
     pub(crate) crm: &'a dyn Crm,
     pub(crate) absences: &'a Absences,
+    /// Somebody else is asked for in any case: reads have shown nobody of late.
+    pub(crate) beside: bool,
 }
 
 impl ContactReader<'_> {
     /// Reads these contacts by the plan, several calls side by side. Where somebody is among them who was not shown before,
     /// somebody else who should be shown is asked for too: an answer that shows nobody tells nothing.
     pub(crate) async fn read_contacts(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<ReadAnswer, UpstreamError> {
-        let again = self.absences.are_sought(ids);
+        let again = self.beside || self.absences.are_sought(ids);
         let limit = read_limit(!plan.1.is_empty()) - usize::from(again);
         let chunks = ids
             .chunks(limit)
@@ -77,6 +81,7 @@ impl ContactReader<'_> {
                     answer.contacts.extend(part.contacts);
                     answer.unreadable.extend(part.unreadable);
                     answer.sought.extend(part.sought);
+                    answer.shows |= part.shows;
                 }
                 // What was answered of others counts.
                 Err(error) => errors.push(error),
@@ -115,6 +120,7 @@ impl ContactReader<'_> {
         let empty = matches!(others, Some(Others::Nobody));
         let pauses = self.ctx.settings.absence_pauses();
         let sought = self.absences.judge_missing(&read.ids, &batch, empty, &pauses, now);
+        let shows = batch.shows_another || !batch.contacts.is_empty();
         let is_asked = |contact: &Contact| chunk.contains(&contact.requested_id);
         let contacts = batch.contacts.into_iter().filter(is_asked);
         Ok(ReadAnswer {
@@ -122,6 +128,7 @@ impl ContactReader<'_> {
             unreadable: batch.unreadable,
             sought: sought.into_iter().collect(),
             failed: None,
+            shows,
         })
     }
 
@@ -166,6 +173,7 @@ mod tests {
             ctx: &ctx,
             crm: portal.as_ref(),
             absences: &absences,
+            beside: false,
         };
         let ids: Vec<_> = (1..=count).map(ContactId).collect();
         let plan = Arc::new((Vec::new(), vec!["lifecyclestage".to_owned()]));

@@ -42,6 +42,8 @@ pub struct SyncSettings {
     pub diagnostics_max_poll: SignedDuration,
     /// Longest pause after failures.
     pub backoff_max: SignedDuration,
+    /// How long reads may fail and show nobody before that is told.
+    pub failure_threshold: SignedDuration,
     /// How long rows wait if Google finds the conversion action too new.
     pub new_action_hold: SignedDuration,
     /// How long rows are kept after they were settled for good, before they become totals; and what names a contact, after

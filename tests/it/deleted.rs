@@ -201,6 +201,7 @@ impl Lab {
         let settings = adconversion_operator::sync::context::SyncSettings {
             deletion_check_interval: interval,
             backoff_max: SignedDuration::from_millis(300),
+            failure_threshold: SignedDuration::from_mins(15),
             ..settings()
         };
         let context = SyncContext::new(registry.clone(), ledger.clone(), Arc::new(Now), settings);

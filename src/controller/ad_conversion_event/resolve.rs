@@ -70,6 +70,7 @@ pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConver
         of_google.readiness_of("GoogleAdsAccount", &declared.google),
         of_hubspot.readiness_of("HubSpotAccount", &declared.hubspot),
         unlisted_form(found.subject.is_some(), &declared, hubspot.as_ref()),
+        unlisted_stage(found.subject.is_some(), &declared, hubspot.as_ref()),
     ]);
     let grounds = Grounds {
         declared: &declared,
@@ -190,6 +191,17 @@ fn unlisted_form(is_known: bool, declared: &Declared, hubspot: Option<&HubSpotAc
         ),
         _ => Accounts::Ready,
     }
+}
+
+/// While a process knows no stages, as their list can't be read, an event whose stage was never looked up waits for it, and no other.
+fn unlisted_stage(is_known: bool, declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Accounts {
+    let unlisted = |hubspot: &HubSpotAccount| hubspot.portal.is_some() && hubspot.stages.is_empty();
+    if declared.is_form() || is_known || !hubspot.is_some_and(unlisted) {
+        return Accounts::Ready;
+    }
+    let message = "HubSpot's list of lifecycle stages has not been read, and the stage of this event is not known yet. See what the \
+                   HubSpotAccount says of it. It is asked for again; no other event waits for it.";
+    Accounts::NotReady(reason::ACCOUNT_NOT_READY, message.to_owned())
 }
 
 fn deals_unasked(declared: &Declared, hubspot: Option<&HubSpotAccount>) -> bool {

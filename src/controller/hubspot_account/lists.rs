@@ -29,8 +29,14 @@ pub(super) struct ListReader<'a> {
     pub unread: Vec<String>,
 }
 
+/// True for a failure that the token or the account need not be the reason of: each list has a scope of its own, and the portal's
+/// details were answered just before.
+fn is_of_the_list(error: &UpstreamError) -> bool {
+    error.may_be_of_a_list() || (error.cause == Cause::MissingScope && error.status.is_some())
+}
+
 impl ListReader<'_> {
-    /// What was read; if that failed in a way that may pass, what is `known` instead.
+    /// What was read; if that failed for no reason of the account's, what is `known` instead.
     fn or_known<T>(
         &mut self,
         what: &str,
@@ -38,8 +44,7 @@ impl ListReader<'_> {
         known: impl FnOnce(&KnownLists, &UpstreamError) -> Option<T>,
     ) -> Result<T, UpstreamError> {
         let error = match read {
-            // Not one that is refused: HubSpot refuses a list by what the token may do, which a person has to know.
-            Err(error) if error.is_of_this_call() => error,
+            Err(error) if is_of_the_list(&error) => error,
             read => return read,
         };
         let Some(known) = known(&self.known, &error) else {
@@ -127,4 +132,32 @@ async fn certain_stages(crm: &dyn Crm, known: &[Stage]) -> Result<Vec<Stage>, Up
     }
     let differ = "two lists of the portal's lifecycle stages in a row differ";
     Err(UpstreamError::new("HubSpot", Cause::Malformed, differ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case::broken(Cause::Unavailable, None, true)]
+    #[case::garbled(Cause::Malformed, None, true)]
+    #[case::a_login_page(Cause::CredentialsRejected, None, true)]
+    #[case::the_token(Cause::CredentialsRejected, Some("INVALID_AUTHENTICATION"), false)]
+    #[case::a_scope(Cause::MissingScope, Some("MISSING_SCOPES"), true)]
+    #[case::denied(Cause::AccessDenied, Some("FORBIDDEN"), true)]
+    #[case::gone(Cause::NotFound, Some("OBJECT_NOT_FOUND"), true)]
+    #[case::refused(Cause::Refused, Some("VALIDATION_ERROR"), true)]
+    #[case::slow_down(Cause::RateLimited, None, false)]
+    #[case::the_day_is_over(Cause::QuotaExhausted, Some("DAILY"), false)]
+    #[case::a_router_page(Cause::UnsupportedVersion, None, true)]
+    fn what_is_no_matter_of_the_account(#[case] cause: Cause, #[case] code: Option<&str>, #[case] expected: bool) {
+        let error = UpstreamError {
+            code: code.map(str::to_owned),
+            status: Some(500),
+            ..UpstreamError::new("HubSpot", cause, "no")
+        };
+        assert_eq!(is_of_the_list(&error), expected);
+        let not_called = UpstreamError { status: None, ..error };
+        assert!(not_called.may_be_of_a_part() || !is_of_the_list(&not_called));
+    }
 }

@@ -151,6 +151,7 @@ fn settings() -> SyncSettings {
         diagnostics_first_poll: zero,
         diagnostics_max_poll: zero,
         backoff_max: zero,
+        failure_threshold: SignedDuration::from_mins(15),
         retention: SignedDuration::from_hours(90 * 24),
         deletion_check_interval: SignedDuration::from_hours(168),
         enhancement_deadline: zero,

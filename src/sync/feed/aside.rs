@@ -255,6 +255,11 @@ impl Aside {
         self.waiting.get(&contact).map_or(0, |wait| wait.tries)
     }
 
+    /// True if nobody is put aside.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// True if nobody can be put aside any more.
     pub fn is_full(&self) -> bool {
         self.waiting.len() >= MOST

@@ -43,7 +43,7 @@ use crate::registry::sync_error::SyncError;
 use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
 use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked, date_entered, stage_bounds};
 use crate::sync::feed::read_history::ReadHistory;
-use crate::sync::withheld::{record_read, withheld_of};
+use crate::sync::withheld::record_read;
 
 pub use crate::sync::feed::bounds::{contact_query, form_contact_query};
 
@@ -380,7 +380,7 @@ impl Feed {
         }
         for tracked in &pass.events {
             let new = seen.new_of(tracked.stream);
-            let lacks = withheld_of(&self.ctx, &tracked.event).map(|(what, _)| what);
+            let lacks = self.lacks(&tracked.event);
             self.ctx.registry.update_report(&tracked.event.key, |report| {
                 let notice = record_read(report, lacks, now);
                 notice.max(if new > 0 { Notice::Soon } else { Notice::Quiet })

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use super::Feed;
 use super::pass::Pass;
 use super::scan::Scan;
-use crate::registry::Notice;
 use crate::registry::sync_error::SyncError;
+use crate::registry::{Event, Notice};
+use crate::sync::withheld::{record_read, withheld_of};
 
 /// So long at most, and one read more: what is due then comes with the next pass.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -26,6 +27,7 @@ const fn next_size(size: usize, fails: bool) -> usize {
 impl Feed {
     /// Reads once more what could not be read before, behind everything else: nothing waits for it.
     pub(super) async fn read_aside(&mut self, pass: &Pass) -> Result<(), SyncError> {
+        let was_told = self.reads_in_vain().is_some();
         let due = self.history.aside.due_contacts(self.ctx.clock.now());
         let (mut rest, mut size, began) = (due.as_slice(), 1, Instant::now());
         while !rest.is_empty() && began.elapsed() < LONGEST {
@@ -39,7 +41,29 @@ impl Feed {
             size = next_size(size, fails);
             rest = later;
         }
+        if self.history.aside.is_empty() {
+            self.history.in_vain.forget();
+        }
+        let now = self.ctx.clock.now();
+        if was_told && self.reads_in_vain().is_none() {
+            for tracked in &pass.events {
+                let lacks = self.lacks(&tracked.event);
+                let note = |report: &mut _| record_read(report, lacks, now);
+                self.ctx.registry.update_report(&tracked.event.key, note);
+            }
+        }
         Ok(())
+    }
+
+    /// Reads of contacts have failed and shown nobody for long.
+    fn reads_in_vain(&self) -> Option<String> {
+        self.history.in_vain.describe(self.ctx.settings.failure_threshold)
+    }
+
+    /// What the event could not be read for in a pass that went well.
+    pub(super) fn lacks(&self, event: &Event) -> Option<String> {
+        let withheld = || withheld_of(&self.ctx, event).map(|(what, _)| what);
+        self.reads_in_vain().or_else(withheld)
     }
 
     /// In the first pass of the process: what the ledger remembers.

@@ -9,6 +9,7 @@ use super::aside::Aside;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
 use crate::domain::shown_state::ShownState;
+use crate::domain::vain_reads::VainReads;
 use crate::sync::feed::bounds::date_entered;
 
 /// Beyond this all are forgotten: each costs one more read of its history if it comes again.
@@ -25,6 +26,8 @@ pub struct ReadHistory {
     pub aside: Aside,
     /// A contact was read in this pass.
     pub read_any: bool,
+    /// Reads that show nobody.
+    pub in_vain: VainReads,
     /// Ids of contacts with an id that was merged into each. The ledger knows most of them as one; not those of whom both
     /// had conversions of their own.
     confirmed: HashSet<(ContactId, ContactId)>,

@@ -127,6 +127,7 @@ impl EligibleEvent {
             ctx,
             crm: self.crm.as_ref(),
             absences: &absences,
+            beside: false,
         };
         let answer = reader.read_contacts(&missing, &plan).await?;
         found.unreadable = answer.unreadable;

@@ -45,6 +45,7 @@ pub(crate) fn settings() -> SyncSettings {
         diagnostics_first_poll: SignedDuration::from_mins(30),
         diagnostics_max_poll: SignedDuration::from_hours(4),
         backoff_max: SignedDuration::from_mins(5),
+        failure_threshold: SignedDuration::from_mins(15),
         new_action_hold: SignedDuration::from_hours(7),
         retention: SignedDuration::from_hours(90 * 24),
         deletion_check_interval: SignedDuration::from_hours(168),

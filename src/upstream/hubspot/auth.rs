@@ -24,6 +24,9 @@ const USUAL_LIFE: u64 = 1_800;
 /// A longer life is not believed: a wrong token would be kept for all of it.
 const LONGEST_LIFE: u64 = 3_600;
 
+/// At most one token in so long is given up for answers that are no word of HubSpot's: they may be about what a call asked for.
+const DOUBT_PAUSE: Duration = Duration::from_secs(30);
+
 /// What a Secret gives us. No `Debug`.
 pub(crate) enum Credentials {
     /// Service key or private app token.
@@ -75,6 +78,8 @@ struct State {
     guard: PortalGuard,
     purchases: u64,
     failed: LastFailure,
+    /// When a token was last given up for an answer that is no word of HubSpot's.
+    doubted: Option<Instant>,
 }
 
 impl Auth {
@@ -112,14 +117,19 @@ impl Auth {
         }
     }
 
-    /// Gives up a token that HubSpot has refused. True if another one can be had.
-    pub(crate) async fn give_up(&self, token: &Token) -> bool {
+    /// Gives up a token that was refused with this error. True if another one can be had.
+    pub(crate) async fn give_up(&self, token: &Token, error: &UpstreamError) -> bool {
         let Self::OAuth(oauth) = self else { return false };
         let mut state = oauth.state.lock().await;
-        if state.holds(token) {
+        if !state.holds(token) {
+            // Somebody else has done so.
+            return true;
+        }
+        let gives_up = error.code.is_some() || state.may_doubt(Instant::now());
+        if gives_up {
             state.held = None;
         }
-        true
+        gives_up
     }
 
     /// Gives up the token that is kept, whatever it is: the next call buys another one.
@@ -145,6 +155,16 @@ impl Auth {
 }
 
 impl State {
+    /// True if a token may be given up now for an answer that is no word of HubSpot's.
+    fn may_doubt(&mut self, now: Instant) -> bool {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < DOUBT_PAUSE;
+        if self.doubted.is_some_and(is_recent) {
+            return false;
+        }
+        self.doubted = Some(now);
+        true
+    }
+
     fn holds(&self, token: &Token) -> bool {
         self.held
             .as_ref()
@@ -273,7 +293,8 @@ fn believed_life(stated: Option<&Scalar>) -> Duration {
     Duration::from_secs(stated.unwrap_or(USUAL_LIFE).min(LONGEST_LIFE))
 }
 
-/// A token endpoint that refuses (400, 401, 403) refuses the credentials: a person must act.
+/// A token endpoint that refuses (400, 401, 403) in its own form refuses the credentials: a person must act. Anything else of these
+/// may be of a filter in between, and passes.
 fn purchase_failed(error: UpstreamError) -> UpstreamError {
     let error = UpstreamError {
         of_token: true,
@@ -282,13 +303,20 @@ fn purchase_failed(error: UpstreamError) -> UpstreamError {
     if !matches!(error.status, Some(400 | 401 | 403)) || error.is_transient() {
         return error;
     }
-    let code = error
-        .code
-        .as_deref()
-        .map(|code| format!(" ({code})"))
-        .unwrap_or_default();
+    let Some(code) = &error.code else {
+        let status = error.status.unwrap_or_default();
+        let message = format!(
+            "no access token: the token endpoint's answer is none of HubSpot's (HTTP {status}). A proxy or a filter may stand \
+             between"
+        );
+        return UpstreamError {
+            message,
+            cause: Cause::Malformed,
+            ..error
+        };
+    };
     let message = format!(
-        "no access token{code}: the refresh token or its client is refused (mistyped, revoked, or the app is no longer \
+        "no access token ({code}): the refresh token or its client is refused (mistyped, revoked, or the app is no longer \
          installed)"
     );
     UpstreamError {
@@ -301,6 +329,16 @@ fn purchase_failed(error: UpstreamError) -> UpstreamError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_seldom_given_up_for_what_is_no_word_of_hubspots() {
+        let (mut state, begin) = (State::default(), Instant::now());
+        let mut may = |seconds| state.may_doubt(begin + Duration::from_secs(seconds));
+        assert_eq!(
+            [may(0), may(1), may(29), may(30), may(59), may(60)],
+            [true, false, false, true, false, true]
+        );
+    }
 
     #[test]
     fn no_life_beyond_an_hour_is_believed() {

@@ -134,8 +134,12 @@ impl HubSpot {
                 answered => answered,
             }
         };
-        let renew = |token: Token, refused| async move {
-            if !self.auth.give_up(&token).await {
+        let renew = |token: Token, refused: Result<GoodAnswer, UpstreamError>| async move {
+            let gives_up = match &refused {
+                Err(error) => self.auth.give_up(&token, error).await,
+                Ok(_) => false,
+            };
+            if !gives_up {
                 return Err(refused);
             }
             self.auth.current_token(&self.transport, purpose).await.map_err(Err)

@@ -114,7 +114,10 @@ impl HubSpot {
                 let names = Names::of(&read.properties, &read.with_history);
                 match self.blame((&names, version), part.first().copied(), &error, ends).await {
                     Blame::Property => return Ok(None),
-                    Blame::Records => parts.isolate(),
+                    Blame::Records => {
+                        all.shows_another = true;
+                        parts.isolate();
+                    }
                     Blame::Perhaps => parts.isolate_for_nobody(),
                     Blame::Unknown => {}
                 }

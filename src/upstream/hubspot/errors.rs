@@ -5,6 +5,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::config::SERVICE;
+use super::token_errors::token_code;
 use crate::ports::unreached::describe_unreached;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::json;
@@ -112,13 +113,6 @@ impl ErrorBody {
     fn is_category(&self, category: &str) -> bool {
         self.category.as_deref() == Some(category)
     }
-}
-
-/// What token endpoints say in place of a category: an `error` (RFC 6749), or a speaking `status`. Of another answer
-/// these are the words of somebody in between.
-fn token_code(value: &Value) -> Option<String> {
-    let named = |key: &str| value.get(key).and_then(Value::as_str).and_then(valid_code);
-    named("error").or_else(|| named("status").filter(|status| status != "error"))
 }
 
 /// The table: status, category and policy of an answer, and what they mean (docs/reference/hubspot.md 8.2 and 8.3).

@@ -29,6 +29,7 @@ mod scalar;
 mod search;
 mod slots;
 mod token;
+mod token_errors;
 mod token_info;
 mod token_portal;
 mod transport;

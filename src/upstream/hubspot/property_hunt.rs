@@ -59,7 +59,7 @@ impl HubSpot {
         if blame == Blame::Unknown && is_suspect {
             // Whoever was asked for may be the very one that reads fail with.
             let nobody = Box::pin(self.probe(ContactId::NOBODY, names, 0)).await;
-            blame = nobody.map_or(blame, |()| Blame::Perhaps);
+            blame = nobody.map_or(blame, |_| Blame::Perhaps);
         }
         self.withheld.lock().note_verdict(blame, Instant::now());
         blame
@@ -83,7 +83,12 @@ impl HubSpot {
             }
             let retries = if hunt.is_bisecting() { 0 } else { self.retries() };
             let fails = match self.probe(witness, &hunt.probe(), retries).await {
-                Ok(()) => false,
+                // Who is not shown (any more) proves as little as nobody.
+                Ok(false) if hunt.is_new() => {
+                    self.withheld.lock().forget_witness(witness);
+                    return Some(Blame::Perhaps);
+                }
+                Ok(_) => false,
                 Err(error) if may_be_of_property(&error) => {
                     why = error.without_request_id();
                     true
@@ -110,8 +115,8 @@ impl HubSpot {
         }
     }
 
-    /// Reads one contact, with these properties beside what every read asks for.
-    async fn probe(&self, id: ContactId, names: &Names, retries: u32) -> Result<(), UpstreamError> {
+    /// Reads one contact, with these properties beside what every read asks for. False where it is answered and not shown.
+    async fn probe(&self, id: ContactId, names: &Names, retries: u32) -> Result<bool, UpstreamError> {
         let own = [LIFECYCLE_STAGE, MERGED_IDS];
         let mut with_history: Vec<String> = names.with_history().cloned().collect();
         with_history.push(LIFECYCLE_STAGE.to_owned());
@@ -125,7 +130,7 @@ impl HubSpot {
         let mut batch: Results<Record> = self
             .read_batch_repeatedly(("read", Bucket::Other), path, &body, retries)
             .await?;
-        batch.take_rows().map(drop)
+        Ok(!batch.take_rows()?.is_empty())
     }
 
     /// See [`crate::ports::crm::Crm::withheld_properties`].
@@ -150,7 +155,7 @@ impl HubSpot {
                 return;
             }
             let why = match self.probe(witness, &names, 0).await {
-                Ok(()) => None,
+                Ok(_) => None,
                 Err(error) if may_be_of_property(&error) => Some(error.without_request_id()),
                 Err(_) => return,
             };

@@ -240,6 +240,11 @@ impl WithheldMemory {
         self.verdicts = self.verdicts.saturating_add(1);
     }
 
+    /// This one is not shown any more.
+    pub(crate) fn forget_witness(&mut self, witness: ContactId) {
+        self.witness.take_if(|known| *known == witness);
+    }
+
     /// The hunt for one of these that was left, else a new one.
     pub(crate) fn take_hunt(&mut self, names: &Names) -> PropertyHunt {
         let left = self.hunt.take().filter(|hunt| hunt.names == *names);

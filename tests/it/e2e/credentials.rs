@@ -59,7 +59,7 @@ fn judge(stage: &Stage) {
 }
 
 /// Access tokens asked for so far at a token endpoint whose path contains this.
-fn purchases(stage: &Stage, path: &str) -> usize {
+pub(super) fn purchases(stage: &Stage, path: &str) -> usize {
     let log = stage.admin("/requests?since=0");
     let all = log["requests"].as_array().or_else(|| log.as_array()).cloned();
     let all = all.expect("a log");

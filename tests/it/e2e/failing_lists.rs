@@ -169,3 +169,47 @@ fn lists_of_googles_that_cannot_be_read_stop_no_conversion() {
     meddler.lift(rule);
     stage.condition("adce/won", "CountedForBidding", "True", "");
 }
+
+#[test]
+fn lists_that_hubspot_refuses_in_its_own_words_stop_nobody_who_knows_their_stage() {
+    let flags = [
+        ("failure-threshold", "3s"),
+        ("account-check-interval", "500ms"),
+        ("backoff-max", "1s"),
+    ];
+    let mut stage = Stage::empty("refused-lists", &["--no-rate-limits"], &flags);
+    let meddler = stage.meddled();
+    stage.start_with_accounts();
+    stage.event("won", "customer", &json!({"startTime": ago(86_400)}));
+    goes(&stage, 1);
+    let lists = |call: &Asked| call.path.contains("/crm/properties/");
+    let refused = |status: u16, category: &str| {
+        let body = json!({"status": "error", "message": "x", "category": category});
+        meddler.always(lists, Meddling::Instead(Reply::json(status, &body)))
+    };
+    for (sent, status, category) in [
+        (2, 403, "FORBIDDEN"),
+        (3, 404, "OBJECT_NOT_FOUND"),
+        (4, 403, "MISSING_SCOPES"),
+    ] {
+        let rule = refused(status, category);
+        let now = jiff::Timestamp::now();
+        let asked = json!({"metadata": {"annotations": {"adconversion.dev/reconcile-requested-at": now.to_string()}}});
+        stage.patch("hsa/acme", &asked);
+        fails_for_long(&stage, &meddler, rule);
+        goes(&stage, sent);
+        meddler.lift(rule);
+    }
+    // A process that begins knows no stage: an event that has never looked up its own waits, and no other.
+    let rule = refused(403, "MISSING_SCOPES");
+    stage.stop_operator();
+    stage.start_operator();
+    stage.event("opened", "opportunity", &json!({"startTime": ago(86_400)}));
+    fails_for_long(&stage, &meddler, rule);
+    goes(&stage, 5);
+    let waits = stage.condition("adce/opened", "AccountsReady", "False", "AccountNotReady");
+    assert!(waits["message"].to_string().contains("lifecycle stages"), "{waits}");
+    meddler.lift(rule);
+    stage.condition("adce/opened", "Ready", "True", "");
+    goes(&stage, 6);
+}

@@ -214,6 +214,7 @@ pub fn settings() -> SyncSettings {
         diagnostics_first_poll: zero,
         diagnostics_max_poll: SignedDuration::from_secs(1),
         backoff_max: SignedDuration::from_secs(1),
+        failure_threshold: SignedDuration::from_mins(15),
         enhancement_deadline: SignedDuration::from_hours(23),
         retention: SignedDuration::from_hours(90 * 24),
         deletion_check_interval: SignedDuration::from_hours(168),

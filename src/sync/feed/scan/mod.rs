@@ -332,6 +332,7 @@ impl<'a> Scan<'a> {
             crm: self.crm,
             absences: self.absences.clone(),
             plan: self.plan.clone(),
+            beside: self.history.in_vain.is_running(),
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct PageRead {
     pub(crate) read: Vec<ReadMark>,
     /// Those whose read failed, while that of others was answered.
     pub(crate) failed: Option<(BTreeSet<ContactId>, UpstreamError)>,
+    /// HubSpot has shown somebody, be it one who was asked for beside these.
+    pub(crate) shows: bool,
 }
 
 impl PageRead {
@@ -90,6 +92,8 @@ pub(crate) struct PageReader<'a> {
     pub(crate) crm: &'a dyn Crm,
     pub(crate) absences: Absences,
     pub(crate) plan: ReadPlan,
+    /// As in [`ContactReader`].
+    pub(crate) beside: bool,
 }
 
 impl PageReader<'_> {
@@ -110,6 +114,7 @@ impl PageReader<'_> {
             ctx: self.ctx,
             crm: self.crm,
             absences: &self.absences,
+            beside: self.beside,
         };
         let answer = reader.read_contacts(ids, &self.plan).await?;
         let contacts = answer.contacts.into_iter();
@@ -117,6 +122,7 @@ impl PageReader<'_> {
         page.unreadable = answer.unreadable;
         page.sought = answer.sought;
         page.failed = answer.failed;
+        page.shows = answer.shows;
         Ok(page)
     }
 }

@@ -48,6 +48,8 @@ impl Scan<'_> {
         self.record_occurrences(&contacts, seen).await?;
         self.history.read_any |= pages.iter().any(|page| !page.contacts.is_empty());
         for page in &pages {
+            let failure = page.unreadable.values().next().map(String::as_str);
+            self.history.in_vain.note(page.shows, failure, self.ctx.clock.now());
             self.put_aside(page)?;
             for read in &page.read {
                 self.history.record(read);

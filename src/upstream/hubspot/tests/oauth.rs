@@ -120,6 +120,41 @@ async fn refused_purchases_say_what_is_refused_and_no_secret() {
     }
 }
 
+#[rstest::rstest]
+#[case::a_page(status(403).set_body_string("<html>blocked</html>"))]
+#[case::a_login(status(401))]
+#[case::a_gateway(status(400).set_body_json(json!({ "error": "Forbidden" })))]
+#[tokio::test]
+async fn a_page_at_the_token_endpoint_condemns_no_credentials(#[case] page: ResponseTemplate) {
+    let bench = Bench::new().await;
+    bench.turns(TOKENS, vec![page]).await;
+    let error = failed(client(&bench).read_portal().await);
+    assert!(
+        error.cause == Cause::Malformed && error.of_token && error.is_transient(),
+        "{error:?}"
+    );
+    assert!(error.message.contains("none of HubSpot's"), "{error:?}");
+}
+
+#[tokio::test]
+async fn pages_in_place_of_answers_cost_one_more_token() {
+    let bench = Bench::new().await;
+    let purchases = bench
+        .turns(
+            TOKENS,
+            vec![bought("at-1", 1_800), bought("at-2", 1_800), bought("at-3", 1_800)],
+        )
+        .await;
+    for token in ["at-1", "at-2", "at-3"] {
+        details_for(&bench, token, status(401)).await;
+    }
+    let client = client(&bench);
+    for _ in 0..5 {
+        assert_eq!(failed(client.read_portal().await).cause, Cause::CredentialsRejected);
+    }
+    assert_eq!(purchases.all().len(), 2);
+}
+
 #[tokio::test]
 async fn callers_that_waited_for_a_failed_purchase_share_its_failure() {
     let bench = Bench::new().await;

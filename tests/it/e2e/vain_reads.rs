@@ -1,0 +1,66 @@
+//! Reads of contacts fail for everybody whom HubSpot would show, and an answer for nobody is good: people are told.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Stage;
+use super::judge::{crowd, exactly, settled_within, transactions};
+use super::meddler::{Asked, Meddling, Reply};
+use super::stage::{ago, condition};
+
+/// An id that no record has.
+const NOBODY: &str = "9007199254740991";
+/// More than a read is cut down for.
+const MANY: u32 = 30;
+
+fn of_somebody(call: &Asked) -> bool {
+    call.path.contains("/contacts/batch/read") && !call.says(NOBODY)
+}
+
+fn names_it(event: &Value) -> bool {
+    let errors = event["status"]["sync"]["lastErrors"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let says = |error: &Value| {
+        error["message"]
+            .to_string()
+            .contains("HubSpot has shown no contact since")
+    };
+    errors.iter().any(says)
+}
+
+#[test]
+fn contacts_that_all_fail_are_told_and_heal() {
+    let denied = |category: &str| json!({"status": "error", "message": "x", "category": category});
+    let page = Reply::new(403, "text/html", "<html>blocked</html>");
+    for (name, reply) in [
+        ("vain-500", Reply::json(500, &denied("INTERNAL_ERROR"))),
+        ("vain-scope", Reply::json(403, &denied("MISSING_SCOPES"))),
+        ("vain-page", page),
+    ] {
+        let flags = [("failure-threshold", "4s"), ("backoff-max", "1s")];
+        let mut stage = Stage::empty(name, &["--no-rate-limits", "--processing-delay=200ms"], &flags);
+        let meddler = stage.meddled();
+        let rule = meddler.always(of_somebody, Meddling::Instead(reply));
+        crowd(&stage, MANY);
+        stage.start_with_accounts();
+        stage.event("won", "customer", &json!({"startTime": ago(86_400 * 30)}));
+        let told = stage.condition("adce/won", "Synced", "False", "SourceUnavailable");
+        assert!(told["message"].as_str().is_some_and(|text| !text.is_empty()), "{told}");
+        stage.wait("adce/won", "what is told of reads in vain", names_it);
+        // It lasts as long as they fail.
+        let fired = meddler.fired(rule);
+        stage.wait_for("more reads that fail", || {
+            let synced = condition(&stage.get("adce/won"), "Synced");
+            assert_eq!(synced["status"], "False", "{name}: {synced}");
+            let more = meddler.fired(rule) - fired;
+            if more > 2 { Ok(()) } else { Err(json!(more)) }
+        });
+        meddler.lift(rule);
+        let event = settled_within(&stage, "won", MANY as usize, Duration::from_mins(2));
+        exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
+        stage.condition("adce/won", "Synced", "True", "");
+    }
+}
