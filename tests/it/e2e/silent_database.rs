@@ -138,7 +138,7 @@ fn one_without_its_database_says_so_and_is_ready_again_with_it() {
     // A blip is none of it.
     let before = link.connections();
     link.break_off();
-    more(&stage, "after a blip");
+    more(&stage, "blip");
     let all = transactions(&stage, "customer").len();
     stage.wait("adce/pair", "all to be sent over new connections", |event| {
         assert!(one.is_ready(), "{}", one.http("/readyz"));
