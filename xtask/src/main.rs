@@ -19,7 +19,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Subcommands {
-    /// Runs every check: format, spelling, workflows, dependencies, lints, build, tests, conformance, the image's last stage.
+    /// Runs every check: format, spelling, workflows, dependencies, lints, build, tests, demo, conformance, the image's last stage.
     /// `--only image` makes the whole image, from a release build
     Test {
         /// Runs this step and no other; may be repeated

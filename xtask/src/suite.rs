@@ -14,6 +14,7 @@ use crate::Error;
 use crate::browser;
 use crate::checkers;
 use crate::conformance;
+use crate::demo;
 use crate::go_tools;
 use crate::image;
 use crate::postgres;
@@ -141,6 +142,7 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         Step::ControlPlane => return finish_control_plane(background.take()).map(|()| Outcome::Passed),
         Step::Test => test_command(root)?,
         Step::Postgres => return postgres::test(root, limit).map(|()| Outcome::Passed),
+        Step::Demo => return check_demo(root, limit).map(|()| Outcome::Passed),
         Step::Conformance => return check_conformance(root).map(|()| Outcome::Passed),
         Step::ImageStage => return check_image_stage(root).map(|()| Outcome::Passed),
         Step::Image => return check_image(root).map(|()| Outcome::Passed),
@@ -162,6 +164,15 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         return Ok(Outcome::Passed);
     }
     Err(Error::Failed(format!("`{text}` ended with {status}")))
+}
+
+fn check_demo(root: &Path, limit: Duration) -> Result<(), Error> {
+    say(&format!(
+        "== {}: cargo xtask demo, and what documents show of it (limit {} min)",
+        Step::Demo,
+        limit.as_secs() / 60
+    ));
+    demo::check(root, limit)
 }
 
 fn check_conformance(root: &Path) -> Result<(), Error> {
@@ -309,7 +320,7 @@ mod tests {
 
     #[test]
     fn steps_keep_their_order() {
-        assert_eq!(choose(&[], &[]), Step::ALL[..12], "without what takes too long");
+        assert_eq!(choose(&[], &[]), Step::ALL[..13], "without what takes too long");
         assert_eq!(choose(&[Step::Image], &[]), [Step::Image]);
         assert_eq!(choose(&[Step::Test, Step::Fmt], &[]), [Step::Fmt, Step::Test]);
         assert_eq!(
@@ -322,6 +333,7 @@ mod tests {
                 Step::Advisories,
                 Step::Build,
                 Step::Postgres,
+                Step::Demo,
                 Step::Conformance,
                 Step::ImageStage
             ]

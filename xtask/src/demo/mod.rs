@@ -5,8 +5,12 @@
 //! counted; succeeds only if they agree.
 
 mod cases;
+mod check;
 mod questions;
 mod report;
+mod shown;
+
+pub(crate) use self::check::check;
 
 use std::fs;
 use std::path::{Path, PathBuf};

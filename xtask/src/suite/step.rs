@@ -26,6 +26,8 @@ pub enum Step {
     Test,
     /// The ledger's tests, and some end-to-end ones, on PostgreSQL.
     Postgres,
+    /// The demo, and that documents show what it prints.
+    Demo,
     /// The tests' requests and the normalisation, judged by Google's own classes.
     Conformance,
     /// The last stage of the container image with the programs of the tests, which run in it.
@@ -37,7 +39,7 @@ pub enum Step {
 
 impl Step {
     /// All steps in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Fmt,
         Self::Spelling,
         Self::Workflows,
@@ -48,6 +50,7 @@ impl Step {
         Self::ControlPlane,
         Self::Test,
         Self::Postgres,
+        Self::Demo,
         Self::Conformance,
         Self::ImageStage,
         Self::Image,
@@ -67,6 +70,7 @@ impl Step {
             Self::ControlPlane => "control-plane",
             Self::Test => "test",
             Self::Postgres => "postgres",
+            Self::Demo => "demo",
             Self::Conformance => "conformance",
             Self::ImageStage => "image-stage",
             Self::Image => "image",
@@ -81,6 +85,7 @@ impl Step {
             Self::Clippy | Self::Build | Self::Postgres => 25,
             Self::ControlPlane => 40,
             Self::Test => 45,
+            Self::Demo => 15,
             // Its parts have limits of their own, these together.
             Self::Conformance => 65,
             Self::Image => 105,
@@ -90,7 +95,7 @@ impl Step {
     /// Steps whose failure leaves nothing to be learned from this one.
     pub(super) const fn needs(self) -> &'static [Self] {
         match self {
-            Self::Test | Self::Postgres | Self::ImageStage => &[Self::Build, Self::ControlPlane],
+            Self::Test | Self::Postgres | Self::Demo | Self::ImageStage => &[Self::Build, Self::ControlPlane],
             _ => &[],
         }
     }
