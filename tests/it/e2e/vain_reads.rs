@@ -1,6 +1,7 @@
 //! Reads of contacts fail for everybody whom HubSpot would show, and an answer for nobody is good: people are told.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -62,5 +63,56 @@ fn contacts_that_all_fail_are_told_and_heal() {
         let event = settled_within(&stage, "won", MANY as usize, Duration::from_mins(2));
         exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
         stage.condition("adce/won", "Synced", "True", "");
+    }
+}
+
+/// HubSpot names this contact in its answer and does not give it.
+fn without(id: &str) -> Meddling {
+    let id = id.to_owned();
+    Meddling::change(move |answer| {
+        let rows = answer["results"].as_array().cloned().unwrap_or_default();
+        let others: Vec<Value> = rows.into_iter().filter(|row| row["id"] != id.as_str()).collect();
+        answer["results"] = json!(others);
+        answer["errors"] =
+            json!([{"status": "error", "category": "INTERNAL_ERROR", "message": "x", "context": {"ids": [id]}}]);
+    })
+}
+
+/// In a portal in which nothing else happens.
+#[test]
+fn one_contact_that_fails_each_time_is_no_matter_of_all() {
+    let flags = [("failure-threshold", "3s"), ("backoff-max", "1s")];
+    let mut stage = Stage::empty("vain-one", &["--no-rate-limits", "--processing-delay=200ms"], &flags);
+    let meddler = stage.meddled();
+    stage.start_with_accounts();
+    stage.event("won", "customer", &json!({"startTime": ago(86_400 * 30)}));
+    crowd(&stage, 1);
+    settled_within(&stage, "won", 1, Duration::from_mins(2));
+    for (number, by_item) in [(2, false), (3, true)] {
+        let id = stage.contact(&[("lead", ago(86_400))], Some(&format!("bad-{number}")), &json!({}));
+        let named = format!("\"{id}\"");
+        let reads = move |call: &Asked| call.path.contains("/contacts/batch/read") && call.says(&named);
+        let failed = Meddling::Instead(Reply::json(500, &json!({"category": "INTERNAL_ERROR"})));
+        let rule = meddler.always(reads, if by_item { without(&id) } else { failed });
+        let becomes = json!({"properties": {"lifecyclestage": "customer"}});
+        stage.admin_call("PATCH", &format!("/hubspot/contacts/{id}"), Some(&becomes));
+        let begun = Cell::new(None);
+        // For longer than the threshold.
+        stage.wait_for("reads that fail for long", || {
+            let fired = meddler.fired(rule);
+            if fired > 0 && begun.get().is_none() {
+                begun.set(Some(Instant::now()));
+            }
+            let event = stage.get("adce/won");
+            assert!(!names_it(&event), "{by_item}: {:#}", event["status"]["sync"]);
+            let long = begun
+                .get()
+                .is_some_and(|begun: Instant| begun.elapsed() > Duration::from_secs(8));
+            if fired > 5 && long { Ok(()) } else { Err(json!(fired)) }
+        });
+        stage.condition("adce/won", "Synced", "True", "");
+        meddler.lift(rule);
+        let event = settled_within(&stage, "won", number, Duration::from_mins(2));
+        exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
     }
 }
