@@ -27,7 +27,15 @@ impl Scan<'_> {
     /// Reads contacts once more that were put aside. One that is deleted is put aside no longer.
     pub async fn read_again(&mut self, ids: &[ContactId]) -> Result<ScanFindings, SyncError> {
         let mut seen = ScanFindings::default();
-        let mut page = self.page_reader().read_histories(ids).await?;
+        let read = self.page_reader().read_histories(ids).await;
+        if let Err(error) = &read
+            && error.may_be_of_a_part()
+        {
+            // With somebody else beside them the whole read fails, and so does the pass: that shows nobody either.
+            let why = error.without_request_id();
+            self.history.in_vain.note(false, Some(&why), self.ctx.clock.now());
+        }
+        let mut page = read?;
         let (unread, error) = page.failed.take().unzip();
         let (open, unread) = (page.existing_ids(), unread.unwrap_or_default());
         self.unnoted.push(page);
