@@ -43,12 +43,27 @@ fn customer(stage: &Stage, days: i64, clicked: bool, consent: &str) -> String {
     first_id(&stage.post("/hubspot/contacts", &contact))
 }
 
+/// The header of a table above its first row, in which a name is as long as it is shown by now.
+fn align_header(text: &str) -> String {
+    let second_column = |line: &str| {
+        let gap = line.find("  ")?;
+        Some(line.len() - line[gap..].trim_start().len())
+    };
+    let (header, rows) = text.split_once('\n').unwrap_or((text, ""));
+    let place = rows.lines().next().and_then(second_column);
+    match (header.split_once("  "), place) {
+        (Some((first @ "EVENT", others)), Some(place)) => format!("{first:place$}{}\n{rows}", others.trim_start()),
+        _ => text.to_owned(),
+    }
+}
+
 /// A text without what differs from run to run: each time keeps its day, counted from today, and loses its hour.
 fn stable(text: &str, names: &[(&str, &str)]) -> String {
     let mut text = text.to_owned();
     for (actual, shown) in names {
         text = text.replace(actual, shown);
     }
+    let text = align_header(&text);
     let lines = text.lines().map(|line| {
         let hour = if line.contains("last change") || line.contains("was known on") {
             "09:31:10"
