@@ -128,6 +128,22 @@ pub async fn judge_account(
     shown
 }
 
+/// Has it judged whether an error is the account's that came with an action's rows; tells the account's controller if it is.
+pub async fn weigh_error(
+    ctx: &SyncContext,
+    account: &ObjectKey,
+    way: &Route,
+    own: (ActionKey, AsNobody),
+    error: &UpstreamError,
+    refusals: &Refusals,
+) -> Judgement {
+    let judgement = judge_account(ctx, account, way, vec![own], refusals).await;
+    if judgement == Judgement::Denied {
+        ctx.registry.ad_account_fault(account, error);
+    }
+    judgement
+}
+
 #[cfg(test)]
 #[path = "nobody_tests.rs"]
 mod tests;

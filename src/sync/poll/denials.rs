@@ -76,10 +76,6 @@ impl Poller {
     }
 
     async fn judge(&self, way: &Route, own: (ActionKey, AsNobody), error: &UpstreamError) -> Judgement {
-        let judgement = nobody::judge_account(&self.ctx, &self.key, way, vec![own], &self.refusals).await;
-        if judgement == Judgement::Denied {
-            self.ctx.registry.ad_account_fault(&self.key, error);
-        }
-        judgement
+        nobody::weigh_error(&self.ctx, &self.key, way, own, error, &self.refusals).await
     }
 }

@@ -54,11 +54,10 @@ impl Uploader {
             let Some(way) = routes.route_named(suspicion.route) else {
                 continue;
             };
-            let own = vec![(suspicion.action, suspicion.by)];
-            match nobody::judge_account(&self.ctx, &self.key, way, own, &self.refusals).await {
-                Judgement::Denied => self.ctx.registry.ad_account_fault(&self.key, &suspicion.error),
-                Judgement::LetIn => self.refusals.record_let_in(suspicion.route, self.ctx.clock.now()),
-                Judgement::Unanswered => {}
+            let own = (suspicion.action, suspicion.by);
+            let judgement = nobody::weigh_error(&self.ctx, &self.key, way, own, &suspicion.error, &self.refusals).await;
+            if judgement == Judgement::LetIn {
+                self.refusals.record_let_in(suspicion.route, self.ctx.clock.now());
             }
         }
     }

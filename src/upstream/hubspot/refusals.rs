@@ -72,7 +72,7 @@ enum ForNobody {
 
 /// What a failed call for nobody of this name tells.
 fn judge_failure(error: &UpstreamError, name: &str) -> ForNobody {
-    let is_hubspots = error.code.is_some() && error.status.is_some();
+    let is_hubspots = error.is_coded_answer();
     match error.cause {
         // That there is no such record is an answer, and so is that none can have such an id.
         Cause::Refused if is_hubspots => ForNobody::Answered,

@@ -71,13 +71,9 @@ fn a_stream_of_contacts_that_cannot_be_read_holds_up_no_other() {
     exactly(&stage, &event, &all);
 }
 
-/// More than two batches hold.
-const BURST: u32 = 120;
-
-#[test]
-fn a_burst_of_contacts_that_are_refused_holds_up_no_other() {
-    let (stage, meddler) = poison::stage("poison-burst");
-    let made: Vec<_> = (0..BURST).map(|i| became(i, &format!("bad-{i}"))).collect();
+/// So many customers, and whether a call reads one of them.
+pub(super) fn reads_of_crowd(stage: &Stage, count: u32) -> impl Fn(&Asked) -> bool + Send + Sync + 'static {
+    let made: Vec<_> = (0..count).map(|i| became(i, &format!("bad-{i}"))).collect();
     let ids = stage.post("/hubspot/contacts", &json!(made))["ids"].clone();
     let bad: Vec<String> = ids
         .as_array()
@@ -85,7 +81,16 @@ fn a_burst_of_contacts_that_are_refused_holds_up_no_other() {
         .iter()
         .map(|id| format!("\"{}\"", id.as_str().expect("an id")))
         .collect();
-    let reads = move |call: &Asked| call.path.contains("/contacts/batch/read") && bad.iter().any(|id| call.says(id));
+    move |call: &Asked| call.path.contains("/contacts/batch/read") && bad.iter().any(|id| call.says(id))
+}
+
+/// More than two batches hold.
+const BURST: u32 = 120;
+
+#[test]
+fn a_burst_of_contacts_that_are_refused_holds_up_no_other() {
+    let (stage, meddler) = poison::stage("poison-burst");
+    let reads = reads_of_crowd(&stage, BURST);
     let denied = json!({"status": "error", "category": "MISSING_SCOPES", "message": "x"});
     let rule = meddler.always(reads, Meddling::Instead(Reply::json(403, &denied)));
     stage.contact(&[("opportunity", ago(3600))], Some("click-o"), &json!({}));

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::Stage;
 use super::credentials::purchases;
-use super::judge::{became, exactly, settled_within, transactions};
+use super::judge::{exactly, settled_within, transactions};
 use super::meddler::{Asked, Meddler, Meddling, Reply};
+use super::poison_contacts::reads_of_crowd;
 use super::stage::{ago, condition};
 
 const OAUTH: &str = "clientId: sandbox-client, clientSecret: sandbox-secret, refreshToken: sandbox-refresh";
@@ -54,15 +55,7 @@ fn a_page_at_the_token_endpoint_revokes_nothing() {
 #[test]
 fn pages_in_place_of_contacts_cost_no_new_token_each() {
     let (stage, meddler) = stage("page-contacts");
-    let made: Vec<_> = (0..BAD).map(|i| became(i, &format!("bad-{i}"))).collect();
-    let ids = stage.post("/hubspot/contacts", &json!(made))["ids"].clone();
-    let bad: Vec<String> = ids
-        .as_array()
-        .expect("ids")
-        .iter()
-        .map(|id| format!("\"{}\"", id.as_str().expect("an id")))
-        .collect();
-    let reads = move |call: &Asked| call.path.contains("/contacts/batch/read") && bad.iter().any(|id| call.says(id));
+    let reads = reads_of_crowd(&stage, BAD);
     let rule = meddler.always(reads, page(401));
     start(&stage);
     stage.condition("hsa/acme", "Ready", "True", "");
