@@ -1,7 +1,7 @@
 //! Brings wake-ups to the controllers. A burst about one object becomes one run at its begin and one at its end, and
 //! counts that move become one run for each status interval.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -29,7 +29,7 @@ pub(crate) struct KeySender {
 }
 
 /// Which controller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Kind {
     Event,
     Google,
@@ -117,7 +117,11 @@ impl WakeQueue {
 /// Lets the first of a burst through at once and the last when its gap is over.
 struct Throttle<K> {
     entries: HashMap<K, Entry>,
+    /// The keys that wait, the next one first: ten thousand of them wait at a start, and none is looked at before its time.
+    waiting: BTreeSet<(Instant, K)>,
     keep: Duration,
+    /// When entries that hold nothing back any more were dropped last.
+    cleaned: Instant,
 }
 
 #[derive(Clone, Copy)]
@@ -126,12 +130,14 @@ struct Entry {
     due: Option<Instant>,
 }
 
-impl<K: Clone + Eq + std::hash::Hash> Throttle<K> {
+impl<K: Clone + Ord + std::hash::Hash> Throttle<K> {
     /// `keep` is the longest gap in use.
     fn new(keep: Duration) -> Self {
         Self {
             entries: HashMap::new(),
+            waiting: BTreeSet::new(),
             keep,
+            cleaned: Instant::now(),
         }
     }
 
@@ -142,32 +148,51 @@ impl<K: Clone + Eq + std::hash::Hash> Throttle<K> {
             return true;
         };
         let earliest = entry.last + gap;
-        if earliest <= now {
+        let waits_until = entry.due;
+        let passes = earliest <= now;
+        if passes {
             *entry = Entry { last: now, due: None };
-            return true;
+        } else {
+            entry.due = Some(waits_until.map_or(earliest, |due| due.min(earliest)));
         }
-        entry.due = Some(entry.due.map_or(earliest, |due| due.min(earliest)));
-        false
+        let due = entry.due;
+        if due != waits_until {
+            if let Some(before) = waits_until {
+                self.waiting.remove(&(before, key.clone()));
+            }
+            self.waiting.extend(due.map(|due| (due, key.clone())));
+        }
+        passes
     }
 
     /// When the next key is due.
     fn next_due(&self) -> Option<Instant> {
-        self.entries.values().filter_map(|e| e.due).min()
+        self.waiting.first().map(|(due, _)| *due)
     }
 
-    /// The keys that are due; they count as passed now. Entries that hold nothing back any more are dropped.
+    /// The keys that are due; they count as passed now.
     fn due_keys(&mut self, now: Instant) -> Vec<K> {
-        let keep = self.keep;
-        self.entries
-            .retain(|_, e| e.due.is_some() || now.duration_since(e.last) < keep);
+        self.forget_passed(now);
         let mut keys = Vec::new();
-        for (key, entry) in &mut self.entries {
-            if entry.due.is_some_and(|due| due <= now) {
-                *entry = Entry { last: now, due: None };
-                keys.push(key.clone());
-            }
+        while self.next_due().is_some_and(|due| due <= now) {
+            let Some((_, key)) = self.waiting.pop_first() else {
+                break;
+            };
+            self.entries.insert(key.clone(), Entry { last: now, due: None });
+            keys.push(key);
         }
         keys
+    }
+
+    /// Drops entries that hold nothing back any more, once in a turn: all are looked at.
+    fn forget_passed(&mut self, now: Instant) {
+        if now.duration_since(self.cleaned) < TURN {
+            return;
+        }
+        self.cleaned = now;
+        let keep = self.keep;
+        self.entries
+            .retain(|_, entry| entry.due.is_some() || now.duration_since(entry.last) < keep);
     }
 }
 
@@ -193,6 +218,26 @@ mod tests {
         }
         assert_eq!(throttle.next_due(), None);
         passed
+    }
+
+    #[test]
+    fn keys_are_due_each_at_its_own_time_and_forgotten_once_they_hold_nothing_back() {
+        let start = Instant::now();
+        let mut throttle = Throttle::new(LAZY);
+        for key in 0..3 {
+            let now = start + Duration::from_secs(key);
+            assert!(throttle.passes_now(&key, LAZY, now));
+            assert!(!throttle.passes_now(&key, LAZY, now));
+        }
+        assert_eq!(throttle.next_due(), Some(start + LAZY));
+        assert!(
+            throttle.passes_now(&1, GAP, start + Duration::from_secs(5)),
+            "the urgent one takes the waiting one along"
+        );
+        assert_eq!(throttle.due_keys(start + LAZY), [0]);
+        assert_eq!(throttle.due_keys(start + LAZY + Duration::from_secs(5)), [2]);
+        assert_eq!(throttle.due_keys(start + LAZY * 3), Vec::<u64>::new());
+        assert!(throttle.entries.is_empty() && throttle.waiting.is_empty());
     }
 
     #[test]
