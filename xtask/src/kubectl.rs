@@ -5,7 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -14,6 +15,8 @@ use crate::process::{self, Output};
 
 /// Limit of a call, unless the caller gives one.
 pub const CALL_LIMIT: Duration = Duration::from_mins(1);
+/// Longer than kubectl waits itself.
+const ESTABLISHED_LIMIT: Duration = Duration::from_secs(70);
 
 /// kubectl with everything that binds it to one cluster.
 #[derive(Debug, Clone)]
@@ -66,6 +69,20 @@ impl Kubectl {
     pub fn apply(&self, manifests: &str) -> Result<String, Error> {
         let arguments = ["apply", "--filename", "-"];
         self.run_with(&arguments, Some(manifests), CALL_LIMIT)?.ok()
+    }
+
+    /// Waits until the API server serves these definitions (`crd/NAME`), at most a minute.
+    pub fn wait_established(&self, definitions: &[&str]) -> Result<(), Error> {
+        let wait = [&["wait", "--for=condition=Established", "--timeout=60s"], definitions].concat();
+        let start = Instant::now();
+        loop {
+            let output = self.run_with(&wait, None, ESTABLISHED_LIMIT)?;
+            // That is how kubectl fails on a definition whose conditions are null, as they are for a moment once it is created.
+            if !output.stderr.contains(".status.conditions accessor error") || start.elapsed() > CALL_LIMIT {
+                return output.ok().map(drop);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Runs kubectl with `-o json` and parses what it printed.

@@ -95,8 +95,7 @@ fn apply(kubectl: &Kubectl, how: &[&str], path: &str) -> process::Output {
 }
 
 fn established(kubectl: &Kubectl) {
-    let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
-    kubectl.must(&wait).unwrap();
+    kubectl.wait_established(&["crd", "--all"]).unwrap();
 }
 
 /// Definitions that `kubectl apply` brought, with an event: a release refuses them, and takes them with the flag.

@@ -68,8 +68,7 @@ fn a_release_comes_changes_goes_and_comes_back() {
     for object in KEPT.iter().chain(&GONE) {
         assert!(exists(kubectl, object), "{object}");
     }
-    let established = ["wait", "--for=condition=Established", "--timeout=30s", KEPT[0]];
-    kubectl.must(&established).unwrap();
+    kubectl.wait_established(&[KEPT[0]]).unwrap();
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/qualified-lead.yaml");
     kubectl.must(&["apply", "--filename", example]).unwrap();
 

@@ -18,9 +18,7 @@ pub fn install_monitoring(kubectl: &Kubectl) {
         kubectl.run_with(&apply, None, LONG_CALL).unwrap().ok().unwrap();
         let names = ["servicemonitors", "podmonitors", "prometheusrules"];
         let names = names.map(|name| format!("crd/{name}.monitoring.coreos.com"));
-        let mut wait = vec!["wait", "--for=condition=Established", "--timeout=30s"];
-        wait.extend(names.iter().map(String::as_str));
-        kubectl.must(&wait).unwrap();
+        kubectl.wait_established(&names.each_ref().map(String::as_str)).unwrap();
     });
 }
 

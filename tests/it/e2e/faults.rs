@@ -151,9 +151,11 @@ fn the_definitions_are_removed_and_installed_again() {
         .client()
         .apply(&api::crds_yaml().expect("definitions"))
         .expect("the definitions");
-    let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s"];
-    wait.extend(names.iter().map(String::as_str));
-    plane.client().must(&wait).expect("the definitions are known");
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    plane
+        .client()
+        .wait_established(&names)
+        .expect("the definitions are known");
     apply(&stage, "again");
     let event = judge(&stage, "again");
     assert_eq!(super::judge::action(&event), super::judge::action(&before));

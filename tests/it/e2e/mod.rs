@@ -76,7 +76,6 @@ mod poison_properties;
 mod poison_searches;
 mod poison_streams;
 mod questions;
-mod reader;
 mod reborn;
 mod redirects;
 mod refusals;

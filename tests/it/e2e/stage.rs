@@ -28,7 +28,7 @@ pub use self::replica::{LEASE, Replica};
 pub use super::counts::{Counts, ago, condition, reason};
 use super::kube_proxy::KubeProxy;
 use super::meddler::Meddler;
-use super::reader::Reader;
+use crate::support::api_client::ApiClient;
 use crate::support::cluster::{cluster, namespace};
 
 /// Longest wait for something that takes seconds where nothing else runs: only what never comes waits so long.
@@ -43,7 +43,7 @@ pub struct Stage {
     /// HubSpot and Google.
     pub sandbox: Sandbox,
     plane: &'static ControlPlane,
-    reader: Reader,
+    api: ApiClient,
     supervisor: Supervisor,
     directory: PathBuf,
     kubeconfig: PathBuf,
@@ -111,7 +111,7 @@ impl Stage {
             namespace,
             sandbox,
             plane,
-            reader: Reader::new(plane.admin_kubeconfig()),
+            api: ApiClient::new(plane.admin_kubeconfig()),
             supervisor,
             directory,
             kubeconfig,
@@ -216,8 +216,11 @@ impl Stage {
         self.plane.client().must(&all).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// `kubectl apply` in the test's namespace.
+    /// Applies manifests in the test's namespace.
     pub fn apply(&self, manifests: &str) {
+        if self.api.apply(&self.namespace, manifests) {
+            return;
+        }
         let arguments = ["--namespace", self.namespace.as_str(), "apply", "--filename", "-"];
         let output = self
             .plane
@@ -229,12 +232,14 @@ impl Stage {
 
     /// A merge patch of an object, e.g. `patch("adce/x", json!({...}))`.
     pub fn patch(&self, object: &str, patch: &Value) {
-        self.kubectl(&["patch", object, "--type", "merge", "--patch", &patch.to_string()]);
+        if !self.api.patch(&self.namespace, object, patch) {
+            self.kubectl(&["patch", object, "--type", "merge", "--patch", &patch.to_string()]);
+        }
     }
 
     /// An object as JSON, or null when there is none.
     pub fn get(&self, object: &str) -> Value {
-        if let Some(found) = self.reader.get(&self.namespace, object) {
+        if let Some(found) = self.api.get(&self.namespace, object) {
             return found;
         }
         let text = self.kubectl(&["get", object, "--ignore-not-found", "--output", "json"]);

@@ -17,8 +17,7 @@ pub fn taken_by(kubectl: &Kubectl, definitions: &str, objects: &[Value]) {
     create(kubectl, definitions).ok().unwrap();
     for definition in documents(definitions) {
         let name = format!("crd/{}", definition["metadata"]["name"].as_str().unwrap());
-        let established = ["wait", "--for=condition=Established", "--timeout=60s", &name];
-        kubectl.must(&established).unwrap();
+        kubectl.wait_established(&[&name]).unwrap();
     }
     for object in objects {
         let mut wrong = object.clone();

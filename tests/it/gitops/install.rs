@@ -29,13 +29,9 @@ fn install_and_use(kubectl: &Kubectl, values: &Value, create_namespace: bool) {
     chart::helm_on(kubectl, &install, Some(values)).unwrap();
     let role = ["get", "role", RELEASE, "--namespace", "marketing"];
     kubectl.must(&role).unwrap();
-    let established = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=30s",
-        "crd/adconversionevents.adconversion.dev",
-    ];
-    kubectl.must(&established).unwrap();
+    kubectl
+        .wait_established(&["crd/adconversionevents.adconversion.dev"])
+        .unwrap();
     let event = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/qualified-lead.yaml");
     kubectl.must(&["apply", "--filename", event]).unwrap();
 }

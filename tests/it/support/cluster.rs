@@ -9,9 +9,13 @@ use std::{
 };
 
 use adconversion_operator::api;
+use serde_json::json;
 use xtask::control_plane::{ControlPlane, Options};
 
+use super::api_client::ApiClient;
+
 static CLUSTER: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
+static API: OnceLock<ApiClient> = OnceLock::new();
 static NAMESPACES: AtomicU32 = AtomicU32::new(0);
 
 /// Limit of calls that apply many manifests.
@@ -33,9 +37,7 @@ fn start() -> Result<ControlPlane, Box<dyn std::error::Error>> {
         .iter()
         .filter_map(|crd| crd.metadata.name.as_ref().map(|name| format!("crd/{name}")))
         .collect();
-    let mut wait = vec!["wait", "--for=condition=Established", "--timeout=30s"];
-    wait.extend(names.iter().map(String::as_str));
-    kubectl.must(&wait)?;
+    kubectl.wait_established(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
     Ok(plane)
 }
 
@@ -43,9 +45,8 @@ fn start() -> Result<ControlPlane, Box<dyn std::error::Error>> {
 pub fn namespace(prefix: &str) -> String {
     let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
     let name = format!("{prefix}-{number}");
-    cluster()
-        .client()
-        .must(&["create", "namespace", &name])
-        .expect("a namespace");
+    let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let applied = API.get_or_init(|| ApiClient::new(cluster().admin_kubeconfig()));
+    assert!(applied.apply("", &manifest.to_string()), "the kind is known");
     name
 }

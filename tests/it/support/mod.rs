@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub mod api_client;
 pub mod clock;
 pub mod cluster;
 pub mod contrast;

@@ -39,10 +39,8 @@ pub struct Installed {
 pub fn install(kubectl: &Kubectl, helm: &Path, repository: &Path) -> Result<Installed, Error> {
     let crds = repository.join("crds").display().to_string();
     kubectl.must(&["apply", "--server-side", "--filename", &crds])?;
-    let mut wait = vec!["wait", "--for", "condition=Established", "--timeout", "30s"];
     let names = crd_names(&repository.join("crds"))?;
-    wait.extend(names.iter().map(String::as_str));
-    kubectl.must(&wait)?;
+    kubectl.wait_established(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
 
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
     kubectl.apply(&namespace.to_string())?;

@@ -48,8 +48,11 @@ impl Neighbour<'_> {
         self.stage.plane.client()
     }
 
-    /// `kubectl apply` in its namespace.
+    /// Applies manifests in its namespace.
     pub fn apply(&self, manifests: &str) {
+        if self.stage.api.apply(&self.namespace, manifests) {
+            return;
+        }
         let arguments = ["--namespace", self.namespace.as_str(), "apply", "--filename", "-"];
         let output = self
             .client()
@@ -76,7 +79,7 @@ impl Neighbour<'_> {
 
     /// An object as JSON, or null when there is none.
     pub fn get(&self, object: &str) -> Value {
-        if let Some(found) = self.stage.reader.get(&self.namespace, object) {
+        if let Some(found) = self.stage.api.get(&self.namespace, object) {
             return found;
         }
         let text = self.kubectl(&["get", object, "--ignore-not-found", "--output", "json"]);
