@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use xtask::control_plane::{ControlPlane, Options};
-use xtask::suite::{self, Step};
+use xtask::suite::{self, Extent, Step};
 use xtask::{Error, conformance, demo, supervisor, tools};
 
 #[derive(Parser)]
@@ -28,6 +28,9 @@ enum Subcommands {
         /// Leaves this step out; may be repeated
         #[arg(long, value_enum, value_delimiter = ',')]
         skip: Vec<Step>,
+        /// Runs all there is in place of a sample: every fault, odd answer and case, 1,024 cases of each property. About two hours
+        #[arg(long)]
+        whole: bool,
     },
     /// Checks requests to Google with Google's own message classes, and the normalisation with its formatter
     Conformance {
@@ -65,7 +68,10 @@ enum Subcommands {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Subcommands::Test { only, skip } => suite::run(&only, &skip),
+        Subcommands::Test { only, skip, whole } => {
+            let extent = if whole { Extent::Whole } else { Extent::Sample };
+            suite::run(&only, &skip, extent)
+        }
         Subcommands::Conformance { log } => conformance::command(log.as_deref()),
         Subcommands::Demo { keep, context } => demo::run(&demo::Options { keep, context }),
         Subcommands::ControlPlane {

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use self::server::{Postgres, pooler};
 use crate::Error;
 use crate::process::{self, say};
-use crate::suite::{cargo, programs_of_tests, set_extent, target_directory};
+use crate::suite::{Extent, cargo, programs_of_tests, target_directory};
 
 /// URL of the PostgreSQL server on which the ledger's tests run, where it is set.
 const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
@@ -33,7 +33,7 @@ const OF_ALL: [&str; 13] = [
 ];
 
 /// The tests of the ledger that say nothing of a file, and [`OF_ALL`], once more, each in a schema of its own.
-pub(crate) fn test(root: &Path, limit: Duration) -> Result<(), Error> {
+pub(crate) fn test(root: &Path, extent: Extent, limit: Duration) -> Result<(), Error> {
     say(&format!(
         "== postgres: the ledger's tests on a server of their own (limit {} min)",
         limit.as_secs() / 60
@@ -54,7 +54,7 @@ pub(crate) fn test(root: &Path, limit: Duration) -> Result<(), Error> {
     for (variable, path) in programs_of_tests(root)? {
         command.env(variable, path);
     }
-    set_extent(&mut command);
+    extent.set(&mut command);
     run_tests(command, limit, "the end-to-end tests")
 }
 

@@ -1,9 +1,12 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
+mod extent;
 mod step;
 
+pub use extent::Extent;
 pub use step::Step;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,22 +47,29 @@ struct Report {
 }
 
 /// Runs the chosen steps and says how each went. True when all of them passed.
-pub fn run(only: &[Step], skip: &[Step]) -> Result<bool, Error> {
+pub fn run(only: &[Step], skip: &[Step], extent: Extent) -> Result<bool, Error> {
     let steps = choose(only, skip);
     if steps.is_empty() {
         return Err(Error::Failed("no step is left to run".to_owned()));
     }
     let root = repository()?;
     // The longest step needs no result of the others: it runs beside them.
-    let mut background = steps.contains(&Step::ControlPlane).then(start_control_plane_build);
+    let build = steps.contains(&Step::ControlPlane).then(start_control_plane_build);
+    let mut background = BTreeMap::from_iter(build.map(|build| (Step::ControlPlane, build)));
     let mut reports: Vec<Report> = Vec::new();
-    for step in steps {
+    for step in steps.iter().copied() {
         let start = Instant::now();
+        if step == Step::Postgres && steps.contains(&Step::Demo) && !is_blocked(Step::Demo, &reports) {
+            // Both wait more than they work.
+            let root = root.clone();
+            let demo = thread::spawn(move || check_demo(&root, Step::Demo.limit()));
+            background.insert(Step::Demo, demo);
+        }
         let outcome = if is_blocked(step, &reports) {
             say(&format!("== {step}: not run, as a step before it failed"));
             Outcome::NotRun
         } else {
-            match run_step(step, &root, &mut background) {
+            match run_step(step, extent, &root, &mut background) {
                 Ok(outcome) => outcome,
                 Err(error) => {
                     say(&format!("== {step} failed: {error}"));
@@ -110,16 +120,10 @@ fn line(report: &Report) -> String {
     format!("{outcome:<8}{:<14}{seconds:>7.1} s", report.step.name())
 }
 
-/// How many tests run at a time. Most of them wait for something outside, so more than the machine has cores.
-const THREADS: &str = "RUST_TEST_THREADS";
-const AT_A_TIME: &str = "6";
-/// How many cases a property is tried with that does not say so itself. More of them: `PROPTEST_CASES=1024`.
-const CASES: &str = "PROPTEST_CASES";
-const SAMPLE: &str = "64";
+/// What runs beside the steps before it.
+type Background = BTreeMap<Step, JoinHandle<Result<(), Error>>>;
 
-type Background = JoinHandle<Result<(), Error>>;
-
-fn start_control_plane_build() -> Background {
+fn start_control_plane_build() -> JoinHandle<Result<(), Error>> {
     thread::spawn(|| {
         // Small beside the rest, and the tests need them.
         browser::chromium()?;
@@ -130,8 +134,8 @@ fn start_control_plane_build() -> Background {
     })
 }
 
-fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Result<Outcome, Error> {
-    let limit = step.limit();
+fn run_step(step: Step, extent: Extent, root: &Path, background: &mut Background) -> Result<Outcome, Error> {
+    let limit = step.limit() * extent.factor();
     let command = match step {
         Step::Fmt => cargo(root, &["fmt", "--all", "--", "--check"]),
         Step::Clippy => cargo(
@@ -139,10 +143,15 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
             &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
         ),
         Step::Build => cargo(root, &["build", "--workspace"]),
-        Step::ControlPlane => return finish_control_plane(background.take()).map(|()| Outcome::Passed),
-        Step::Test => test_command(root)?,
-        Step::Postgres => return postgres::test(root, limit).map(|()| Outcome::Passed),
-        Step::Demo => return check_demo(root, limit).map(|()| Outcome::Passed),
+        Step::ControlPlane => return finish_control_plane(background.remove(&step)).map(|()| Outcome::Passed),
+        Step::Test => test_command(root, extent)?,
+        Step::Postgres => return postgres::test(root, extent, limit).map(|()| Outcome::Passed),
+        Step::Demo => {
+            let demo = background.remove(&step);
+            return demo
+                .map_or_else(|| check_demo(root, limit), joined)
+                .map(|()| Outcome::Passed);
+        }
         Step::Conformance => return check_conformance(root).map(|()| Outcome::Passed),
         Step::ImageStage => return check_image_stage(root).map(|()| Outcome::Passed),
         Step::Image => return check_image(root).map(|()| Outcome::Passed),
@@ -158,6 +167,7 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         },
     };
     let text = short(&command);
+    let text = text.split(" -- --skip").next().unwrap_or_default();
     say(&format!("== {step}: {text} (limit {} min)", limit.as_secs() / 60));
     let status = process::run_group(command, limit)?;
     if status.success() {
@@ -199,7 +209,7 @@ fn check_image(root: &Path) -> Result<(), Error> {
     image::check(root)
 }
 
-fn finish_control_plane(background: Option<Background>) -> Result<(), Error> {
+fn finish_control_plane(background: Option<JoinHandle<Result<(), Error>>>) -> Result<(), Error> {
     let limit = Step::ControlPlane.limit();
     say(&format!(
         "== {}: binaries of Kubernetes {} (limit {} min)",
@@ -221,29 +231,23 @@ fn finish_control_plane(background: Option<Background>) -> Result<(), Error> {
         }
         thread::sleep(Duration::from_millis(100));
     }
-    build
-        .join()
-        .map_err(|_| Error::Failed("building the control plane's binaries broke off".to_owned()))?
+    joined(build)
 }
 
-fn test_command(root: &Path) -> Result<Command, Error> {
+/// What a step found that ran beside others; it has a limit of its own.
+fn joined(step: JoinHandle<Result<(), Error>>) -> Result<(), Error> {
+    step.join().map_err(|_| Error::Failed("it broke off".to_owned()))?
+}
+
+fn test_command(root: &Path, extent: Extent) -> Result<Command, Error> {
     let mut command = cargo(root, &["test", "--workspace"]);
     for (variable, path) in programs_of_tests(root)? {
         command.env(variable, path);
     }
     command.env(conformance::REQUEST_LOG, conformance::prepare(root)?);
-    set_extent(&mut command);
+    extent.set(&mut command);
+    command.arg("--").args(extent.left_out());
     Ok(command)
-}
-
-/// Has a program of tests run so many at a time as is asked for, or as suits tests that wait, and try properties with as
-/// many cases as is asked for, or as suits every day.
-pub(crate) fn set_extent(command: &mut Command) {
-    for (variable, usual) in [(THREADS, AT_A_TIME), (CASES, SAMPLE)] {
-        if env::var_os(variable).is_none() {
-            command.env(variable, usual);
-        }
-    }
 }
 
 /// What end-to-end tests run, by the variables that name it.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// One step of the suite, in its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Step {
     /// Formatting.
     Fmt,
