@@ -2,9 +2,9 @@
 //!
 //! One answer proves nothing: HubSpot leaves contacts out of answers that are otherwise in order, and at times calls
 //! contacts not found that are there (docs/reference/hubspot.md 4.5). So it takes two looks with a pause between them, and
-//! none in between that shows the contact. If HubSpot says at both that it does not exist, the pause is short. Where it
-//! is only left out, the pause is long, and the last answer must show somebody else: one that shows nobody is about the
-//! answer, not about the contact.
+//! none in between that shows the contact. If HubSpot says at both that it does not exist, the pause is short; where it is
+//! only left out, the pause is long. The last answer must show somebody else: one that shows nobody is about the answer, not
+//! about the contact.
 
 use jiff::SignedDuration;
 
@@ -21,13 +21,11 @@ pub struct Pauses {
 
 /// An answer that does not show a contact that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MissingAnswer {
-    /// HubSpot says that it does not exist.
-    Named,
-    LeftOut {
-        /// The answer shows somebody else, or HubSpot has no contacts at all.
-        others: bool,
-    },
+pub struct MissingAnswer {
+    /// HubSpot says that it does not exist; else it leaves it out.
+    pub named: bool,
+    /// The answer shows somebody else, or HubSpot has no contacts at all.
+    pub others: bool,
 }
 
 /// How long ago earlier looks were that did not show the contact, with none since that did.
@@ -58,19 +56,18 @@ pub fn judge_look(look: MissingAnswer, since: Option<Since>, pauses: &Pauses) ->
     let missing = since.map(|since| since.missing);
     let named = since.and_then(|since| since.named);
     let is_over = |pause: SignedDuration, elapsed: Option<SignedDuration>| elapsed.is_some_and(|e| e >= pause);
-    let others = look != MissingAnswer::LeftOut { others: false };
-    let by_name = look == MissingAnswer::Named && is_over(pauses.named, named);
-    if by_name || (others && is_over(pauses.silent, missing)) {
+    let by_name = look.named && is_over(pauses.named, named);
+    if look.others && (by_name || is_over(pauses.silent, missing)) {
         return Verdict::Deleted;
     }
     let elapsed = missing.unwrap_or_default();
     let grown = elapsed.max(pauses.named).max(SHORTEST);
-    let by_name = (look == MissingAnswer::Named).then(|| pauses.named - named.unwrap_or_default());
+    let by_name = look.named.then(|| pauses.named - named.unwrap_or_default());
     let left = by_name.map_or(pauses.silent - elapsed, |left| left.min(pauses.silent - elapsed));
     Verdict::Again(match left {
         left if left.is_positive() => left.min(grown),
         // The pause is over, and this answer could not tell.
-        _ if !others => grown.min(pauses.longest.max(SHORTEST)),
+        _ if !look.others => grown.min(pauses.longest.max(SHORTEST)),
         // There is no pause: the next look decides.
         _ => SHORTEST,
     })

@@ -39,12 +39,13 @@ impl VainReads {
         self.0 = None;
     }
 
-    /// What to say once they have failed over so long a time. One that failed alone says nothing, however long ago: somebody else is
-    /// asked for beside the next one.
-    pub fn describe(&self, threshold: SignedDuration) -> Option<String> {
+    /// What to say once they have failed over so long a time, of reads that ask so (`by id`). One that failed alone says nothing,
+    /// however long ago: somebody else is asked for beside the next one.
+    pub fn describe(&self, how: &str, threshold: SignedDuration) -> Option<String> {
         let InVain { since, last, why } = self.0.as_ref()?;
         let is_long = last.duration_since(*since) >= threshold;
-        is_long.then(|| format!("HubSpot has shown no contact since {since:.0}, and reads of contacts fail: {why}"))
+        is_long
+            .then(|| format!("HubSpot has shown no contact {how} since {since:.0}, and reads of contacts fail: {why}"))
     }
 }
 
@@ -72,7 +73,7 @@ mod tests {
         }
         let last = reads.last().is_some_and(|(_, shows, fails)| *fails && !*shows);
         assert_eq!(vain.is_running(), last);
-        let said = vain.describe(LONG);
+        let said = vain.describe("by id", LONG);
         assert_eq!(said.is_some(), told, "{said:?}");
         assert!(said.is_none_or(|said| said.ends_with("HTTP 500")));
         vain.forget();

@@ -130,11 +130,7 @@ impl Memory {
         for id in ids.iter().filter(|id| !answered(id)) {
             self.shown.retain(|shown| shown != id);
             let named = batch.deleted.contains(id);
-            let look = if named {
-                MissingAnswer::Named
-            } else {
-                MissingAnswer::LeftOut { others }
-            };
+            let look = MissingAnswer { named, others };
             let since = self.contacts.record_miss(*id, named, pauses, now);
             if let Verdict::Again(after) = judge_look(look, since, pauses) {
                 sought.insert(*id, AbsentContact { after, named });

@@ -65,6 +65,15 @@ fn who_stays_away_is_deleted_and_who_comes_back_begins_again() {
 }
 
 #[test]
+fn an_answer_that_names_everybody_deletes_nobody() {
+    let mut looks = Looks::new();
+    for minutes in [0, 1, 30, 60] {
+        assert_eq!(looks.look(minutes, &[1, 9], &[], &[1, 9]), [1, 9], "{minutes}");
+    }
+    assert_eq!(looks.look(1, &[1, 9], &[9], &[1]), [0; 0]);
+}
+
+#[test]
 fn who_was_named_stays_so_while_it_is_missed() {
     let mut looks = Looks::new();
     assert_eq!(looks.look(0, &[1], &[9], &[1]), [1]);
@@ -171,17 +180,18 @@ fn witnesses_are_those_shown_last_and_no_longer_those_that_are_missed() {
 #[test]
 fn there_is_an_end_to_what_is_remembered() {
     let mut looks = Looks::new();
+    let others = &[MOST as u64 + 1];
     let all: Vec<u64> = (0..=MOST as u64).collect();
-    assert_eq!(looks.look(0, &all, &[], &all).len(), all.len());
+    assert_eq!(looks.look(0, &all, others, &all).len(), all.len());
     assert_eq!(
-        looks.look(1, &all, &[], &all),
+        looks.look(1, &all, others, &all),
         [MOST as u64],
         "of the last one nothing was remembered"
     );
-    assert_eq!(looks.look(1, &all[MOST..], &[], &all), [MOST as u64]);
+    assert_eq!(looks.look(1, &all[MOST..], others, &all), [MOST as u64]);
     // Nobody asks for the others any more.
-    looks.look(121, &all[MOST..], &[], &all);
-    assert_eq!(looks.look(1, &all[MOST..], &[], &all), [0; 0]);
+    looks.look(121, &all[MOST..], others, &all);
+    assert_eq!(looks.look(1, &all[MOST..], others, &all), [0; 0]);
 }
 
 #[test]

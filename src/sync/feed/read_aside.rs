@@ -57,7 +57,8 @@ impl Feed {
 
     /// Reads of contacts have failed and shown nobody for long.
     fn reads_in_vain(&self) -> Option<String> {
-        self.history.in_vain.describe(self.ctx.settings.failure_threshold)
+        let threshold = self.ctx.settings.failure_threshold;
+        self.history.in_vain.describe("by id", threshold)
     }
 
     /// What the event could not be read for in a pass that went well.

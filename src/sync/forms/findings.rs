@@ -1,13 +1,13 @@
 //! What a read of a form is to show, and what it showed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::form_probe::ShownSubmissions;
 use crate::domain::contact::Contact;
-use crate::ports::crm::Unreadable;
+use crate::ports::crm::{Submission, Unreadable};
 use crate::ports::ledger::StreamId;
 use crate::registry::sync_error::SyncError;
 
@@ -43,13 +43,25 @@ pub(super) struct FormRead {
 pub(super) struct FoundContacts {
     pub(super) contacts: HashMap<String, Arc<Contact>>,
     pub(super) unreadable: Unreadable<String>,
+    /// Addresses that no contact has.
+    pub(super) nobodys: BTreeSet<String>,
+}
+
+impl FoundContacts {
+    /// True if no contact has the submission's address.
+    pub(super) fn is_nobodys(&self, submission: &Submission) -> bool {
+        submission
+            .email
+            .as_ref()
+            .is_some_and(|email| self.nobodys.contains(email))
+    }
 }
 
 /// How a submission's contact was looked for.
 pub(super) struct ContactLook {
     pub(super) asked: Timestamp,
-    /// There is one, or may be, and it can't be read.
-    pub(super) unreadable: bool,
+    /// There is none.
+    pub(super) is_nobodys: bool,
     /// For an event that joins.
     pub(super) joined: bool,
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::FormReader;
 use super::findings::{ContactLook, FoundContacts};
+use super::found_addresses::{BESIDE, Beside};
 use super::submission_notes::SoughtSubmission;
 use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
 use crate::domain::time::later;
@@ -25,7 +27,7 @@ impl FormReader {
         later(submission.at, deadline)
     }
 
-    /// Whoever has not been found is looked for until HubSpot has been asked once after the grace, in vain; whoever can't be
+    /// Whoever has not been found is looked for until HubSpot has said once after the grace that there is nobody; whoever can't be
     /// read, until nothing could be sent any more.
     pub(super) fn remember_submission(
         &mut self,
@@ -34,7 +36,7 @@ impl FormReader {
         contact: Option<ContactId>,
         ContactLook {
             asked,
-            unreadable,
+            is_nobodys,
             joined,
         }: ContactLook,
     ) {
@@ -46,7 +48,7 @@ impl FormReader {
         let before = self.notes.sought_since(key).filter(|_| !joined);
         let since = before.unwrap_or_else(|| self.ctx.clock.now());
         let grace = since.saturating_add(self.ctx.settings.waits.click_grace);
-        let patient = unreadable || asked < grace.unwrap_or(Timestamp::MAX);
+        let patient = !is_nobodys || asked < grace.unwrap_or(Timestamp::MAX);
         if asked < until && (nameless || lacking && patient) {
             let sought = SoughtSubmission {
                 at,
@@ -60,9 +62,21 @@ impl FormReader {
         self.notes.record_contact(key, submission.at, contact);
     }
 
+    /// True if the forms have to be read now: for what is new, or for what was not found.
+    pub(super) fn is_open(&mut self, now: Instant) -> bool {
+        let unfound = self.notes.oldest_sought().is_some();
+        if !unfound {
+            self.addresses.in_vain.forget();
+        }
+        let nameless = self.probe.is_turn() && self.notes.has_nameless();
+        let is_news = self.probe.is_open(self.ctx.settings.overlap, unfound, now);
+        // Where answers show nobody, people are to hear soon of the first one that does.
+        is_news || nameless || self.addresses.in_vain.is_running()
+    }
+
     /// The contacts, found by e-mail. Contacts of submissions that are too old to be sent are not looked for.
     pub(super) async fn contacts_of(
-        &self,
+        &mut self,
         pass: &Pass,
         fresh: &[(OccurrenceKey, &Submission)],
     ) -> Result<FoundContacts, SyncError> {
@@ -78,10 +92,24 @@ impl FormReader {
         let cache = self.ctx.contact_cache(&pass.account.key);
         let keep = self.ctx.settings.waits.settle < self.ctx.settings.upload_interval;
         let mut found = FoundContacts::default();
-        for chunk in emails.chunks(MAX_EMAILS) {
+        let is_sought = |(key, _): &(OccurrenceKey, _)| self.notes.sought_since(key.transaction).is_some();
+        let again = fresh.iter().any(is_sought);
+        for chunk in emails.chunks(MAX_EMAILS - BESIDE) {
             pulse::beat();
+            let beside = if again {
+                self.addresses.find_beside(pass.crm.as_ref()).await
+            } else {
+                Beside::default()
+            };
             let asked = self.ctx.clock.now();
-            let batch = pass.crm.read_by_email(chunk, &plan.0).await?;
+            let both = [chunk, beside.addresses()].concat();
+            let mut batch = pass.crm.read_by_email(&both, &plan.0).await?;
+            let tells = self.addresses.take_answer(&beside, &batch, asked);
+            let is_open =
+                |email: &&String| !batch.contacts.contains_key(*email) && !batch.unreadable.contains_key(*email);
+            let others = chunk.iter().filter(is_open).filter(|_| tells);
+            found.nobodys.extend(others.cloned());
+            batch.contacts.retain(|email, _| chunk.contains(email));
             found.unreadable.extend(batch.unreadable);
             for (email, contact) in batch.contacts {
                 let contact = Arc::new(contact);

@@ -5,6 +5,7 @@
 
 mod findings;
 mod form_probe;
+mod found_addresses;
 mod found_contacts;
 mod partial_read;
 mod reports;
@@ -19,6 +20,7 @@ use tracing::debug;
 
 use self::findings::{ContactLook, FormFindings, FormRead, FormReadDepth, FormsRead, FoundContacts};
 use self::form_probe::FormProbe;
+use self::found_addresses::FoundAddresses;
 use self::partial_read::{PartialRead, in_turn};
 use self::submission_notes::SubmissionNotes;
 use crate::domain::eligibility::Decision;
@@ -45,6 +47,7 @@ pub(super) struct FormReader {
     probe: FormProbe,
     served: BTreeSet<Member>,
     notes: SubmissionNotes,
+    addresses: FoundAddresses,
     /// When each form was last read as far back as anything could still be sent.
     read_whole: BTreeMap<String, Instant>,
     last_wide: Option<Instant>,
@@ -64,6 +67,7 @@ impl FormReader {
             probe: FormProbe::default(),
             served: BTreeSet::new(),
             notes: SubmissionNotes::default(),
+            addresses: FoundAddresses::default(),
             read_whole: BTreeMap::new(),
             last_wide: None,
             parts: BTreeMap::new(),
@@ -193,9 +197,7 @@ impl FormReader {
             self.last_wide = Some(now);
         }
         self.notes.give_up(now_there);
-        let unfound = self.notes.oldest_sought().is_some();
-        let open =
-            self.probe.is_open(settings.overlap, unfound, now) || self.probe.is_turn() && self.notes.has_nameless();
+        let open = self.is_open(now);
         let depth = if self.probe.has_news() {
             FormReadDepth::News
         } else {
@@ -313,15 +315,14 @@ impl FormReader {
             if let Some(contact) = contact {
                 shown.whose.add(contact, submission.at);
             }
-            let unreadable = email.is_some_and(|email| whose.unreadable.contains_key(email));
+            let is_nobodys = whose.is_nobodys(submission);
             let looked = ContactLook {
                 asked,
-                unreadable,
+                is_nobodys,
                 joined,
             };
             self.remember_submission(key.transaction, submission, contact, looked);
-            let too_late = asked >= self.sendable_until(submission);
-            if email.is_some() && contact.is_none() && !unreadable && !too_late {
+            if is_nobodys && asked < self.sendable_until(submission) {
                 clicks.record_nobody(key.transaction, asked);
             }
         }
@@ -349,7 +350,9 @@ impl FormReader {
             // One that names nobody in two answers is skipped when its row is due.
             (None, _) => Person::NotFound { looked: None },
             (_, Some(contact)) => Person::Known(contact),
-            (_, None) => Person::NotFound { looked: Some(now) },
+            (_, None) => Person::NotFound {
+                looked: whose.is_nobodys(submission).then_some(now),
+            },
         };
         let submitted = Submitted {
             at: submission.at,

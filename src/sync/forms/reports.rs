@@ -55,9 +55,11 @@ impl FormReader {
     }
 
     pub(super) fn report_success(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
-        let now = self.ctx.clock.now();
+        let (now, threshold) = (self.ctx.clock.now(), self.ctx.settings.failure_threshold);
         for tracked in events {
-            let lacks = withheld_of(&self.ctx, &tracked.event).map(|(what, _)| what);
+            let withheld = || withheld_of(&self.ctx, &tracked.event).map(|(what, _)| what);
+            let in_vain = self.addresses.in_vain.describe("by e-mail address", threshold);
+            let lacks = in_vain.or_else(withheld);
             self.ctx.registry.update_report(&tracked.event.key, |report| {
                 let notice = record_read(report, lacks, now);
                 let new = new.get(&tracked.stream).is_some_and(|n| *n > 0);

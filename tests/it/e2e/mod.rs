@@ -108,6 +108,7 @@ mod unproven;
 mod unreadable;
 mod untold;
 mod unusable_actions;
+mod vain_addresses;
 mod vain_reads;
 mod waits;
 mod web_actions;

@@ -27,7 +27,7 @@ fn names_it(event: &Value) -> bool {
     let says = |error: &Value| {
         error["message"]
             .to_string()
-            .contains("HubSpot has shown no contact since")
+            .contains("HubSpot has shown no contact by id since")
     };
     errors.iter().any(says)
 }
