@@ -3,6 +3,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+/// Why contacts can't be read whom answers leave out, or call not found.
+pub const NONE_SHOWN: &str = "its answers show none of them";
+
 /// Since when reads fail and show nobody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VainReads(Option<InVain>);

@@ -31,7 +31,7 @@ pub(crate) struct ReadAnswer {
     pub(crate) sought: BTreeMap<ContactId, AbsentContact>,
     /// Of these nothing is known, as their read failed, while that of others was answered.
     pub(crate) failed: Option<(BTreeSet<ContactId>, UpstreamError)>,
-    /// Somebody was shown, be it one who was asked for beside these.
+    /// Somebody was shown, be it one who was asked for beside these, or the portal has no contacts.
     pub(crate) shows: bool,
 }
 
@@ -120,7 +120,7 @@ impl ContactReader<'_> {
         let empty = matches!(others, Some(Others::Nobody));
         let pauses = self.ctx.settings.absence_pauses();
         let sought = self.absences.judge_missing(&read.ids, &batch, empty, &pauses, now);
-        let shows = batch.shows_another || !batch.contacts.is_empty();
+        let shows = empty || batch.shows_another || !batch.contacts.is_empty();
         let is_asked = |contact: &Contact| chunk.contains(&contact.requested_id);
         let contacts = batch.contacts.into_iter().filter(is_asked);
         Ok(ReadAnswer {

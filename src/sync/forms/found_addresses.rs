@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tracing::debug;
 
 use crate::domain::brief::brief;
-use crate::domain::vain_reads::VainReads;
+use crate::domain::vain_reads::{NONE_SHOWN, VainReads};
 use crate::ports::crm::{AddressBatch, Contact, ContactSearch, Crm};
 
 /// So many are asked for beside others.
@@ -62,10 +62,12 @@ impl FoundAddresses {
         let addresses: Vec<_> = page.contacts.iter().filter_map(address_of).take(BESIDE).collect();
         let is_whole = page.nameless == 0 && page.next.is_none();
         let may_have = |contact: &Contact| contact.property(EMAIL).is_some() || contact.properties.is_withheld(EMAIL);
-        match addresses.is_empty() {
-            false => Beside::Somebody(addresses),
-            true if is_whole && !page.contacts.iter().any(may_have) => Beside::Nobody,
-            true => Beside::Unknown,
+        if !addresses.is_empty() {
+            Beside::Somebody(addresses)
+        } else if is_whole && !page.contacts.iter().any(may_have) {
+            Beside::Nobody
+        } else {
+            Beside::Unknown
         }
     }
 
@@ -75,7 +77,7 @@ impl FoundAddresses {
         let tells = !self.shown.is_empty() || *beside == Beside::Nobody;
         let fails = !tells && !beside.addresses().is_empty();
         let why = batch.unreadable.values().next();
-        let why = why.map_or("its answers show none of them", String::as_str);
+        let why = why.map_or(NONE_SHOWN, String::as_str);
         self.in_vain.note(tells, fails.then_some(why), now);
         tells
     }

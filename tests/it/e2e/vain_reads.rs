@@ -1,4 +1,4 @@
-//! Reads of contacts fail for everybody whom HubSpot would show, and an answer for nobody is good: people are told.
+//! Reads of contacts fail for everybody whom HubSpot would show, or show nobody, and an answer for nobody is good: people are told.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Stage;
+use super::absent::not_found;
 use super::judge::{crowd, exactly, settled_within, transactions};
 use super::meddler::{Asked, Meddling, Reply};
 use super::stage::{ago, condition};
@@ -36,15 +37,24 @@ fn names_it(event: &Value) -> bool {
 fn contacts_that_all_fail_are_told_and_heal() {
     let denied = |category: &str| json!({"status": "error", "message": "x", "category": category});
     let page = Reply::new(403, "text/html", "<html>blocked</html>");
-    for (name, reply) in [
-        ("vain-500", Reply::json(500, &denied("INTERNAL_ERROR"))),
-        ("vain-scope", Reply::json(403, &denied("MISSING_SCOPES"))),
-        ("vain-page", page),
+    let empty = Reply::json(200, &json!({"status": "COMPLETE", "results": []}));
+    for (name, meddling) in [
+        (
+            "vain-500",
+            Meddling::Instead(Reply::json(500, &denied("INTERNAL_ERROR"))),
+        ),
+        (
+            "vain-scope",
+            Meddling::Instead(Reply::json(403, &denied("MISSING_SCOPES"))),
+        ),
+        ("vain-page", Meddling::Instead(page)),
+        ("vain-empty", Meddling::Instead(empty)),
+        ("vain-named", not_found()),
     ] {
         let flags = [("failure-threshold", "4s"), ("backoff-max", "1s")];
         let mut stage = Stage::empty(name, &["--no-rate-limits", "--processing-delay=200ms"], &flags);
         let meddler = stage.meddled();
-        let rule = meddler.always(of_somebody, Meddling::Instead(reply));
+        let rule = meddler.always(of_somebody, meddling);
         crowd(&stage, MANY);
         stage.start_with_accounts();
         stage.event("won", "customer", &json!({"startTime": ago(86_400 * 30)}));

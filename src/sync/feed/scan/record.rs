@@ -14,6 +14,7 @@ use crate::domain::outcome::{Outcome, reason};
 use crate::domain::shown_entries::ShownEntries;
 use crate::domain::shown_state::ShownState;
 use crate::domain::time::later;
+use crate::domain::vain_reads::NONE_SHOWN;
 use crate::ports::ledger::{Canonical, NewRow};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
@@ -56,7 +57,9 @@ impl Scan<'_> {
         self.record_occurrences(&contacts, seen).await?;
         self.history.read_any |= pages.iter().any(|page| !page.contacts.is_empty());
         for page in &pages {
+            let is_missed = !page.sought.is_empty();
             let failure = page.unreadable.values().next().map(String::as_str);
+            let failure = failure.or(is_missed.then_some(NONE_SHOWN));
             self.history.in_vain.note(page.shows, failure, self.ctx.clock.now());
             self.put_aside(page)?;
             for read in &page.read {

@@ -289,6 +289,31 @@ async fn who_is_not_shown_is_looked_for_and_named_unless_hubspot_says_that_it_is
     assert_eq!(setting.history.aside.due_contacts(at(NOW + 90)), [5, 6].map(ContactId));
 }
 
+/// What two pages with a pause between them have shown: nobody of whom they ask for, one of whom is missed.
+#[rstest::rstest]
+#[case::nobody([false, false], 15, true)]
+#[case::nobody_for_a_while([false, false], 14, false)]
+#[case::somebody_else([false, true], 15, false)]
+#[tokio::test]
+async fn answers_that_show_nobody_are_told(#[case] shows: [bool; 2], #[case] minutes: i64, #[case] told: bool) {
+    let mut setting = Setting::new(&["event"]).await;
+    let (after, named) = (SignedDuration::from_secs(90), true);
+    for shows in shows {
+        let page = PageRead {
+            sought: [(ContactId(5), AbsentContact { after, named })].into(),
+            shows,
+            ..PageRead::default()
+        };
+        setting.note(page).await;
+        setting.clock.advance(SignedDuration::from_mins(minutes));
+    }
+    let said = setting
+        .history
+        .in_vain
+        .describe("by id", setting.ctx.settings.failure_threshold);
+    assert_eq!(said.is_some(), told, "{said:?}");
+}
+
 #[tokio::test]
 async fn a_read_that_is_behind_the_search_does_not_count_until_a_second_one_agrees() {
     let mut setting = Setting::new(&["event"]).await;
