@@ -110,8 +110,8 @@ pub struct RunFlags {
     /// How often the Secrets of accounts are re-read, and the ConfigMaps with web snippets looked at.
     #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s")]
     pub account_check_interval: Duration,
-    /// How often a stalled object is checked again at least if nobody changes it. Where credentials that have worked are refused,
-    /// the first checks come after 5 seconds, 10, 20 and so on.
+    /// How often a stalled object is checked again at least if nobody changes it. Of an account the first checks come after 5 seconds,
+    /// 10, 20 and so on.
     #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m")]
     pub stalled_probe_interval: Duration,
     /// How often to ask HubSpot, a few ids at a time, whether it still has the contacts in the ledger.

@@ -4,8 +4,9 @@
 //! sent). A fault of the second kind stalls the account; after a while the sync loops may try once more while the account
 //! is still shown as stalled. Only a success, or quiet, takes it back: so it heals by itself and never flaps.
 //!
-//! A service may refuse for seconds what is good. Where credentials have worked, the first look after a stall comes soon, and each
-//! further one after twice the pause, at the latest once per probe interval.
+//! A service may refuse for seconds what is good. So the first look after a stall comes soon, and each further one after twice the
+//! pause, at the latest once per probe interval. That is so for all credentials: those that are new, or were refused when the process
+//! began, may be as good as those that have worked.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::backoff::backoff;
 use super::time::{later, to_signed};
 use crate::api::reasons::reason;
 
-/// The pause before the first look after credentials that have worked are refused.
+/// The pause before the first look after a stall.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 /// The pause after so many looks in a row have found a stall: doubling, at most `longest`.
@@ -279,15 +280,12 @@ impl AccountHealth {
         !own_stalls && self.reported.as_ref().is_some_and(|reported| reported.trying.is_some())
     }
 
-    /// The earliest time of the next check; `None`: as planned. What needs a person is tried once per `probe`; where the credentials
-    /// have `worked`, soon at first and then with growing pauses up to it. Everything else is tried with growing pauses up to
-    /// `longest`. Nothing is tried before the service allows it.
-    pub fn next_check(&self, worked: bool, probe: Duration, longest: Duration) -> Option<Timestamp> {
+    /// The earliest time of the next check; `None`: as planned. What needs a person is tried soon at first and then with growing
+    /// pauses up to `probe`, everything else with growing pauses up to `longest`. Nothing is tried before the service allows it.
+    pub fn next_check(&self, probe: Duration, longest: Duration) -> Option<Timestamp> {
         let own = self.own.as_ref()?;
-        let wait = if own.fault.kind.stalls() && worked {
+        let wait = if own.fault.kind.stalls() {
             look_pause(own.tries.saturating_sub(1), probe)
-        } else if own.fault.kind.stalls() {
-            probe
         } else {
             let longest = to_signed(longest);
             backoff(own.tries.saturating_sub(1), longest, 0).unsigned_abs()

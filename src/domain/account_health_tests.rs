@@ -20,15 +20,12 @@ fn transient_failures_in_a_row_count_from_the_first() {
     health.check_failed(fault(FaultKind::Limited), at(1));
     health.check_failed(fault(FaultKind::Unavailable), at(3));
     assert_eq!(health.failing_since(), Some(at(0)));
-    assert_eq!(health.next_check(false, TEN, FIVE), Some(at(7)));
+    assert_eq!(health.next_check(TEN, FIVE), Some(at(7)));
     health.check_failed(fault(FaultKind::Denied), at(9));
     assert_eq!(health.failing_since(), Some(at(9)));
-    assert_eq!(health.next_check(false, TEN, FIVE), Some(at(609)));
+    assert_eq!(health.next_check(TEN, FIVE), Some(at(14)));
     health.check_succeeded();
-    assert_eq!(
-        (health.failing_since(), health.next_check(false, TEN, FIVE)),
-        (None, None)
-    );
+    assert_eq!((health.failing_since(), health.next_check(TEN, FIVE)), (None, None));
 }
 
 #[test]
@@ -39,7 +36,7 @@ fn nothing_is_asked_before_the_service_allows_it() {
         ..fault(FaultKind::Limited)
     };
     health.check_failed(limited, at(0));
-    assert_eq!(health.next_check(false, TEN, FIVE), Some(at(3600)));
+    assert_eq!(health.next_check(TEN, FIVE), Some(at(3600)));
 }
 
 #[test]
@@ -73,14 +70,14 @@ fn a_reported_fault_that_comes_back_stays_without_a_gap() {
 }
 
 #[test]
-fn credentials_that_have_worked_are_looked_at_soon_and_then_seldom() {
-    let waits = |worked: bool, other: FaultKind| {
+fn what_the_check_finds_is_looked_at_soon_and_then_seldom() {
+    let waits = |other: FaultKind| {
         let mut health = AccountHealth::default();
         health.check_failed(fault(FaultKind::Credentials), at(0));
         let mut waits = Vec::new();
         let mut now = at(0);
         for _ in 0..9 {
-            let next = health.next_check(worked, TEN, FIVE).unwrap();
+            let next = health.next_check(TEN, FIVE).unwrap();
             waits.push(next.duration_since(now).as_secs());
             now = next;
             health.check_failed(fault(other), now);
@@ -89,15 +86,19 @@ fn credentials_that_have_worked_are_looked_at_soon_and_then_seldom() {
     };
     let grow = [5, 10, 20, 40, 80, 160, 320, 600, 600];
     for kind in [STALLS.as_slice(), &PASSING].concat() {
-        assert_eq!(waits(true, kind), grow, "{kind:?}");
-        assert_eq!(waits(false, kind), [600; 9], "{kind:?}");
+        assert_eq!(waits(kind), grow, "{kind:?}");
     }
     let mut health = AccountHealth::default();
     health.check_failed(fault(FaultKind::Denied), at(0));
+    // Somebody acts, and the next check decides: what was refused so far says nothing of what is new.
+    health.check_failed(fault(FaultKind::Denied), at(600));
+    health.account_replaced(at(700));
+    health.check_failed(fault(FaultKind::Denied), at(701));
+    assert_eq!(health.next_check(TEN, FIVE), Some(at(706)));
     let probe = Duration::from_secs(3);
     assert_eq!(
-        health.next_check(true, probe, FIVE),
-        Some(at(3)),
+        health.next_check(probe, FIVE),
+        Some(at(704)),
         "at the latest once per interval"
     );
 }
@@ -175,7 +176,7 @@ fn a_stall_ends_with_a_proof_only() {
             assert_eq!(health.check_obstacle().unwrap().kind, next);
             assert_eq!(health.quota_limit(), (next == FaultKind::Limited).then_some("Wait."));
             assert_eq!(
-                health.next_check(false, TEN, FIVE),
+                health.next_check(TEN, FIVE),
                 Some(at(4200)),
                 "the service asked to wait"
             );
@@ -311,6 +312,6 @@ fn a_clock_that_was_ahead_lengthens_no_wait() {
     health.check_failed(fault(FaultKind::Denied), ahead);
     health.record_sync_failure(fault(FaultKind::Denied), ahead, probe);
     health.tick(now, probe, None);
-    assert_eq!(health.next_check(false, probe, longest), Some(now + probe));
+    assert_eq!(health.next_check(probe, longest), Some(now + FIRST_LOOK));
     assert_eq!(health.next_tick(probe), Some(now + FIRST_LOOK));
 }

@@ -11,7 +11,7 @@ super::explained::explained! {
     /// Work is under way, or a failure is being retried. Present only while True.
     RECONCILING = "Reconciling" in [ALL_KINDS] => "Wait. If it lasts, the message says what fails.";
     /// The object cannot work until a person acts. Present only while True.
-    STALLED = "Stalled" in [ALL_KINDS] => "Do what the message says. The operator tries again after a change of the manifest or the Secret, and every ten minutes (`--stalled-probe-interval`); where credentials of an account have worked, also after 5 seconds, 10, 20 and so on.";
+    STALLED = "Stalled" in [ALL_KINDS] => "Do what the message says. The operator tries again after a change of the manifest or the Secret, and every ten minutes (`--stalled-probe-interval`); accounts also after 5 seconds, 10, 20 and so on.";
     /// A deletion cannot finish by itself. Present only while True.
     DELETION_BLOCKED = "DeletionBlocked" in [ALL_KINDS] => "Do what the message says.";
     /// Both accounts are Ready.

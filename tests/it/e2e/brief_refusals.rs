@@ -1,7 +1,7 @@
 //! HubSpot or Google refuses for seconds, in its own words, what is good: nobody waits for long after it, however seldom
 //! accounts are looked at that a person must mend.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -97,6 +97,43 @@ fn what_google_refuses_for_a_moment_goes_soon_after() {
     for (sent, picks) in [(2, googles as fn(&Asked) -> bool), (4, uploads)] {
         refused_for_a_moment(&stage, &meddler, ("gaa/acme", sent), picks, Reply::json(403, &denied));
     }
+}
+
+fn begins_anew(stage: &Stage) {
+    stage.kill_operator();
+    stage.start_operator();
+}
+
+/// A person follows the advice of the condition.
+fn other_secret(stage: &Stage) {
+    stage.patch("secret/google-ads", &json!({"stringData": {"note": "another version"}}));
+}
+
+/// What is refused anew, as it was before, has not worked in this process, or with this Secret.
+#[rstest::rstest]
+#[case::start("brief-start", begins_anew)]
+#[case::secret("brief-secret", other_secret)]
+fn what_is_refused_over_a_change_goes_soon_after(#[case] name: &str, #[case] change: fn(&Stage)) {
+    let (stage, meddler) = stage(name);
+    goes(&stage, 1);
+    let denied = json!({"error": {"code": 403, "message": "x", "status": "PERMISSION_DENIED"}});
+    let rule = meddler.always(googles, Meddling::Instead(Reply::json(403, &denied)));
+    stage.contact(&[("customer", ago(1))], Some("click-2"), &json!({}));
+    stage.condition("gaa/acme", "Stalled", "True", "");
+    change(&stage);
+    let (fired, begun) = (meddler.fired(rule), Instant::now());
+    stage.wait_for("that it is refused again, after the change was noticed", || {
+        let more = meddler.fired(rule) - fired;
+        if more > 0 && begun.elapsed() > Duration::from_secs(5) {
+            Ok(())
+        } else {
+            Err(json!(more))
+        }
+    });
+    stage.condition("gaa/acme", "Stalled", "True", "AccessDenied");
+    meddler.lift(rule);
+    arrives(&stage, 2);
+    stage.condition("gaa/acme", "Ready", "True", "");
 }
 
 /// How the same call for nobody gets no answer.

@@ -1,5 +1,5 @@
-//! What is remembered of an account of either kind between two passes: which credentials it uses, whether they have worked,
-//! what is wrong, and when to look again.
+//! What is remembered of an account of either kind between two passes: which credentials it uses, whether the service knows
+//! them, what is wrong, and when to look again.
 
 use std::time::{Duration, Instant};
 
@@ -51,8 +51,6 @@ pub struct AccountState {
     source: Source,
     /// The service knows the credentials in use.
     proven: Option<bool>,
-    /// A check of the account went through with them.
-    worked: Option<bool>,
     /// Since when Kubernetes refuses the Secret.
     refused: Option<Instant>,
     /// What is wrong.
@@ -82,7 +80,6 @@ impl AccountState {
         self.request = request;
         // The process before may have seen these credentials work.
         self.proven.get_or_insert_with(|| are_known(object.conditions()));
-        self.worked.get_or_insert_with(|| was_ready(object.conditions()));
         change
     }
 
@@ -162,12 +159,12 @@ impl AccountState {
 
     /// Nothing is known of the credentials that are used from now on.
     const fn forget_credentials(&mut self) {
-        (self.proven, self.worked) = (Some(false), Some(false));
+        self.proven = Some(false);
     }
 
     /// The account's own check went through.
     pub fn check_succeeded(&mut self) {
-        (self.proven, self.worked) = (Some(true), Some(true));
+        self.proven = Some(true);
         self.health.check_succeeded();
     }
 
@@ -254,9 +251,8 @@ impl AccountState {
     }
 
     fn next_check(&self, settings: &Settings) -> Option<Timestamp> {
-        let worked = self.worked == Some(true);
         self.health
-            .next_check(worked, settings.stalled_probe_interval, settings.backoff_max)
+            .next_check(settings.stalled_probe_interval, settings.backoff_max)
     }
 
     /// When to look again: at the next check of the Secret, or earlier if something is due.
@@ -277,11 +273,6 @@ impl AccountState {
         let check = spread_pause(settings.account_check_interval);
         Action::requeue(until.map_or(check, |until| until.min(check)))
     }
-}
-
-/// True if by the conditions nothing was wrong when the process before ended.
-fn was_ready(conditions: &[Condition]) -> bool {
-    find_condition(conditions, condition::READY).is_some_and(|ready| ready.status == "True")
 }
 
 /// True if the conditions say that the service has known the credentials at some time.
