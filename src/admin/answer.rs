@@ -12,7 +12,7 @@ use crate::ports::ledger::LedgerError;
 
 /// Why a question is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum AdminRefusal {
     NoSuchPage,
     /// The event is not there, or this operator does not watch its namespace.
     NoSuchEvent(ObjectKey),
@@ -32,7 +32,7 @@ pub(super) enum Refused {
     WrongMethod,
 }
 
-impl Refused {
+impl AdminRefusal {
     pub(super) const fn status(&self) -> StatusCode {
         match self {
             Self::NoSuchPage | Self::NoSuchEvent(_) => StatusCode::NOT_FOUND,
@@ -89,19 +89,19 @@ impl Refused {
     }
 }
 
-impl From<LedgerError> for Refused {
+impl From<LedgerError> for AdminRefusal {
     fn from(error: LedgerError) -> Self {
         Self::Failed(brief(error))
     }
 }
 
-impl From<UpstreamError> for Refused {
+impl From<UpstreamError> for AdminRefusal {
     fn from(error: UpstreamError) -> Self {
         Self::Failed(brief(error))
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for AdminRefusal {
     fn into_response(self) -> Response {
         let error = json!({"error": {"reason": self.reason(), "message": self.message()}});
         (self.status(), Json(error)).into_response()

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::answer::Refused;
+use super::answer::AdminRefusal;
 use crate::domain::brief::brief;
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
@@ -11,14 +11,14 @@ use crate::ports::crm::Crm;
 /// Whom the question is about. An e-mail address is used to look the contact up, and neither logged nor repeated.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Question {
+pub(super) struct ContactQuestion {
     #[serde(default)]
     contact: Option<String>,
     #[serde(default)]
     email: Option<String>,
 }
 
-impl Question {
+impl ContactQuestion {
     /// What somebody typed: an id, or an address.
     pub(super) fn about(typed: &str) -> Self {
         let typed = Some(typed.trim().to_owned());
@@ -40,15 +40,21 @@ pub(super) const NOT_ASKED: &str = "HubSpot was not asked, as the event is stall
                          see the event's conditions. What follows is from the ledger alone.";
 
 /// Whom the question is about; `None` if HubSpot knows nobody of this address.
-pub(super) async fn asked_contact(question: &Question, crm: Option<&dyn Crm>) -> Result<Option<ContactId>, Refused> {
+pub(super) async fn asked_contact(
+    question: &ContactQuestion,
+    crm: Option<&dyn Crm>,
+) -> Result<Option<ContactId>, AdminRefusal> {
     match (question.contact.as_deref(), question.email.as_deref(), crm) {
         (Some(id), None, _) => {
-            let id = id.trim().parse().map_err(|_| Refused::Malformed(NO_ID.to_owned()))?;
+            let id = id
+                .trim()
+                .parse()
+                .map_err(|_| AdminRefusal::Malformed(NO_ID.to_owned()))?;
             Ok(Some(id))
         }
-        (None, Some(_), None) => Err(Refused::Failed(NOT_ASKED.to_owned())),
+        (None, Some(_), None) => Err(AdminRefusal::Failed(NOT_ASKED.to_owned())),
         (None, Some(email), Some(crm)) => find_by_email(crm, email).await,
-        _ => Err(Refused::Malformed(ASK_SO.to_owned())),
+        _ => Err(AdminRefusal::Malformed(ASK_SO.to_owned())),
     }
 }
 
@@ -56,14 +62,14 @@ pub(super) async fn asked_contact(question: &Question, crm: Option<&dyn Crm>) ->
 const ANY_ADDRESS: &str = "anybody@example.com";
 
 /// Without HubSpot nobody knows whose an address is.
-fn refuse_by_email(error: UpstreamError) -> Refused {
-    Refused::Failed(format!(
+fn refuse_by_email(error: UpstreamError) -> AdminRefusal {
+    AdminRefusal::Failed(format!(
         "HubSpot was asked whose this address is, and failed: {}. Ask with the contact's id: what the ledger has of it needs no HubSpot.",
         brief(error)
     ))
 }
 
-async fn find_by_email(crm: &dyn Crm, email: &str) -> Result<Option<ContactId>, Refused> {
+async fn find_by_email(crm: &dyn Crm, email: &str) -> Result<Option<ContactId>, AdminRefusal> {
     let address = email.trim().to_lowercase();
     let mut asked = vec![address.clone()];
     let mut found = crm.read_by_email(&asked, &[]).await.map_err(refuse_by_email)?;
@@ -74,8 +80,8 @@ async fn find_by_email(crm: &dyn Crm, email: &str) -> Result<Option<ContactId>, 
         found = crm.read_by_email(&asked, &[]).await.map_err(refuse_by_email)?;
     }
     if found.unreadable.contains_key(&address) {
-        return Err(Refused::Failed(
-            "HubSpot shows the contact in a form that can't be understood.".to_owned(),
+        return Err(AdminRefusal::Failed(
+            "HubSpot shows the contact in a form that the operator does not understand.".to_owned(),
         ));
     }
     Ok(found.contacts.get(&address).map(|contact| contact.id))

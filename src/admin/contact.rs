@@ -33,10 +33,10 @@ pub(super) async fn read_contact(
     let found = batch.contacts.into_iter().find(|contact| contact.requested_id == id);
     if let Some(why) = batch.unreadable.get(&id) {
         notes.push(format!(
-            "HubSpot shows the contact in a form that can't be understood: {why}"
+            "HubSpot shows the contact in a form that the operator does not understand: {why}"
         ));
     } else if batch.deleted.contains(&id) {
-        notes.push("HubSpot says that there is no contact of this id: it was deleted, or never was.".to_owned());
+        notes.push("HubSpot says that there is no contact of this id: it was deleted or never existed.".to_owned());
     } else if found.is_none() {
         notes.push("HubSpot does not show a contact of this id.".to_owned());
     }

@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Refused;
+use super::answer::AdminRefusal;
 use super::cursor;
 use super::source::{Admin, Source};
 use crate::domain::counts::{Gates, rejection_message};
@@ -36,7 +36,7 @@ pub(super) struct Parameters {
 /// Some of the conversions.
 #[derive(Debug, Serialize)]
 pub(super) struct ConversionList {
-    pub(super) conversions: Vec<Conversion>,
+    pub(super) conversions: Vec<ConversionView>,
     /// For `after` of the next request; absent at the end. A page may be short, or empty, and not the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<String>,
@@ -45,7 +45,7 @@ pub(super) struct ConversionList {
 /// A conversion as people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Conversion {
+pub(super) struct ConversionView {
     /// When the stage was reached, or the form submitted.
     pub(super) time: Timestamp,
     /// What Google knows the conversion by.
@@ -87,8 +87,8 @@ pub(super) async fn list_conversions(
     State(admin): State<Admin>,
     Path((namespace, name)): Path<(String, String)>,
     parameters: Result<Query<Parameters>, QueryRejection>,
-) -> Result<Json<ConversionList>, Refused> {
-    let Query(parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
+) -> Result<Json<ConversionList>, AdminRefusal> {
+    let Query(parameters) = parameters.map_err(|error| AdminRefusal::Malformed(error.body_text()))?;
     let source = admin.source()?;
     conversions_of(&source, &ObjectKey::new(namespace, name), &parameters, 0)
         .await
@@ -102,17 +102,17 @@ pub(super) async fn conversions_of(
     key: &ObjectKey,
     parameters: &Parameters,
     wide: usize,
-) -> Result<ConversionList, Refused> {
+) -> Result<ConversionList, AdminRefusal> {
     let counted = counted_stream(source, key)?;
     find_conversions(source, Filter::read(parameters, counted)?, wide).await
 }
 
 /// What the counts of an event are made of.
-pub(super) fn counted_stream(source: &Source, key: &ObjectKey) -> Result<CountedStream, Refused> {
+pub(super) fn counted_stream(source: &Source, key: &ObjectKey) -> Result<CountedStream, AdminRefusal> {
     if source.objects.find_event(key).is_none() {
-        return Err(Refused::NoSuchEvent(key.clone()));
+        return Err(AdminRefusal::NoSuchEvent(key.clone()));
     }
-    source.registry.counted_stream(key).ok_or(Refused::NotResolved)
+    source.registry.counted_stream(key).ok_or(AdminRefusal::NotResolved)
 }
 
 struct Filter {
@@ -123,8 +123,8 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(parameters: &Parameters, counted: CountedStream) -> Result<Self, Refused> {
-        let malformed = |what: &str| Refused::Malformed(what.to_owned());
+    fn read(parameters: &Parameters, counted: CountedStream) -> Result<Self, AdminRefusal> {
+        let malformed = |what: &str| AdminRefusal::Malformed(what.to_owned());
         let outcome = parameters.outcome.as_deref().map(|name| {
             Outcome::from_name(name)
                 .ok_or_else(|| malformed("outcome must be one of Pending, Processing, Uploaded, Skipped and Rejected"))
@@ -160,7 +160,7 @@ impl Filter {
 
 /// One page. The reason that people see follows from more than the row, so the ledger can't filter by it. The time of the last
 /// change is no column that the ledger finds rows by.
-async fn find_conversions(source: &Source, filter: Filter, wide: usize) -> Result<ConversionList, Refused> {
+async fn find_conversions(source: &Source, filter: Filter, wide: usize) -> Result<ConversionList, AdminRefusal> {
     let Filter {
         mut query,
         reason,
@@ -193,7 +193,7 @@ async fn find_conversions(source: &Source, filter: Filter, wide: usize) -> Resul
 }
 
 /// A conversion as the status counts it.
-pub(super) fn to_conversion(listed: &ListedConversion, gates: Gates, now: Timestamp) -> Conversion {
+pub(super) fn to_conversion(listed: &ListedConversion, gates: Gates, now: Timestamp) -> ConversionView {
     let record = listed.record.as_ref();
     let due = record.and_then(|record| record.due);
     let shown = match listed.outcome {
@@ -202,7 +202,7 @@ pub(super) fn to_conversion(listed: &ListedConversion, gates: Gates, now: Timest
     };
     let value = record.and_then(|record| record.value.as_ref());
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    Conversion {
+    ConversionView {
         time: listed.occurred_at,
         transaction_id: listed
             .submission

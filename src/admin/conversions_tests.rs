@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::super::objects::Objects;
+use super::super::objects::EventStores;
 use super::super::test_support::source_of;
 use super::*;
 use crate::domain::ids::TransactionId;
@@ -72,7 +72,7 @@ async fn all_skipped(rare: i64, wide: usize) -> (usize, usize, Vec<usize>) {
         rare,
         looks: Mutex::default(),
     });
-    let source = source_of(Objects::default(), ledger.clone());
+    let source = source_of(EventStores::default(), ledger.clone());
     let (mut found, mut pages, mut after) = (0, 0, None);
     loop {
         let filter = Filter {

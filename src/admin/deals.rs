@@ -1,6 +1,6 @@
 //! The deals of a contact, for the words about its value.
 
-use super::answer::Refused;
+use super::answer::AdminRefusal;
 use crate::domain::contact::{Contact, Deal};
 use crate::domain::eligibility::{EventRules, ValueRule};
 use crate::ports::UpstreamError;
@@ -25,7 +25,7 @@ pub(super) async fn read_deals(
     let why = match find_deals(crm, contact).await {
         Ok(Ok(deals)) => return Some(deals),
         Ok(Err(why)) => why,
-        Err(error) => Refused::from(error).message(),
+        Err(error) => AdminRefusal::from(error).message(),
     };
     notes.push(format!("The deals of the contact can't be read: {why}"));
     None
@@ -38,7 +38,7 @@ async fn find_deals(crm: &dyn Crm, contact: &Contact) -> Result<Result<Vec<Deal>
     }
     let ids = links.deals.remove(&contact.id).unwrap_or_default();
     if ids.is_empty() && contact.has_deals() {
-        return Ok(Err("HubSpot counts deals of it and shows none".to_owned()));
+        return Ok(Err("HubSpot counts deals for it, but shows none".to_owned()));
     }
     if ids.len() > MAX_READ {
         return Ok(Err(format!("it has {} of them", ids.len())));

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Refused;
+use super::answer::AdminRefusal;
 use super::event_state::EventState;
 use super::source::{Admin, Source};
 use crate::api::reasons::condition;
@@ -98,15 +98,15 @@ pub(super) struct Day {
 pub(super) async fn list_events(
     State(admin): State<Admin>,
     parameters: Result<Query<ListParameters>, QueryRejection>,
-) -> Result<Json<EventList>, Refused> {
-    let Query(parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
+) -> Result<Json<EventList>, AdminRefusal> {
+    let Query(parameters) = parameters.map_err(|error| AdminRefusal::Malformed(error.body_text()))?;
     page_of(&*admin.source()?, &parameters).map(Json)
 }
 
-pub(super) fn page_of(source: &Source, parameters: &ListParameters) -> Result<EventList, Refused> {
+pub(super) fn page_of(source: &Source, parameters: &ListParameters) -> Result<EventList, AdminRefusal> {
     let state = parameters.state.as_deref().map(|name| {
         let states = "state must be one of Ready, NotReady, Stalled, Suspended and Unknown";
-        EventState::from_name(name).ok_or_else(|| Refused::Malformed(states.to_owned()))
+        EventState::from_name(name).ok_or_else(|| AdminRefusal::Malformed(states.to_owned()))
     });
     let state = state.transpose()?;
     let mut all = source.objects.list_events(parameters.namespace.as_deref());
@@ -161,7 +161,7 @@ fn summarize(key: &ObjectKey, event: &AdConversionEvent) -> EventSummary {
 pub(super) async fn show_event(
     State(admin): State<Admin>,
     Path((namespace, name)): Path<(String, String)>,
-) -> Result<Json<EventDetails>, Refused> {
+) -> Result<Json<EventDetails>, AdminRefusal> {
     let source = admin.source()?;
     describe_event(&source, &ObjectKey::new(namespace, name))
         .await
@@ -169,11 +169,11 @@ pub(super) async fn show_event(
 }
 
 /// An event whole.
-pub(super) async fn describe_event(source: &Source, key: &ObjectKey) -> Result<EventDetails, Refused> {
+pub(super) async fn describe_event(source: &Source, key: &ObjectKey) -> Result<EventDetails, AdminRefusal> {
     let event: Arc<AdConversionEvent> = source
         .objects
         .find_event(key)
-        .ok_or_else(|| Refused::NoSuchEvent(key.clone()))?;
+        .ok_or_else(|| AdminRefusal::NoSuchEvent(key.clone()))?;
     let days = match source.registry.counted_stream(key) {
         Some(counted) => source.ledger.count_days(counted.stream, counted.start).await?,
         None => Vec::new(),

@@ -3,7 +3,7 @@
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher;
 
-use super::super::objects::Objects;
+use super::super::objects::EventStores;
 use super::super::test_support::source_of;
 use super::*;
 use crate::ledger::SqlLedger;
@@ -37,7 +37,7 @@ async fn source(events: usize) -> Source {
         writer.apply_watcher_event(&watcher::Event::Apply(serde_json::from_value(manifest).unwrap()));
     }
     let ledger = SqlLedger::open("sqlite::memory:").await.unwrap();
-    source_of(Objects::new(vec![writer.as_reader()]), Arc::new(ledger))
+    source_of(EventStores::new(vec![writer.as_reader()]), Arc::new(ledger))
 }
 
 fn all_pages(source: &Source, namespace: Option<&str>, limit: usize) -> (Vec<String>, usize) {

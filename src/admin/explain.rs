@@ -6,10 +6,10 @@ use axum::extract::{Path, State};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::answer::Refused;
-use super::asked_contact::{ASK_SO, NOT_ASKED, Question, asked_contact};
+use super::answer::AdminRefusal;
+use super::asked_contact::{ASK_SO, ContactQuestion, NOT_ASKED, asked_contact};
 use super::contact::read_contact;
-use super::conversions::{Conversion, counted_stream, to_conversion};
+use super::conversions::{ConversionView, counted_stream, to_conversion};
 use super::deals::read_deals;
 use super::nameless::{describe_nameless, nameless_submissions};
 use super::source::{Admin, Source};
@@ -35,17 +35,17 @@ pub(super) struct Explanation {
     /// What concerns all of it.
     pub(super) notes: Vec<String>,
     /// Oldest first.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<ExplainedEntry>,
 }
 
 /// An entry into the stage, or a submission of the form.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+pub(super) struct ExplainedEntry {
     pub(super) time: Timestamp,
     /// What the ledger has of it; absent if it is no conversion, or not seen yet.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) conversion: Option<Conversion>,
+    pub(super) conversion: Option<ConversionView>,
     pub(super) lines: Vec<ExplainedLine>,
 }
 
@@ -68,10 +68,10 @@ impl From<Line> for ExplainedLine {
 pub(super) async fn explain_contact(
     State(admin): State<Admin>,
     Path((namespace, name)): Path<(String, String)>,
-    question: Result<Json<Question>, JsonRejection>,
-) -> Result<Json<Explanation>, Refused> {
+    question: Result<Json<ContactQuestion>, JsonRejection>,
+) -> Result<Json<Explanation>, AdminRefusal> {
     // What was sent may be an address: the words of the rejection may repeat it.
-    let question = question.map_err(|_| Refused::Malformed(ASK_SO.to_owned()))?.0;
+    let question = question.map_err(|_| AdminRefusal::Malformed(ASK_SO.to_owned()))?.0;
     let source = admin.source()?;
     explain(&source, &ObjectKey::new(namespace, name), &question)
         .await
@@ -79,7 +79,11 @@ pub(super) async fn explain_contact(
 }
 
 /// Explains one contact.
-pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Question) -> Result<Explanation, Refused> {
+pub(super) async fn explain(
+    source: &Source,
+    key: &ObjectKey,
+    question: &ContactQuestion,
+) -> Result<Explanation, AdminRefusal> {
     let counted = counted_stream(source, key)?;
     let event = source.registry.find_event(key);
     let account = event
@@ -112,7 +116,7 @@ pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Questio
         }
         _ => None,
     };
-    let parts = Parts {
+    let parts = EntryParts {
         source,
         counted,
         event: event.as_deref(),
@@ -152,7 +156,7 @@ async fn list_of(
     source: &Source,
     counted: CountedStream,
     contacts: &[ContactId],
-) -> Result<Vec<ListedConversion>, Refused> {
+) -> Result<Vec<ListedConversion>, AdminRefusal> {
     let query = ConversionQuery {
         stream: counted.stream,
         // What lies before the start was perhaps sent for an earlier event of the same conversion action.
@@ -165,7 +169,7 @@ async fn list_of(
     Ok(source.ledger.list_conversions(&query).await?.conversions)
 }
 
-struct Parts<'a> {
+struct EntryParts<'a> {
     source: &'a Source,
     counted: CountedStream,
     event: Option<&'a Event>,
@@ -174,7 +178,7 @@ struct Parts<'a> {
     deals: Option<&'a [Deal]>,
 }
 
-impl Parts<'_> {
+impl EntryParts<'_> {
     /// Entries that the history shows, then those that only the ledger has; oldest first.
     /// `earlier`: what the ledger has from before the event's start.
     fn entries(
@@ -182,7 +186,7 @@ impl Parts<'_> {
         contact: Option<&Contact>,
         listed: &[ListedConversion],
         earlier: &[ListedConversion],
-    ) -> Vec<Entry> {
+    ) -> Vec<ExplainedEntry> {
         let mut entries = Vec::new();
         let stage = self.event.and_then(|event| event.trigger.stage());
         if let (Some(contact), Some(stage)) = (contact, stage) {
@@ -204,7 +208,7 @@ impl Parts<'_> {
         entries
     }
 
-    fn entry_of(&self, contact: Option<&Contact>, row: &ListedConversion) -> Entry {
+    fn entry_of(&self, contact: Option<&Contact>, row: &ListedConversion) -> ExplainedEntry {
         let now = self.source.clock.now();
         let conversion = to_conversion(row, self.counted.gates, now);
         let mut lines: Vec<ExplainedLine> = Vec::new();
@@ -235,7 +239,7 @@ impl Parts<'_> {
             }
         }
         lines.extend(sending_lines(row));
-        Entry {
+        ExplainedEntry {
             time: row.occurred_at,
             conversion: Some(conversion),
             lines,
@@ -260,7 +264,7 @@ impl Parts<'_> {
     }
 
     /// Why there is no entry at all.
-    async fn why_nothing(&self, read: bool) -> Result<String, Refused> {
+    async fn why_nothing(&self, read: bool) -> Result<String, AdminRefusal> {
         let start = self.counted.start;
         match self.event {
             Some(event) if event.rules.form => {
@@ -304,8 +308,8 @@ pub(super) const NOT_YET: &str = "not seen yet";
 const NOT_SEEN: &str = "The operator has not seen it yet, and it will be a conversion. The operator sees it with one of its next polls; \
                         one that HubSpot noted with an older time only with the next search for such changes (--sweep-interval).";
 
-fn not_counted(time: Timestamp, about: &'static str, why: String) -> Entry {
-    Entry {
+fn not_counted(time: Timestamp, about: &'static str, why: String) -> ExplainedEntry {
+    ExplainedEntry {
         time,
         conversion: None,
         lines: vec![ExplainedLine { about, says: why }],

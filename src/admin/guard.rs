@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::answer::Refused;
+use super::answer::AdminRefusal;
 
 /// No script, nothing of other hosts, in nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -27,9 +27,9 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 /// Refuses requests of foreign hosts, and says with each answer what a browser may do with it.
 pub(super) async fn check_request(request: Request, next: Next) -> Response {
     let mut response = if !is_own_host(request.headers()) {
-        Refused::ForeignHost.into_response()
+        AdminRefusal::ForeignHost.into_response()
     } else if !is_own_origin(request.headers()) {
-        Refused::ForeignOrigin.into_response()
+        AdminRefusal::ForeignOrigin.into_response()
     } else {
         next.run(request).await
     };

@@ -25,8 +25,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-use self::answer::Refused;
-pub use self::objects::Objects;
+use self::answer::AdminRefusal;
+pub use self::objects::EventStores;
 pub use self::source::{Admin, Source};
 
 /// Most bytes of a question's body.
@@ -41,8 +41,8 @@ pub fn admin_router(admin: Admin) -> Router {
         .route(&format!("{event}/conversions"), get(conversions::list_conversions))
         .route(&format!("{event}/explain"), post(explain::explain_contact))
         .merge(page::page_router())
-        .fallback(async || Refused::NoSuchPage)
-        .method_not_allowed_fallback(async || Refused::WrongMethod)
+        .fallback(async || AdminRefusal::NoSuchPage)
+        .method_not_allowed_fallback(async || AdminRefusal::WrongMethod)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(guard::check_request))
         .with_state(admin)

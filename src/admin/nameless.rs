@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::answer::Refused;
+use super::answer::AdminRefusal;
 use super::source::Source;
 use crate::domain::ids::ContactId;
 use crate::ports::ledger::view::{ConversionQuery, MAX_PAGE};
@@ -21,7 +21,7 @@ pub(super) struct Nameless {
 ///
 /// # Errors
 /// If the ledger cannot be read.
-pub(super) async fn nameless_submissions(source: &Source, counted: CountedStream) -> Result<Nameless, Refused> {
+pub(super) async fn nameless_submissions(source: &Source, counted: CountedStream) -> Result<Nameless, AdminRefusal> {
     let query = ConversionQuery {
         stream: counted.stream,
         since: counted.start,

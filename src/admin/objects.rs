@@ -9,7 +9,7 @@ use crate::domain::ids::ObjectKey;
 
 /// The stores of all watched namespaces.
 #[derive(Clone, Default)]
-pub struct Objects {
+pub struct EventStores {
     events: Vec<Store<AdConversionEvent>>,
 }
 
@@ -22,7 +22,7 @@ pub(super) fn key_of(event: &AdConversionEvent) -> ObjectKey {
     )
 }
 
-impl Objects {
+impl EventStores {
     pub fn new(events: Vec<Store<AdConversionEvent>>) -> Self {
         Self { events }
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::answer::Refused;
-use super::objects::Objects;
+use super::answer::AdminRefusal;
+use super::objects::EventStores;
 use crate::domain::eligibility::Waits;
 use crate::domain::enhancement::Limits;
 use crate::ports::Clock;
@@ -14,7 +14,7 @@ use crate::registry::Registry;
 
 /// What a process that works answers from.
 pub struct Source {
-    pub objects: Objects,
+    pub objects: EventStores,
     pub registry: Registry,
     pub ledger: Arc<dyn LedgerView>,
     pub clock: Arc<dyn Clock>,
@@ -42,7 +42,7 @@ impl Admin {
     }
 
     /// What this process answers from.
-    pub(super) fn source(&self) -> Result<Arc<Source>, Refused> {
-        self.source.read().clone().ok_or(Refused::StandsBy)
+    pub(super) fn source(&self) -> Result<Arc<Source>, AdminRefusal> {
+        self.source.read().clone().ok_or(AdminRefusal::StandsBy)
     }
 }

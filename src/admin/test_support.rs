@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::objects::Objects;
+use super::objects::EventStores;
 use super::source::Source;
 use crate::domain::eligibility::Waits;
 use crate::domain::enhancement::Limits;
@@ -13,7 +13,7 @@ use crate::ports::test_support::FixedClock;
 use crate::registry::Registry;
 
 /// What answers from these events and this ledger.
-pub(super) fn source_of(objects: Objects, ledger: Arc<dyn LedgerView>) -> Source {
+pub(super) fn source_of(objects: EventStores, ledger: Arc<dyn LedgerView>) -> Source {
     let minute = SignedDuration::from_mins(1);
     Source {
         objects,

@@ -28,7 +28,7 @@ pub(super) async fn run_candidate(process: &Process) -> Result<(), CommandError>
         lease = settings.name,
         namespace = settings.namespace,
         identity = settings.identity,
-        "candidate for the Lease"
+        "this process is a candidate for the Lease"
     );
     let mut election = Election::new(client.clone(), settings, process.probes.clone());
     let mut warm = WarmCaches::new(&process.flags.watch_namespaces);
@@ -99,7 +99,7 @@ async fn keep_lease(
     match &held {
         Ok(()) => election.release_lease().await,
         Err(why) => {
-            error!(error = %why, "this process is leader no longer, stopping");
+            error!(error = %why, "this process is no longer the leader, stopping");
             lost.cancel();
         }
     }

@@ -78,7 +78,7 @@ impl ConnectFlags {
         let namespace = self.namespace.as_ref().unwrap_or(&config.default_namespace).clone();
         check_namespace(&namespace).map_err(|rule| {
             let given = foreign(&namespace);
-            format!("the context of the kubeconfig has the namespace {given:?}, which is no name of one. {rule}")
+            format!("the context of the kubeconfig has the namespace {given:?}, which is not a valid name. {rule}")
         })?;
         let client = Client::try_from(config).map_err(|error| explain_client(&error))?;
         Ok((client, namespace))

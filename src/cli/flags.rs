@@ -60,7 +60,7 @@ pub struct RunFlags {
     /// What is logged: off, error, warn, info, debug or trace; or directives like `warn,adconversion_operator::sync=debug`.
     #[arg(long, env = "ADCONVERSION_LOG_LEVEL", default_value = "info")]
     pub log_level: LogLevel,
-    /// text or json. If absent: text on a terminal, else json.
+    /// Format of the log: text or json. If absent: text on a terminal, else json.
     #[arg(long, env = "ADCONVERSION_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
     #[allow(missing_docs)]
@@ -100,18 +100,18 @@ pub struct RunFlags {
     /// Longest pause between two requests for the results of one upload.
     #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_MAX_POLL", default_value = "60m")]
     pub diagnostics_max_poll: Duration,
-    /// How often conversion actions are re-read from Google Ads. A conversion that is outside the click window by one read waits
-    /// this long for another.
+    /// How often conversion actions are re-read from Google Ads. A conversion that one read shows outside the click window waits
+    /// this long for a second read.
     #[arg(long, env = "ADCONVERSION_GOOGLE_REFRESH_INTERVAL", default_value = "10m")]
     pub google_refresh_interval: Duration,
     /// How often `status.attribution` is read from Google Ads.
     #[arg(long, env = "ADCONVERSION_ATTRIBUTION_INTERVAL", default_value = "1h")]
     pub attribution_interval: Duration,
-    /// How often the Secrets of accounts are re-read, and the ConfigMaps with web snippets looked at.
+    /// How often the Secrets of accounts are re-read, and the ConfigMaps with web snippets checked.
     #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s")]
     pub account_check_interval: Duration,
-    /// How often a stalled object is checked again at least if nobody changes it. Of an account the first checks come after 5 seconds,
-    /// 10, 20 and so on.
+    /// How often a stalled object is checked again if nobody changes it. The first checks of an account follow after 5 seconds, 10,
+    /// 20 and so on.
     #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m")]
     pub stalled_probe_interval: Duration,
     /// How often to ask HubSpot, a few ids at a time, whether it still has the contacts in the ledger.

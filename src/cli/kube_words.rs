@@ -14,21 +14,21 @@ use crate::api::GROUP;
 use crate::controller::shared::error::describe_kube;
 use crate::domain::brief::brief;
 
-const NO_KUBECONFIG: &str = "there is no kubeconfig ($KUBECONFIG or ~/.kube/config), and this is no pod";
+const NO_KUBECONFIG: &str = "there is no kubeconfig ($KUBECONFIG or ~/.kube/config), and this is not a pod";
 
 /// Something that the cluster was asked for, and did not do: what, why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{words}")]
 pub(in crate::cli) struct Unanswered {
     words: String,
-    pub(in crate::cli) kind: Silence,
+    pub(in crate::cli) kind: UnansweredKind,
     /// What is true of the cluster, whatever it is asked for.
     of_cluster: Option<String>,
 }
 
 /// What kind of no answer it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Silence {
+pub(in crate::cli) enum UnansweredKind {
     /// The user lacks a right, or is not known.
     Refused,
     /// There was no answer at all: the next question waits as long for nothing.
@@ -41,7 +41,7 @@ pub(in crate::cli) enum Silence {
 
 impl Unanswered {
     /// For whoever has words of his own.
-    pub(in crate::cli) const fn new(words: String, kind: Silence) -> Self {
+    pub(in crate::cli) const fn new(words: String, kind: UnansweredKind) -> Self {
         Self {
             words,
             kind,
@@ -57,7 +57,7 @@ impl Unanswered {
 
 /// Who gives a right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Giver {
+pub(in crate::cli) enum RightGiver {
     /// The Role for commands that look before anything is applied.
     Check,
     /// The same where manifests come from files.
@@ -72,7 +72,7 @@ pub(in crate::cli) enum Giver {
     Nobody,
 }
 
-impl Giver {
+impl RightGiver {
     fn way_out(self, everywhere: bool) -> String {
         let check = "The Role adconversion-check in docs/commands.md gives it";
         let also = ", and so does the chart's ClusterRole *-view, which belongs to view, edit and admin.";
@@ -96,7 +96,7 @@ impl Giver {
 
 /// Something that the cluster is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::cli) struct Request<'a> {
+pub(in crate::cli) struct ClusterRequest<'a> {
     /// As RBAC names it.
     pub(in crate::cli) verb: &'a str,
     /// As RBAC names it, with its group.
@@ -105,14 +105,14 @@ pub(in crate::cli) struct Request<'a> {
     pub(in crate::cli) doing: &'a str,
     /// `None`: all namespaces.
     pub(in crate::cli) namespace: Option<&'a str>,
-    pub(in crate::cli) giver: Giver,
+    pub(in crate::cli) giver: RightGiver,
 }
 
-impl Request<'_> {
+impl ClusterRequest<'_> {
     /// Why it was not done.
     pub(in crate::cli) fn explain(&self, error: &kube::Error) -> Unanswered {
         let (words, kind) = self.put_into_words(error);
-        let of_cluster = (kind == Silence::Unreached).then(|| {
+        let of_cluster = (kind == UnansweredKind::Unreached).then(|| {
             let said = brief(describe_kube(error));
             format!("The cluster gives no usable answer: {said}. Check --context and --kubeconfig.")
         });
@@ -123,47 +123,50 @@ impl Request<'_> {
         }
     }
 
-    fn put_into_words(&self, error: &kube::Error) -> (String, Silence) {
+    fn put_into_words(&self, error: &kube::Error) -> (String, UnansweredKind) {
         let doing = self.doing;
         let said = brief(describe_kube(error));
         match code_of(error) {
             Some(StatusCode::FORBIDDEN) => match self.other_refusal(error) {
                 Some(said) => (
                     format!("You can't {doing}: the cluster refuses it: {said}."),
-                    Silence::Failed,
+                    UnansweredKind::Failed,
                 ),
-                None => (self.missing_right(), Silence::Refused),
+                None => (self.missing_right(), UnansweredKind::Refused),
             },
             Some(StatusCode::UNAUTHORIZED) => (
                 format!(
                     "You can't {doing}: the cluster does not accept the credentials of your kubeconfig. They may have \
                      expired: log in again."
                 ),
-                Silence::Refused,
+                UnansweredKind::Refused,
             ),
             Some(StatusCode::NOT_FOUND) if self.resource.ends_with(GROUP) => (
                 format!(
                     "You can't {doing}: the cluster does not know this kind. Apply the definitions (adconversion crds | \
                      kubectl apply --server-side -f -), or give manifests as files with -f."
                 ),
-                Silence::UnknownKind,
+                UnansweredKind::UnknownKind,
             ),
-            Some(_) => (format!("You can't {doing}: the cluster says: {said}."), Silence::Failed),
+            Some(_) => (
+                format!("You can't {doing}: the cluster says: {said}."),
+                UnansweredKind::Failed,
+            ),
             None if matches!(error, kube::Error::Auth(_)) => (
                 format!(
                     "You can't {doing}: the credentials that the kubeconfig names can't be had: {said}. Log in again."
                 ),
-                Silence::Refused,
+                UnansweredKind::Refused,
             ),
             None if matches!(error, kube::Error::SerdeError(_)) => (
                 format!("You can't {doing}: the cluster's answer can't be read: {said}."),
-                Silence::Failed,
+                UnansweredKind::Failed,
             ),
             None => (
                 format!(
                     "You can't {doing}, because the cluster gives no usable answer: {said}. Check --context and --kubeconfig."
                 ),
-                Silence::Unreached,
+                UnansweredKind::Unreached,
             ),
         }
     }
@@ -212,7 +215,7 @@ pub(in crate::cli) fn resource_of<K: Resource<DynamicType = ()>>() -> String {
 /// True if a command failed because its user lacks a right.
 pub(in crate::cli) fn is_refusal(error: &CommandError) -> bool {
     let unanswered = error.downcast_ref::<Unanswered>();
-    unanswered.is_some_and(|unanswered| unanswered.kind == Silence::Refused)
+    unanswered.is_some_and(|unanswered| unanswered.kind == UnansweredKind::Refused)
 }
 
 /// Why no client of the cluster could be made.
@@ -258,7 +261,7 @@ fn names_no_context(error: &KubeconfigError) -> bool {
 #[error("{0}")]
 pub(in crate::cli) struct Unconfigured(String);
 
-/// The same as [`explain_kubeconfig`] where no file and no context were named and this is no pod either: [`Unconfigured`] if no
+/// The same as [`explain_kubeconfig`] where no file and no context were named and this is not a pod either: [`Unconfigured`] if no
 /// cluster is meant. `variable`: `$KUBECONFIG` names files.
 pub(in crate::cli) fn explain_inferred(error: &InferConfigError, variable: bool) -> CommandError {
     let of_file = error

@@ -12,8 +12,8 @@ fn answered(code: u16, message: &str) -> kube::Error {
     }))
 }
 
-fn get_account(giver: Giver) -> Request<'static> {
-    Request {
+fn get_account(giver: RightGiver) -> ClusterRequest<'static> {
+    ClusterRequest {
         verb: "get",
         resource: "googleadsaccounts.adconversion.dev",
         doing: "read GoogleAdsAccount marketing/acme",
@@ -22,12 +22,12 @@ fn get_account(giver: Giver) -> Request<'static> {
     }
 }
 
-const LIST_PODS: Request<'static> = Request {
+const LIST_PODS: ClusterRequest<'static> = ClusterRequest {
     verb: "list",
     resource: "pods",
     doing: "look for the operator's pods",
     namespace: None,
-    giver: Giver::Questions,
+    giver: RightGiver::Questions,
 };
 
 #[rstest]
@@ -38,7 +38,9 @@ const LIST_PODS: Request<'static> = Request {
 #[case::definitions(404, "", &["does not know this kind", "adconversion crds"])]
 #[case::server(500, "etcd is down", &["the cluster says: etcd is down"])]
 fn an_answer_of_the_api_server_is_put_into_words(#[case] code: u16, #[case] said: &str, #[case] parts: &[&str]) {
-    let words = get_account(Giver::Check).explain(&answered(code, said)).to_string();
+    let words = get_account(RightGiver::Check)
+        .explain(&answered(code, said))
+        .to_string();
     for part in parts {
         assert!(words.contains(part), "no {part:?} in {words}");
     }
@@ -51,8 +53,8 @@ fn an_answer_of_the_api_server_is_put_into_words(#[case] code: u16, #[case] said
 #[test]
 fn whoever_gave_files_is_not_told_to_give_files() {
     let words = |giver| get_account(giver).explain(&answered(403, "")).to_string();
-    assert!(words(Giver::Check).ends_with("Or give the manifest as a file with -f."));
-    let beside = words(Giver::CheckFiles);
+    assert!(words(RightGiver::Check).ends_with("Or give the manifest as a file with -f."));
+    let beside = words(RightGiver::CheckFiles);
     assert!(
         beside.contains("adconversion-check") && !beside.contains("-f"),
         "{beside}"
@@ -60,19 +62,19 @@ fn whoever_gave_files_is_not_told_to_give_files() {
 }
 
 #[rstest]
-#[case(403, Silence::Refused)]
-#[case(401, Silence::Refused)]
-#[case(404, Silence::Failed)]
-#[case(503, Silence::Failed)]
-fn who_is_refused_is_told_apart_from_who_gets_no_answer(#[case] code: u16, #[case] kind: Silence) {
+#[case(403, UnansweredKind::Refused)]
+#[case(401, UnansweredKind::Refused)]
+#[case(404, UnansweredKind::Failed)]
+#[case(503, UnansweredKind::Failed)]
+fn who_is_refused_is_told_apart_from_who_gets_no_answer(#[case] code: u16, #[case] kind: UnansweredKind) {
     assert_eq!(LIST_PODS.explain(&answered(code, "")).kind, kind);
 }
 
 #[test]
 fn a_cluster_without_the_definitions_is_told_apart() {
     assert_eq!(
-        get_account(Giver::Check).explain(&answered(404, "")).kind,
-        Silence::UnknownKind
+        get_account(RightGiver::Check).explain(&answered(404, "")).kind,
+        UnansweredKind::UnknownKind
     );
 }
 
@@ -80,7 +82,7 @@ fn a_cluster_without_the_definitions_is_told_apart() {
 fn a_cluster_that_is_not_there_is_told_apart_too() {
     let gone = kube::Error::Service(Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)));
     let found = LIST_PODS.explain(&gone);
-    assert_eq!(found.kind, Silence::Unreached);
+    assert_eq!(found.kind, UnansweredKind::Unreached);
     let words = found.to_string();
     assert!(
         words.contains("connection refused") && words.contains("--context"),
@@ -102,7 +104,7 @@ fn the_operators_namespace_is_the_way_out_of_whoever_may_not_look_everywhere() {
         everywhere.contains("name the namespace with --operator-namespace"),
         "{everywhere}"
     );
-    let one = Request {
+    let one = ClusterRequest {
         namespace: Some("default"),
         ..LIST_PODS
     };
@@ -116,15 +118,15 @@ fn the_operators_namespace_is_the_way_out_of_whoever_may_not_look_everywhere() {
 #[test]
 fn a_port_that_may_not_be_forwarded_is_a_right_that_is_missing() {
     let refused = UpgradeConnectionError::ProtocolSwitch(StatusCode::FORBIDDEN);
-    let request = Request {
+    let request = ClusterRequest {
         verb: "get",
         resource: "pods/portforward",
         doing: "forward a port of pod ops/x",
         namespace: Some("ops"),
-        giver: Giver::Questions,
+        giver: RightGiver::Questions,
     };
     let found = request.explain(&kube::Error::UpgradeConnection(refused));
-    assert_eq!(found.kind, Silence::Refused);
+    assert_eq!(found.kind, UnansweredKind::Refused);
     assert!(
         found.to_string().contains("get pods/portforward in namespace ops"),
         "{found}"

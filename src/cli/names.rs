@@ -47,7 +47,7 @@ fn is_label(text: &str) -> bool {
 /// # Errors
 /// What it must be like.
 pub(super) fn parse_name(given: &str) -> Result<String, String> {
-    check_name(given).map_err(|rule| format!("it is no name of an object. {rule}"))?;
+    check_name(given).map_err(|rule| format!("it is not a valid object name. {rule}"))?;
     Ok(given.to_owned())
 }
 
@@ -56,7 +56,7 @@ pub(super) fn parse_name(given: &str) -> Result<String, String> {
 /// # Errors
 /// What it must be like.
 pub(super) fn parse_namespace(given: &str) -> Result<String, String> {
-    check_namespace(given).map_err(|rule| format!("it is no name of a namespace. {rule}"))?;
+    check_namespace(given).map_err(|rule| format!("it is not a valid namespace name. {rule}"))?;
     Ok(given.to_owned())
 }
 

@@ -75,7 +75,7 @@ pub(super) async fn wait_until_opened(
         } else {
             error!(error = why, "the ledger can't be opened, nothing is read or sent");
             if patience.is_some_and(|patience| answered.elapsed() >= patience) {
-                return Err(format!("{why}: another replica is to try").into());
+                return Err(format!("{why}; another replica should try").into());
             }
             let left = patience.map_or(LEDGER_PAUSE, |patience| patience.saturating_sub(answered.elapsed()));
             left.min(LEDGER_PAUSE)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 
-/// What is done sooner needs no line.
+/// Shortest work that shows a line.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the line moves.
 const TICK: Duration = Duration::from_millis(120);
@@ -34,7 +34,7 @@ impl Progress {
         Self { bar, appears }
     }
 
-    /// What is done now.
+    /// Shows what is being done now.
     pub(crate) fn say(&self, what: impl AsRef<str>) {
         self.bar.set_message(super::output::printable(what.as_ref()));
     }

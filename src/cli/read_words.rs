@@ -11,7 +11,7 @@ pub(in crate::cli) fn explain_read(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         io::ErrorKind::InvalidData => {
-            "it is no text in UTF-8. Save it as UTF-8 (Windows PowerShell writes UTF-16 with >)".to_owned()
+            "it is not UTF-8 text. Save it as UTF-8 (Windows PowerShell writes UTF-16 with >)".to_owned()
         }
         _ => describe_io(error),
     }
@@ -29,7 +29,7 @@ mod tests {
         let odd = directory.join("utf16.yaml");
         std::fs::write(&odd, b"\xff\xfek\0i\0n\0d\0").unwrap();
         for (path, words) in [
-            (odd, "it is no text in UTF-8. Save it as UTF-8"),
+            (odd, "it is not UTF-8 text. Save it as UTF-8"),
             (directory.join("none.yaml"), "there is no such file"),
             (directory.clone(), "it is a directory"),
         ] {

@@ -57,7 +57,7 @@ async fn wait(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
                 format!("it says that it is not ready yet (HTTP {})", answer.status())
             }
             Ok(answer) => format!(
-                "what answers there is no operator (HTTP {}). Check --url",
+                "that address is not an operator (HTTP {}). Check --url",
                 answer.status()
             ),
             Err(error) if error.is_timeout() => "it does not answer in time".to_owned(),

@@ -86,7 +86,7 @@ impl LedgerWatch {
             .is_some_and(|patience| well.elapsed() >= patience)
             .then(|| LedgerError {
                 message: format!(
-                    "the ledger could not be written for too long, so that another replica is to try: {message}"
+                    "the ledger could not be written for too long, so another replica should try: {message}"
                 ),
             })
     }

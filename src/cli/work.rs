@@ -11,11 +11,11 @@ use tracing::{error, warn};
 use super::command_error::CommandError;
 use super::process::Process;
 use super::watch_ledger::LedgerWatch;
-use crate::admin::{Objects, Source};
+use crate::admin::{EventStores, Source};
 use crate::controller::ad_conversion_event::EventController;
 use crate::controller::runtime as controllers;
 use crate::controller::runtime::WarmCaches;
-use crate::controller::shared::context::Parts;
+use crate::controller::shared::context::Dependencies;
 use crate::ledger::SqlLedger;
 use crate::ops::health::Watch;
 use crate::ops::telemetry;
@@ -60,16 +60,20 @@ pub(super) async fn work_until_stopped(
     let watch = pulse::run_watched(probes.clone(), LOCK_LOOP.to_owned(), STEP, watch.run());
     let watch = tokio::spawn(watch);
     metrics.set_leader(true);
-    let Wired { parts, sync, wakes } = wire(process, &store, client, instance, &warm)?;
+    let Wired {
+        dependencies,
+        sync,
+        wakes,
+    } = wire(process, &store, client, instance, &warm)?;
     let loops = tokio::spawn(supervisor::run(sync, stop.clone()));
     let ends = async {
-        controllers::run_warm_controllers(parts, warm, EventController::default(), wakes, stop.clone()).await;
+        controllers::run_warm_controllers(dependencies, warm, EventController::default(), wakes, stop.clone()).await;
         stop.cancel();
         wait_for_end("sync loops", loops).await;
     };
     tokio::select! {
         () = ends => {}
-        () = wait_too_late(lost, flags.leader.end_grace()) => warn!("work that had not ended was broken off: another operator may go on with it"),
+        () = wait_too_late(lost, flags.leader.end_grace()) => warn!("unfinished work was broken off: another operator may take over"),
     }
     metrics.set_leader(false);
     admin.close();
@@ -84,7 +88,7 @@ pub(super) async fn work_until_stopped(
 
 /// What controllers and sync loops are made of.
 struct Wired {
-    parts: Parts,
+    dependencies: Dependencies,
     sync: Arc<SyncContext>,
     wakes: UnboundedReceiver<Wake>,
 }
@@ -110,7 +114,7 @@ fn wire(
     let clock: Arc<dyn Clock> = observer.clone();
     let settings = flags.sync_settings();
     admin.open(Source {
-        objects: Objects::new(warm.event_stores()),
+        objects: EventStores::new(warm.event_stores()),
         registry: registry.clone(),
         ledger: store.clone(),
         clock: clock.clone(),
@@ -128,7 +132,7 @@ fn wire(
     let connector = GoogleConnector::new(google, http.clone(), observer.clone());
     let mut hubspot = flags.endpoints.hubspot_config();
     hubspot.waits.again = flags.backoff_max.as_std();
-    let parts = Parts {
+    let dependencies = Dependencies {
         client,
         registry,
         ledger: store.clone(),
@@ -142,7 +146,11 @@ fn wire(
         instance,
     };
     let sync = Arc::new(sync.with_watchdog(Arc::new(watch_loops), STEP));
-    Ok(Wired { parts, sync, wakes })
+    Ok(Wired {
+        dependencies,
+        sync,
+        wakes,
+    })
 }
 
 /// Returns so long after this process was told that it must not work any more.

@@ -10,7 +10,7 @@ use kube::runtime::watcher::Event;
 use super::ad_conversion_event::{EventController, SOON};
 use super::google_ads_account::GoogleController;
 use super::hubspot_account::HubSpotController;
-use super::shared::context::{Cache, CacheWriters, Caches, Context, Parts, Writers};
+use super::shared::context::{Cache, CacheWriters, Caches, Context, Dependencies, Writers};
 use super::shared::error::Error;
 use super::shared::object::Object;
 use super::shared::reconciler::{Action, Reconciler};
@@ -21,7 +21,7 @@ use crate::domain::ids::ObjectKey;
 
 /// Objects of the three kinds, as an API server has them.
 #[derive(Debug, Clone, Default)]
-pub struct Objects {
+pub struct ClusterObjects {
     pub events: Vec<AdConversionEvent>,
     pub google: Vec<GoogleAdsAccount>,
     pub hubspot: Vec<HubSpotAccount>,
@@ -38,14 +38,14 @@ pub struct Rehearsal {
 
 impl Rehearsal {
     /// The caches are empty.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(dependencies: Dependencies) -> Self {
         let (caches, writers) = Caches::new(&[]);
         // The gaps spare an account what many events and years would ask of it. Here each event has a few passes, and a
         // person waits for all of them.
         let ctx = Context {
             rereads: Rereads::with_gap(Duration::ZERO),
             google_reads: SharedReads::with_gap(Duration::ZERO),
-            ..Context::new(parts, caches)
+            ..Context::new(dependencies, caches)
         };
         Self {
             ctx: Arc::new(ctx),
@@ -57,7 +57,7 @@ impl Rehearsal {
     }
 
     /// From now on the caches hold these objects and no others.
-    pub fn show(&mut self, objects: &Objects) {
+    pub fn show(&mut self, objects: &ClusterObjects) {
         fill(&mut self.writers.events, &objects.events);
         fill(&mut self.writers.google, &objects.google);
         fill(&mut self.writers.hubspot, &objects.hubspot);

@@ -41,18 +41,18 @@ struct Texts {
 }
 
 /// A text for everybody who asks for it.
-type Making = Shared<BoxFuture<'static, Made>>;
+type Making = Shared<BoxFuture<'static, MadeText>>;
 
 #[derive(Clone)]
-struct Made {
+struct MadeText {
     text: Result<Arc<str>, fmt::Error>,
     at: Instant,
 }
 
 /// Lives until it is sent to everybody who waits for it.
-struct Text(Arc<str>);
+struct SharedText(Arc<str>);
 
-impl AsRef<[u8]> for Text {
+impl AsRef<[u8]> for SharedText {
     fn as_ref(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -74,7 +74,7 @@ impl Scrapes {
         make: impl FnOnce() -> Result<String, fmt::Error> + Send + 'static,
     ) -> Result<Bytes, fmt::Error> {
         let text = self.making(format, make).await.text?;
-        Ok(Bytes::from_owner(Text(text)))
+        Ok(Bytes::from_owner(SharedText(text)))
     }
 
     fn making(&self, format: Format, make: impl FnOnce() -> Result<String, fmt::Error> + Send + 'static) -> Making {
@@ -88,7 +88,7 @@ impl Scrapes {
         }
         let making = make_apart(make);
         if let Some(before) = texts.newest.replace(making.clone())
-            && let Some(Made { text: Ok(text), .. }) = before.peek()
+            && let Some(MadeText { text: Ok(text), .. }) = before.peek()
         {
             texts.older.push(Arc::downgrade(text));
         }
@@ -113,7 +113,7 @@ impl Texts {
 
 /// Makes a text on a thread of its own, even if whoever asked for it has gone: the next one finds it begun.
 fn make_apart(make: impl FnOnce() -> Result<String, fmt::Error> + Send + 'static) -> Making {
-    let making = tokio::task::spawn_blocking(make).map(|made| Made {
+    let making = tokio::task::spawn_blocking(make).map(|made| MadeText {
         // The panic is in the log already.
         text: made.unwrap_or(Err(fmt::Error)).map(Arc::from),
         at: Instant::now(),

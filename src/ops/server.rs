@@ -61,7 +61,7 @@ pub fn serve_apart(
 
 /// Answers until `stop`. `life`: the longest life of a connection, answer and all.
 pub async fn serve_http(listener: TcpListener, router: Router, life: Duration, stop: CancellationToken) {
-    let mut open = Open::default();
+    let mut open = OpenConnections::default();
     while !stop.is_cancelled() {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -106,7 +106,7 @@ async fn serve_connection(stream: TcpStream, router: Router, life: Duration, sto
     .await;
 }
 
-/// Who shares an IPv6 network chooses addresses of it freely: its connections count together.
+/// Hosts in one IPv6 network can use any address of it, so the connections of a network count together.
 fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
@@ -116,7 +116,7 @@ fn network_of(address: IpAddr) -> IpAddr {
 
 /// Open connections.
 #[derive(Default)]
-struct Open {
+struct OpenConnections {
     tasks: JoinSet<()>,
     peers: HashMap<Id, Peer>,
     accepted: u64,
@@ -129,7 +129,7 @@ struct Peer {
     task: AbortHandle,
 }
 
-impl Open {
+impl OpenConnections {
     fn begin_connection(&mut self, network: IpAddr, work: impl Future<Output = ()> + Send + 'static) {
         let task = self.tasks.spawn(work);
         self.accepted += 1;
@@ -147,7 +147,7 @@ impl Open {
         self.peers.remove(&id);
     }
 
-    /// Waits until there is room for one more. Its descriptor is free once a connection has ended, not when it is told to.
+    /// Waits until there is room for one more. A descriptor is free once its connection has ended, not once it was asked to end.
     async fn make_room(&mut self, newcomer: IpAddr) {
         while self.peers.len() >= CONNECTIONS {
             if let Some(peer) = self.least_needed(newcomer) {

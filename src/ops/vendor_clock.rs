@@ -57,7 +57,8 @@ impl CallObserver for VendorClock {
         if let Heard::Corrected(wrong_by) = heard {
             warn!(
                 seconds = wrong_by.as_secs(),
-                vendor, "the time was wrong and goes by the vendors' clocks from now on: check the clock of this node"
+                vendor,
+                "the clock of this node is wrong, so the operator goes by the times of HubSpot's and Google's answers: correct the clock"
             );
         }
     }

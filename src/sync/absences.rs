@@ -17,7 +17,7 @@ use crate::ports::crm::ContactBatch;
 const MOST: usize = 20_000;
 /// Shortest time after which one that nobody looked for any more is forgotten: whether it was there meanwhile, nobody knows.
 const IDLE: SignedDuration = SignedDuration::from_hours(1);
-/// So many ids that HubSpot showed lately are remembered.
+/// Most ids of contacts that HubSpot showed lately.
 const WITNESSES: usize = 4;
 /// What one takes in memory.
 const ENTRY: usize = 96;
@@ -34,11 +34,11 @@ pub(crate) struct AbsentContact {
 /// Contacts of a portal that answers did not show, or whose deals they did not, and whom they showed lately. In memory
 /// only: a process that begins looks for everybody from the beginning.
 #[derive(Clone, Default)]
-pub struct Absences(Arc<Bounded<Memory>>);
+pub struct Absences(Arc<Bounded<AbsenceMemory>>);
 
-/// What is remembered.
+/// What is remembered of absent contacts.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct AbsenceMemory {
     contacts: Misses,
     deals: Misses,
     /// The latest first.
@@ -56,7 +56,7 @@ struct Missed {
 }
 
 impl Absences {
-    pub(crate) const fn new(memory: Arc<Bounded<Memory>>) -> Self {
+    pub(crate) const fn new(memory: Arc<Bounded<AbsenceMemory>>) -> Self {
         Self(memory)
     }
 
@@ -111,7 +111,7 @@ impl Absences {
     }
 }
 
-impl Memory {
+impl AbsenceMemory {
     fn judge(
         &mut self,
         ids: &[ContactId],
@@ -147,7 +147,7 @@ impl Memory {
     }
 }
 
-impl Shrink for Memory {
+impl Shrink for AbsenceMemory {
     fn size(&self) -> usize {
         ENTRY * (self.contacts.0.len() + self.deals.0.len())
     }

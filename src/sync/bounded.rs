@@ -24,11 +24,11 @@ pub(crate) trait Shrink: Default {
 /// What is remembered of one account.
 pub(crate) struct Bounded<T: Shrink> {
     inner: Mutex<T>,
-    room: Arc<Room<T>>,
+    room: Arc<SharedBound<T>>,
 }
 
 /// What all accounts together have.
-struct Room<T: Shrink> {
+struct SharedBound<T: Shrink> {
     most: usize,
     held: AtomicUsize,
     members: Mutex<Vec<Weak<Bounded<T>>>>,
@@ -36,7 +36,7 @@ struct Room<T: Shrink> {
 
 /// What is remembered of all accounts.
 pub(crate) struct PerAccount<K, T: Shrink> {
-    room: Arc<Room<T>>,
+    room: Arc<SharedBound<T>>,
     of: Mutex<BTreeMap<K, Arc<Bounded<T>>>>,
 }
 
@@ -44,7 +44,7 @@ impl<K: Ord + Clone, T: Shrink> PerAccount<K, T> {
     /// Nothing yet; later no more than `most` in all.
     pub(crate) fn new(most: usize) -> Self {
         Self {
-            room: Arc::new(Room::new(most)),
+            room: Arc::new(SharedBound::new(most)),
             of: Mutex::default(),
         }
     }
@@ -75,7 +75,7 @@ impl<T: Shrink> Default for Bounded<T> {
     fn default() -> Self {
         Self {
             inner: Mutex::default(),
-            room: Arc::new(Room::new(usize::MAX)),
+            room: Arc::new(SharedBound::new(usize::MAX)),
         }
     }
 }
@@ -115,7 +115,7 @@ impl<T: Shrink> Drop for Bounded<T> {
     }
 }
 
-impl<T: Shrink> Room<T> {
+impl<T: Shrink> SharedBound<T> {
     fn new(most: usize) -> Self {
         Self {
             most,

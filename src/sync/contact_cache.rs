@@ -15,16 +15,16 @@ pub type ReadPlan = Arc<(Vec<String>, Vec<String>)>;
 
 /// Two full requests and what is read ahead; about a kilobyte each.
 const MAX_CONTACTS: usize = 6000;
-/// Where they are larger, there are fewer of them.
+/// Most bytes of them: if contacts are larger, fewer are kept.
 const MAX_SIZE: usize = 12 << 20;
 /// What a contact takes beside its texts.
 const ENTRY: usize = 256 + size_of::<Contact>();
-/// So many plans are known to be the same as one before: one of the stages, one of the forms, and those before a change.
+/// Plans that are shared: one of the stages, one of the forms, and those before a change.
 const PLANS: usize = 4;
 
 /// A contact as it was read.
 #[derive(Clone)]
-pub struct ContactRead {
+pub struct ContactSnapshot {
     /// When it was asked for.
     pub at: Timestamp,
     pub contact: Arc<Contact>,
@@ -36,17 +36,17 @@ pub struct ContactRead {
 #[derive(Clone, Default)]
 pub struct ContactCache(Arc<Bounded<Entries>>);
 
-/// What is remembered.
+/// What is remembered of the contacts of one `HubSpotAccount`.
 #[derive(Default)]
 pub(crate) struct Entries {
-    by_id: HashMap<ContactId, Entry>,
+    by_id: HashMap<ContactId, CachedContact>,
     order: VecDeque<(ContactId, Timestamp)>,
     plans: VecDeque<ReadPlan>,
     size: usize,
 }
 
-struct Entry {
-    read: ContactRead,
+struct CachedContact {
+    read: ContactSnapshot,
     plan: ReadPlan,
     size: usize,
 }
@@ -58,9 +58,9 @@ impl Entries {
         }
     }
 
-    fn put(&mut self, read: ContactRead, plan: &ReadPlan) {
+    fn put(&mut self, read: ContactSnapshot, plan: &ReadPlan) {
         let (id, at) = (read.contact.requested_id, read.at);
-        let known = |entry: &Entry| {
+        let known = |entry: &CachedContact| {
             entry.read.at == at && Arc::ptr_eq(&entry.read.contact, &read.contact) && entry.plan == *plan
         };
         if self.by_id.get(&id).is_some_and(known) {
@@ -70,7 +70,7 @@ impl Entries {
         let (plan, plan_size) = self.known_plan(plan);
         let size = ENTRY + read.contact.size() + plan_size;
         self.size += size;
-        let entry = Entry { read, plan, size };
+        let entry = CachedContact { read, plan, size };
         self.by_id.insert(id, entry);
         self.order.push_back((id, at));
         self.shrink_to(MAX_CONTACTS, MAX_SIZE);
@@ -117,12 +117,12 @@ impl ContactCache {
     }
 
     /// Remembers a contact under the id it was asked for.
-    pub fn put(&self, read: ContactRead, plan: &ReadPlan) {
+    pub fn put(&self, read: ContactSnapshot, plan: &ReadPlan) {
         self.0.change(|entries| entries.put(read, plan));
     }
 
     /// The contact, if it was read by the same plan after `since`.
-    pub fn fresh(&self, id: ContactId, plan: &ReadPlan, since: Timestamp) -> Option<ContactRead> {
+    pub fn fresh(&self, id: ContactId, plan: &ReadPlan, since: Timestamp) -> Option<ContactSnapshot> {
         self.0.look(|entries| {
             let entry = entries.by_id.get(&id)?;
             (entry.read.at > since && entry.plan == *plan).then(|| entry.read.clone())
@@ -147,8 +147,8 @@ pub(crate) mod tests {
         })
     }
 
-    pub(crate) fn read(id: u64, text: usize, at: Timestamp) -> ContactRead {
-        ContactRead {
+    pub(crate) fn read(id: u64, text: usize, at: Timestamp) -> ContactSnapshot {
+        ContactSnapshot {
             at,
             contact: contact(id, text),
             confirmed: false,

@@ -17,7 +17,7 @@ use crate::ports::UpstreamError;
 use crate::ports::crm::{ContactRead, ContactSearch, Crm, Unreadable, read_limit};
 use crate::ports::pulse;
 
-/// So many reads of one caller are under way at once: the limits of the portal say how fast they follow each other.
+/// Most reads of one caller at once: the limits of the portal decide how fast they follow each other.
 const SIDE_BY_SIDE: usize = 6;
 
 /// What HubSpot says of some contacts.
@@ -35,7 +35,7 @@ pub(crate) struct ReadAnswer {
     pub(crate) shows: bool,
 }
 
-/// So many reads of one question that fail are enough: the rest is not asked for.
+/// After so many failed reads of one question the rest is not asked for.
 const IN_VAIN: usize = 2;
 
 /// Whom else HubSpot shows.
@@ -43,7 +43,7 @@ enum Others {
     Somebody(ContactId),
     /// The portal has no contacts.
     Nobody,
-    /// That can't be told.
+    /// It is not known whether there is anybody else.
     Unknown,
 }
 
@@ -140,7 +140,7 @@ impl ContactReader<'_> {
         let page = match self.crm.search_contacts(&ContactSearch::anybody()).await {
             Ok(page) => page,
             Err(error) => {
-                debug!(error = brief(&error), "nobody else can be looked for");
+                debug!(error = brief(&error), "no other contact could be searched for");
                 return Others::Unknown;
             }
         };

@@ -9,7 +9,7 @@ use super::absences::{self, Absences};
 use super::bounded::PerAccount;
 use super::contact_cache::{ContactCache, Entries};
 use super::due_rows::DueRows;
-use super::room::Room;
+use super::room::LedgerRoom;
 use super::second_look::SecondLooks;
 use super::submissions::{Clicks, KnownSubmissions};
 use crate::domain::absence::Pauses;
@@ -42,7 +42,7 @@ pub struct SyncSettings {
     pub diagnostics_max_poll: SignedDuration,
     /// Longest pause after failures.
     pub backoff_max: SignedDuration,
-    /// How long reads may fail and show nobody before that is told.
+    /// How long reads may fail and show no contact before that is reported.
     pub failure_threshold: SignedDuration,
     /// How long rows wait if Google finds the conversion action too new.
     pub new_action_hold: SignedDuration,
@@ -83,8 +83,8 @@ pub struct SyncContext {
     step: Duration,
     contacts: PerAccount<ObjectKey, Entries>,
     clicks: PerAccount<ObjectKey, KnownSubmissions>,
-    absences: PerAccount<(ObjectKey, PortalId), absences::Memory>,
-    room: Room,
+    absences: PerAccount<(ObjectKey, PortalId), absences::AbsenceMemory>,
+    room: LedgerRoom,
 }
 
 impl SyncSettings {
@@ -140,7 +140,7 @@ impl SyncSettings {
 }
 
 impl SyncContext {
-    /// See [`Room::may_record`].
+    /// See [`LedgerRoom::may_record`].
     pub(crate) async fn may_record(&self, namespace: &str) -> Result<(), SyncError> {
         self.room.may_record(self.ledger.as_ref(), namespace).await
     }
@@ -159,7 +159,7 @@ impl SyncContext {
             contacts: PerAccount::new(CONTACTS),
             clicks: PerAccount::new(CLICKS),
             absences: PerAccount::new(ABSENCES),
-            room: Room::default(),
+            room: LedgerRoom::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Tells an uploader that rows which may go at once fill a request: they go with the reads that found them, before these grow
+//! Wakes an uploader once the rows that may go at once fill a request, so that they go before the reads that found them grow
 //! old.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ struct Counter {
 }
 
 impl DueRows {
-    /// So many rows of this ad account may go at once.
+    /// Counts rows of this ad account that may go at once.
     pub(crate) fn add_rows(&self, account: &ObjectKey, rows: usize) {
         let counter = self.counter(account);
         if counter.rows.fetch_add(rows, Ordering::Relaxed) + rows >= FULL {

@@ -11,8 +11,8 @@ use crate::ports::Cause;
 use crate::registry::sync_error::SyncError;
 
 /// A form or stage whose last reads failed.
-struct Failing {
-    /// So many in a row.
+struct FailingPart {
+    /// How many reads in a row failed.
     reads: u32,
     /// It is left alone until then.
     until: Instant,
@@ -21,7 +21,7 @@ struct Failing {
 
 /// Those of one account, by id or name.
 #[derive(Default)]
-pub(super) struct FailingParts(BTreeMap<String, Failing>);
+pub(super) struct FailingParts(BTreeMap<String, FailingPart>);
 
 impl FailingParts {
     /// A read of this one failed. False where that is a matter of the account, or of the ledger.
@@ -31,7 +31,7 @@ impl FailingParts {
         }
         let before = self.0.get(part).map_or(0, |failing| failing.reads);
         let pause = backoff(before, longest, u64::from(before)).max(fault.retry_after().unwrap_or_default());
-        let failing = Failing {
+        let failing = FailingPart {
             reads: before.saturating_add(1),
             until: now + Duration::try_from(pause).unwrap_or_default(),
             fault: fault.clone(),

@@ -1,6 +1,7 @@
 //! The sync loops, over the ports: feed (one per HubSpot account), uploader and poll of requests (one per Google account).
 
 pub mod absences;
+pub mod account_judgement;
 mod bounded;
 pub mod contact_cache;
 pub(crate) mod contact_reader;
@@ -10,7 +11,6 @@ mod due_rows;
 mod failing;
 pub mod feed;
 mod forms;
-pub mod nobody;
 pub mod poll;
 pub mod prepare;
 pub mod refusals;

@@ -1,7 +1,7 @@
 //! What an ad network takes and refuses of the actions of one account, and whether a refusal may be a matter of the
 //! whole account. Codes alone can't tell: a link between two accounts may be missing for one action only, and a feature
-//! may be closed to one row. What the account's own words about rows and actions come to, a conversion of nobody
-//! decides: [`super::nobody`].
+//! may be closed to one row. What the account's own words about rows and actions come to, a dummy conversion
+//! decides: [`super::account_judgement`].
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::ports::UpstreamError;
 use crate::ports::ledger::ActionKey;
 use crate::ports::sink::AsNobody;
 
-/// So long holds what a conversion of nobody that was let in has shown: a refusal that comes with each try is not asked
-/// about each time.
+/// How long a dummy conversion that was let in counts as proof: a refusal that comes with each try is not checked each
+/// time.
 const LET_IN_HOLDS: SignedDuration = SignedDuration::from_mins(10);
 
 /// A refusal of an action's rows that may be a matter of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspicion {
-    /// The way that the rows took, or were asked about.
+    /// The route that the rows went by, or were asked about.
     pub route: &'static str,
     pub action: ActionKey,
     /// What the refused rows were to be found by.
@@ -35,7 +35,7 @@ pub struct Refusals {
     refused: BTreeMap<ActionKey, Timestamp>,
     /// By route: the first refusal that nobody has judged yet.
     latest: BTreeMap<&'static str, Suspicion>,
-    /// By route: when a conversion of nobody was let in last.
+    /// By route: when a dummy conversion was let in last.
     let_in: BTreeMap<&'static str, Timestamp>,
 }
 
@@ -53,7 +53,7 @@ impl Refusals {
         self.latest.entry(suspicion.route).or_insert(suspicion);
     }
 
-    /// A conversion of nobody was let in this way.
+    /// A dummy conversion was let in by this route.
     pub fn record_let_in(&mut self, route: &'static str, now: Timestamp) {
         self.let_in.insert(route, now);
     }
@@ -64,7 +64,7 @@ impl Refusals {
     }
 
     /// The refusals since the last call that may be a matter of the account, one of each route: nothing was taken
-    /// since, of no action, and no conversion of nobody was let in lately.
+    /// since, of no action, and no dummy conversion was let in lately.
     pub fn take_suspicions(&mut self, now: Timestamp) -> Vec<Suspicion> {
         let latest = std::mem::take(&mut self.latest).into_values();
         latest

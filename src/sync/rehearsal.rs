@@ -17,16 +17,16 @@ use crate::ports::ledger::{LedgerResult, Sender};
 use crate::registry::Event;
 use crate::registry::sync_error::SyncError;
 
-/// So many passes in a row may fail before HubSpot counts as unreadable.
+/// After so many failed passes in a row HubSpot counts as unreadable.
 const TRIES: u32 = 4;
 /// Longest wait after one that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// So many rows that wait are looked through for the next one that only time holds back.
+/// Most waiting rows that are looked through for the next one that only time holds back.
 const LOOK: usize = 2_000;
 
 /// HubSpot could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
+pub struct UnreadPortal {
     pub account: ObjectKey,
     /// For people.
     pub why: String,
@@ -50,7 +50,7 @@ impl Rehearsal {
     /// Reads everything that the events' feeds would read first, and notes it in the ledger. Forms are read a second time where
     /// that is wanted: one list alone does not tell that a submission has no address. Returns the accounts of which HubSpot
     /// does not let all be read, also after some tries.
-    pub async fn read_all(&self) -> Vec<Unread> {
+    pub async fn read_all(&self) -> Vec<UnreadPortal> {
         let mut unread = Vec::new();
         for account in self.ctx.registry.hubspot_keys() {
             unread.extend(self.read_account(account).await);
@@ -58,7 +58,7 @@ impl Rehearsal {
         unread
     }
 
-    async fn read_account(&self, account: ObjectKey) -> Option<Unread> {
+    async fn read_account(&self, account: ObjectKey) -> Option<UnreadPortal> {
         let mut feed = Feed::new(account.clone(), Arc::clone(&self.ctx));
         let mut whole = self.read_pass(&mut feed).await;
         let events = self.ctx.registry.events_of_hubspot(&account);
@@ -85,14 +85,14 @@ impl Rehearsal {
     }
 
     /// Why an account could not be read.
-    fn to_unread(&self, account: ObjectKey) -> Unread {
+    fn to_unread(&self, account: ObjectKey) -> UnreadPortal {
         let events = self.ctx.registry.events_of_hubspot(&account).into_iter();
         let mut notes = events.filter_map(|event| {
             let report = self.ctx.registry.event_report(&event.key);
             report.feed.error.or(report.ledger.error)
         });
         let why = notes.next().map(|note| note.message);
-        Unread {
+        UnreadPortal {
             account,
             why: why.unwrap_or_else(|| "the reads failed again and again".to_owned()),
         }

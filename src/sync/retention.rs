@@ -47,7 +47,7 @@ async fn end_long_waits(ctx: &SyncContext, stop: &CancellationToken, round: Dura
         if let Err(error) = ctx.ledger.end_long_waits(longest, ctx.clock.now()).await {
             warn!(
                 error = brief(&error),
-                "waits that are too long could not be ended; they are looked for again"
+                "waits that are too long could not be ended; the operator tries again later"
             );
         }
         let left = round.saturating_sub(begin.elapsed());

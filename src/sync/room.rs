@@ -14,13 +14,13 @@ use crate::registry::sync_error::SyncError;
 const HOLDS: Duration = Duration::from_secs(1);
 
 /// The rows of each namespace, if there is little room.
-type Rows = Option<Arc<BTreeMap<String, u64>>>;
+type RowsByNamespace = Option<Arc<BTreeMap<String, u64>>>;
 
 /// The last answer, and when it was given.
 #[derive(Default)]
-pub(crate) struct Room(Mutex<Option<(Instant, Rows)>>);
+pub(crate) struct LedgerRoom(Mutex<Option<(Instant, RowsByNamespace)>>);
 
-impl Room {
+impl LedgerRoom {
     /// Fails if the events of this namespace must not record more, because the room left in the ledger is for others.
     pub(crate) async fn may_record(&self, ledger: &dyn Ledger, namespace: &str) -> Result<(), SyncError> {
         let last = self.0.lock().clone();

@@ -27,21 +27,21 @@ pub(crate) enum Finding {
 /// What a finding is about. Of each a row has a place of its own: what one read says of deals does not gainsay what it said
 /// of the contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Subject {
+enum FindingTopic {
     Contact,
     Deals,
 }
 
 impl Finding {
-    const fn subject(self) -> Subject {
+    const fn topic(self) -> FindingTopic {
         match self {
-            Self::LeftOut(_) | Self::ConsentGranted => Subject::Contact,
-            Self::DefaultValue => Subject::Deals,
+            Self::LeftOut(_) | Self::ConsentGranted => FindingTopic::Contact,
+            Self::DefaultValue => FindingTopic::Deals,
         }
     }
 }
 
-/// So many rows wait for their second read at a time; others wait for their first to count until there is room.
+/// Most rows that wait for their second read; the first read of others counts only once there is room.
 const MAX_ROWS: usize = 20_000;
 /// What nobody came back to for so long may go where there is no room.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
@@ -59,11 +59,11 @@ struct Seen {
 
 /// What the last read has said of each row.
 #[derive(Default)]
-pub(crate) struct SecondLooks(Mutex<HashMap<(RowId, Subject), Seen>>);
+pub(crate) struct SecondLooks(Mutex<HashMap<(RowId, FindingTopic), Seen>>);
 
 /// Whether something may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum Agreement {
     /// Two reads agree.
     Agreed,
     /// Another one is needed, after a pause that grows with this number.
@@ -81,8 +81,8 @@ impl SecondLooks {
         now: Timestamp,
     ) -> Option<Timestamp> {
         match self.take_look(row.id, finding, read) {
-            Look::Agreed => None,
-            Look::Again(others) => {
+            Agreement::Agreed => None,
+            Agreement::Again(others) => {
                 let pause = backoff(others, longest, row.contact.0).max(interval);
                 Some(later(now, pause))
             }
@@ -90,26 +90,26 @@ impl SecondLooks {
     }
 
     /// Takes what a read of this time says of the row.
-    fn take_look(&self, row: RowId, finding: Finding, read: Timestamp) -> Look {
+    fn take_look(&self, row: RowId, finding: Finding, read: Timestamp) -> Agreement {
         let mut rows = self.0.lock();
-        let place = (row, finding.subject());
+        let place = (row, finding.topic());
         if let Some(seen) = rows.get_mut(&place) {
             if read <= seen.read {
-                return Look::Again(seen.others);
+                return Agreement::Again(seen.others);
             }
             if seen.finding == finding {
                 rows.remove(&place);
-                return Look::Agreed;
+                return Agreement::Agreed;
             }
             let others = seen.others.saturating_add(1);
             *seen = Seen { finding, read, others };
-            return Look::Again(others);
+            return Agreement::Again(others);
         }
         if rows.len() >= MAX_ROWS {
             rows.retain(|_, seen| read.duration_since(seen.read) <= KEPT);
         }
         if rows.len() >= MAX_ROWS {
-            return Look::Again(NO_ROOM);
+            return Agreement::Again(NO_ROOM);
         }
         let seen = Seen {
             finding,
@@ -117,7 +117,7 @@ impl SecondLooks {
             others: 0,
         };
         rows.insert(place, seen);
-        Look::Again(0)
+        Agreement::Again(0)
     }
 }
 
@@ -138,15 +138,15 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case::never_at_once(&[(5, 1)], &[Look::Again(0)])]
-    #[case::two_that_agree(&[(5, 1), (5, 2)], &[Look::Again(0), Look::Agreed])]
-    #[case::the_same_read_twice(&[(5, 1), (5, 1), (5, 2)], &[Look::Again(0), Look::Again(0), Look::Agreed])]
-    #[case::an_older_one(&[(5, 2), (5, 1)], &[Look::Again(0), Look::Again(0)])]
-    #[case::an_odd_one_first(&[(0, 1), (5, 2), (5, 3)], &[Look::Again(0), Look::Again(1), Look::Agreed])]
-    #[case::an_odd_one_between(&[(5, 1), (0, 2), (5, 3)], &[Look::Again(0), Look::Again(1), Look::Again(2)])]
-    #[case::two_without_a_click(&[(0, 1), (0, 2)], &[Look::Again(0), Look::Agreed])]
-    #[case::once_more_later(&[(5, 1), (5, 2), (5, 3)], &[Look::Again(0), Look::Agreed, Look::Again(0)])]
-    fn it_takes_two_reads_that_agree(#[case] reads: &[(i64, i64)], #[case] wanted: &[Look]) {
+    #[case::never_at_once(&[(5, 1)], &[Agreement::Again(0)])]
+    #[case::two_that_agree(&[(5, 1), (5, 2)], &[Agreement::Again(0), Agreement::Agreed])]
+    #[case::the_same_read_twice(&[(5, 1), (5, 1), (5, 2)], &[Agreement::Again(0), Agreement::Again(0), Agreement::Agreed])]
+    #[case::an_older_one(&[(5, 2), (5, 1)], &[Agreement::Again(0), Agreement::Again(0)])]
+    #[case::an_odd_one_first(&[(0, 1), (5, 2), (5, 3)], &[Agreement::Again(0), Agreement::Again(1), Agreement::Agreed])]
+    #[case::an_odd_one_between(&[(5, 1), (0, 2), (5, 3)], &[Agreement::Again(0), Agreement::Again(1), Agreement::Again(2)])]
+    #[case::two_without_a_click(&[(0, 1), (0, 2)], &[Agreement::Again(0), Agreement::Agreed])]
+    #[case::once_more_later(&[(5, 1), (5, 2), (5, 3)], &[Agreement::Again(0), Agreement::Agreed, Agreement::Again(0)])]
+    fn it_takes_two_reads_that_agree(#[case] reads: &[(i64, i64)], #[case] wanted: &[Agreement]) {
         let seen = SecondLooks::default();
         let looks = reads
             .iter()
@@ -159,7 +159,7 @@ mod tests {
     fn consent_and_deals_of_one_row_are_both_settled() {
         let seen = SecondLooks::default();
         let is_sent = |read| {
-            let of = |finding| seen.take_look(RowId(1), finding, at(read)) == Look::Agreed;
+            let of = |finding| seen.take_look(RowId(1), finding, at(read)) == Agreement::Agreed;
             of(Finding::ConsentGranted) && of(Finding::DefaultValue)
         };
         let sent: Vec<i64> = (1..=8).filter(|read| is_sent(*read)).collect();
@@ -171,12 +171,12 @@ mod tests {
         let seen = SecondLooks::default();
         let rows = i64::try_from(MAX_ROWS).unwrap();
         for row in 0..rows {
-            assert_eq!(seen.take_look(RowId(row), why(5), at(1)), Look::Again(0));
+            assert_eq!(seen.take_look(RowId(row), why(5), at(1)), Agreement::Again(0));
         }
-        assert_eq!(seen.take_look(RowId(rows), why(5), at(1)), Look::Again(NO_ROOM));
-        assert_eq!(seen.take_look(RowId(7), why(5), at(2)), Look::Agreed);
-        assert_eq!(seen.take_look(RowId(rows), why(5), at(2)), Look::Again(0));
+        assert_eq!(seen.take_look(RowId(rows), why(5), at(1)), Agreement::Again(NO_ROOM));
+        assert_eq!(seen.take_look(RowId(7), why(5), at(2)), Agreement::Agreed);
+        assert_eq!(seen.take_look(RowId(rows), why(5), at(2)), Agreement::Again(0));
         // Rows that never came back.
-        assert_eq!(seen.take_look(RowId(-1), why(5), at(3603)), Look::Again(0));
+        assert_eq!(seen.take_look(RowId(-1), why(5), at(3603)), Agreement::Again(0));
     }
 }

@@ -32,7 +32,7 @@ const ENTRY: usize = 128;
 #[derive(Clone, Default)]
 pub struct Clicks(Arc<Bounded<KnownSubmissions>>);
 
-/// What is remembered.
+/// What is remembered of submissions.
 #[derive(Default)]
 pub(crate) struct KnownSubmissions {
     of: HashMap<TransactionId, Remembered>,
@@ -40,13 +40,13 @@ pub(crate) struct KnownSubmissions {
     size: usize,
 }
 
-/// Of one submission.
+/// What is remembered of one submission.
 struct Remembered {
     at: Timestamp,
     gclid: Option<String>,
     /// An answer has shown an e-mail address.
     named: bool,
-    /// So many answers have shown none.
+    /// How many answers have shown none.
     nameless: u8,
     /// When HubSpot was last asked whose it is, and had no contact.
     unfound: Option<Timestamp>,

@@ -16,10 +16,10 @@ pub fn report_contact(ctx: &SyncContext, event: &ObjectKey, contact: ContactId, 
     report_message(ctx, event, Some(contact), message, again);
 }
 
-/// What is the matter with a contact that answers leave out.
+/// What is wrong with a contact that answers leave out.
 pub const NOT_SHOWN: &str = "HubSpot does not show it";
 
-/// What is the matter with a contact of which reads show less than searches.
+/// What is wrong with a contact of which reads show less than searches.
 pub const OUTDATED: &str = "HubSpot's search shows a newer state of it than HubSpot's reads";
 
 /// What of a contact cannot be read, where it is the contact itself.

@@ -12,10 +12,10 @@ pub(super) fn withheld_of(ctx: &SyncContext, event: &Event) -> Option<(String, S
     event.rules.describe_withheld(&crm.withheld_properties())
 }
 
-/// HubSpot was read for the event, but for what it lacks: notes that in its report.
-pub(super) fn record_read(report: &mut EventReport, lacks: Option<String>, now: Timestamp) -> Notice {
+/// HubSpot was read for the event, except for the `shortfall`, if there is one: notes that in its report.
+pub(super) fn record_read(report: &mut EventReport, shortfall: Option<String>, now: Timestamp) -> Notice {
     let flips = report.ledger.record_success(now);
-    let notice = match lacks {
+    let notice = match shortfall {
         Some(message) => {
             let note = ErrorNote {
                 time: now,
@@ -38,9 +38,9 @@ mod tests {
     #[test]
     fn an_event_fails_for_what_it_lacks_until_it_is_given() {
         let mut report = EventReport::default();
-        let lacks = || Some("bad_prop".to_owned());
-        assert_eq!(record_read(&mut report, lacks(), at(1)), Notice::Now);
-        assert_eq!(record_read(&mut report, lacks(), at(2)), Notice::Soon);
+        let shortfall = || Some("bad_prop".to_owned());
+        assert_eq!(record_read(&mut report, shortfall(), at(1)), Notice::Now);
+        assert_eq!(record_read(&mut report, shortfall(), at(2)), Notice::Soon);
         assert_eq!((report.feed.failing_since, report.errors.len()), (Some(at(1)), 1));
         assert_eq!(record_read(&mut report, None, at(3)), Notice::Now);
         assert_eq!(report.feed.failing_since, None);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use adconversion_operator::admin::{Admin, Objects, Source, admin_router};
+use adconversion_operator::admin::{Admin, EventStores, Source, admin_router};
 use adconversion_operator::api::AdConversionEvent;
 use adconversion_operator::domain::eligibility::Waits;
 use adconversion_operator::domain::enhancement::Limits;
@@ -59,7 +59,7 @@ async fn serve() -> SocketAddr {
     let (grace, deadline, pause) = (minute, minute, minute);
     let admin = Admin::default();
     admin.open(Source {
-        objects: Objects::new(vec![writer.as_reader()]),
+        objects: EventStores::new(vec![writer.as_reader()]),
         registry: Registry::new().0,
         ledger: Arc::new(SqlLedger::open("sqlite::memory:").await.unwrap()),
         clock: Arc::new(Ahead::default()),

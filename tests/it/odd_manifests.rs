@@ -236,7 +236,7 @@ fn a_plan_of_nothing_says_so() {
         "metadata": {"name": "acme"}, "spec": {"credentialsSecretRef": {"name": "hubspot"}}});
     let file = place.write("account.yaml", &account.to_string());
     let said = place.said(&["plan", "-f", &file], 0);
-    assert_eq!(said, "The files hold no event, so that there is nothing to plan.\n");
+    assert_eq!(said, "The files contain no event, so there is nothing to plan.\n");
     let said = place.said(&["plan"], 2);
     assert!(said.contains("namespace marketing has no event to plan"), "{said}");
     let said = place.run(&["plan", "-f", &file, "-o", "json"]).stdout;

@@ -89,7 +89,7 @@ fn a_file_that_is_no_text_is_told_with_the_way_out() {
     let file = file.to_str().unwrap();
     for command in ["check", "plan"] {
         let said = failed(&[command, "-f", file], "/dev/null");
-        let expected = format!("error: {file} can't be read: it is no text in UTF-8. Save it as UTF-8");
+        let expected = format!("error: {file} can't be read: it is not UTF-8 text. Save it as UTF-8");
         assert!(said.starts_with(&expected), "{said}");
     }
     let said = failed(&["check", "-f", "/nowhere.yaml"], "/dev/null");

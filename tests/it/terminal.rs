@@ -91,7 +91,7 @@ fn an_operator_that_hangs_is_told_soon() {
         assert_eq!((done.status.code(), done.stdout.as_str()), (Some(2), ""), "{question}");
         for part in [
             "error: the operator does not answer",
-            "said nothing in time",
+            "did not answer in time",
             "--operator-url",
         ] {
             assert!(done.stderr.contains(part), "{question}: no {part:?} in {}", done.stderr);

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::frame::{ask_form, choice, in_query, page, pages_nav, time_mark, trail};
 use super::table::{Cells, card_table};
-use crate::admin::answer::Refused;
-use crate::admin::conversions::{Conversion, ConversionList, Parameters};
+use crate::admin::answer::AdminRefusal;
+use crate::admin::conversions::{ConversionList, ConversionView, Parameters};
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
 
@@ -56,11 +56,11 @@ impl ListFilter {
     ///
     /// # Errors
     /// If the reason is no name of one: it would be shown again.
-    pub(super) fn to_parameters(&self) -> Result<Parameters, Refused> {
+    pub(super) fn to_parameters(&self) -> Result<Parameters, AdminRefusal> {
         let is_name =
             self.reason.len() <= LONGEST_REASON && self.reason.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !is_name {
-            return Err(Refused::Malformed(
+            return Err(AdminRefusal::Malformed(
                 "reason must be the name of one, like NoClickId".to_owned(),
             ));
         }
@@ -117,7 +117,7 @@ fn filter_form(event: &ObjectKey, outcome: &str, reason: &str) -> Markup {
     }
 }
 
-fn row(conversion: &Conversion, coded: bool) -> Vec<Markup> {
+fn row(conversion: &ConversionView, coded: bool) -> Vec<Markup> {
     let text = |text: Option<&str>| html! { @if let Some(text) = text { (text) } };
     let value = conversion.value.as_ref().zip(conversion.currency.as_ref());
     let mut cells = vec![
@@ -138,8 +138,8 @@ fn row(conversion: &Conversion, coded: bool) -> Vec<Markup> {
 }
 
 /// What the reasons on this page mean, and what to do.
-fn meanings(conversions: &[Conversion]) -> Markup {
-    let of = |c: &Conversion| Some(((c.reason.clone()?, c.code.clone()), c.message.clone()?));
+fn meanings(conversions: &[ConversionView]) -> Markup {
+    let of = |c: &ConversionView| Some(((c.reason.clone()?, c.code.clone()), c.message.clone()?));
     let all: BTreeMap<_, _> = conversions.iter().filter_map(of).collect();
     html! {
         @if !all.is_empty() {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::admin::answer::Refused;
+use crate::admin::answer::AdminRefusal;
 
 /// A whole page.
 pub(super) fn page(title: &str, content: &Markup) -> Markup {
@@ -78,7 +78,7 @@ pub(super) fn time_mark(time: Option<Timestamp>) -> Markup {
 }
 
 /// Why there is no page.
-pub(super) fn failure_page(refused: &Refused) -> Markup {
+pub(super) fn failure_page(refused: &AdminRefusal) -> Markup {
     page("Not shown", &html! { h1 { "Not shown" } p { (refused.message()) } })
 }
 

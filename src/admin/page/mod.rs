@@ -22,8 +22,8 @@ use serde::Deserialize;
 
 use self::conversions::ListFilter;
 use self::frame::failure_page;
-use super::answer::Refused;
-use super::asked_contact::Question;
+use super::answer::AdminRefusal;
+use super::asked_contact::ContactQuestion;
 use super::conversions::conversions_of;
 use super::events::{ListParameters, describe_event, page_of};
 use super::explain::explain;
@@ -54,7 +54,7 @@ async fn serve_style() -> Response {
 }
 
 /// The page, or one that says why there is none.
-fn to_page(page: Result<Markup, Refused>) -> Response {
+fn to_page(page: Result<Markup, AdminRefusal>) -> Response {
     match page {
         Ok(page) => Html(page.into_string()).into_response(),
         Err(refused) => (refused.status(), Html(failure_page(&refused).into_string())).into_response(),
@@ -62,8 +62,8 @@ fn to_page(page: Result<Markup, Refused>) -> Response {
 }
 
 /// The words of the rejection repeat it as it came.
-fn unknown_parameter() -> Refused {
-    Refused::Malformed("The address has a parameter that this page does not take.".to_owned())
+fn unknown_parameter() -> AdminRefusal {
+    AdminRefusal::Malformed("The address has a parameter that this page does not take.".to_owned())
 }
 
 async fn show_list(State(admin): State<Admin>, parameters: Result<Query<ListParameters>, QueryRejection>) -> Response {
@@ -115,26 +115,26 @@ async fn lead_back(uri: Uri) -> Redirect {
 
 /// What the form on the page of an event sends.
 #[derive(Deserialize)]
-struct Asked {
+struct ContactForm {
     contact: String,
 }
 
 async fn show_story(
     State(admin): State<Admin>,
     Path((namespace, name)): Path<(String, String)>,
-    asked: Result<Form<Asked>, FormRejection>,
+    asked: Result<Form<ContactForm>, FormRejection>,
 ) -> Response {
     let key = ObjectKey::new(namespace, name);
     let page = async {
         // What was sent may be an address: the words of the rejection may repeat it.
-        let Form(asked) = asked.map_err(|_| Refused::Malformed("Ask for one contact.".to_owned()))?;
+        let Form(asked) = asked.map_err(|_| AdminRefusal::Malformed("Ask for one contact.".to_owned()))?;
         let source = admin.source()?;
-        let explanation = explain(&source, &key, &Question::about(&asked.contact)).await?;
+        let explanation = explain(&source, &key, &ContactQuestion::about(&asked.contact)).await?;
         Ok(story::story_page(&key, &explanation))
     };
     match page.await {
         // The event is there: whoever asked may ask again.
-        Err(refused @ (Refused::Malformed(_) | Refused::Failed(_))) => {
+        Err(refused @ (AdminRefusal::Malformed(_) | AdminRefusal::Failed(_))) => {
             let page = story::retry_page(&key, &refused.message());
             (refused.status(), Html(page.into_string())).into_response()
         }

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::frame::{ask_form, page, trail};
-use crate::admin::conversions::Conversion;
-use crate::admin::explain::{Entry, Explanation};
+use crate::admin::conversions::ConversionView;
+use crate::admin::explain::{ExplainedEntry, Explanation};
 use crate::domain::ids::ObjectKey;
 
 /// The page that tells it.
@@ -34,7 +34,7 @@ pub(super) fn retry_page(event: &ObjectKey, why: &str) -> Markup {
     page("No answer", &content)
 }
 
-fn section(entry: &Entry) -> Markup {
+fn section(entry: &ExplainedEntry) -> Markup {
     html! {
         section {
             h2 {
@@ -55,14 +55,14 @@ fn section(entry: &Entry) -> Markup {
     }
 }
 
-fn headline(conversion: &Conversion) -> String {
+fn headline(conversion: &ConversionView) -> String {
     match &conversion.reason {
         Some(reason) => format!("{}, {reason}", conversion.outcome),
         None => conversion.outcome.to_owned(),
     }
 }
 
-fn facts(conversion: &Conversion) -> Vec<(&'static str, String)> {
+fn facts(conversion: &ConversionView) -> Vec<(&'static str, String)> {
     let time = |time: jiff::Timestamp| format!("{time:.0}");
     let value = conversion.value.as_ref().zip(conversion.currency.as_ref());
     [

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::operator::{Operator, OperatorFlags, text_of};
-use super::printed_rows::{Form, Printer};
-use super::since::Since;
+use super::printed_rows::{Printer, RowFormat};
+use super::since::SinceFlag;
 use crate::cli::command_error::CommandError;
 use crate::cli::names::parse_name;
 use crate::cli::progress::Progress;
@@ -32,18 +32,18 @@ pub(in crate::cli) struct ConversionsFlags {
     /// Only those whose stage change or submission happened since then: so long ago, like 24h or 7d, a day (UTC) like
     /// 2026-11-20, or a time like 2026-11-20T08:00:00Z.
     #[arg(long, value_name = "TIME")]
-    since: Option<Since>,
-    /// Only those that got their outcome and reason since then, however old the stage change or submission: with `--outcome
-    /// Rejected` what was rejected since then.
+    since: Option<SinceFlag>,
+    /// Only those that got their outcome and reason since then, however old the stage change or submission is. With `--outcome
+    /// Rejected`: what was rejected since then.
     #[arg(long, value_name = "TIME")]
-    changed_since: Option<Since>,
+    changed_since: Option<SinceFlag>,
     /// Only those of the HubSpot contact with this id.
     #[arg(long, value_name = "ID", value_parser = parse_contact)]
     contact: Option<u64>,
-    /// Form of the answer. `csv` opens in a spreadsheet; `json` is one object a line, `yaml` a list. These three are printed as they are
-    /// read, in the order of contacts, however many there are; `table` once all are there, the oldest first.
-    #[arg(long, short, value_enum, default_value_t = Form::Table)]
-    output: Form,
+    /// Output format. `csv` is for spreadsheets, `json` is one object per line, `yaml` a list. These three are printed as they are
+    /// read, in the order of contacts, however many there are. `table` is printed once all are there, the oldest first.
+    #[arg(long, short, value_enum, default_value_t = RowFormat::Table)]
+    output: RowFormat,
     #[command(flatten)]
     operator: OperatorFlags,
 }
@@ -156,7 +156,7 @@ fn older_words(count: u64) -> String {
     )
 }
 
-/// Whoever reads has enough, like `head`.
+/// True if the reader of the output has stopped reading, as `head` does.
 fn is_enough(printed: &Result<(), CommandError>) -> bool {
     let error = printed
         .as_ref()
@@ -167,7 +167,7 @@ fn is_enough(printed: &Result<(), CommandError>) -> bool {
 
 impl ConversionsFlags {
     fn query(&self, now: Timestamp) -> Vec<(&'static str, String)> {
-        let time = |since: Option<Since>| since.map(|since| since.time(now).to_string());
+        let time = |since: Option<SinceFlag>| since.map(|since| since.time(now).to_string());
         let outcome = self.outcome.map(|outcome| format!("{outcome:?}"));
         let contact = self.contact.map(|id| id.to_string());
         let parameters = [
@@ -204,7 +204,7 @@ fn parse_contact(text: &str) -> Result<u64, String> {
     })
 }
 
-/// An error where nothing has the reason, and nobody knows it: a slip of the pen must not look like a count of none.
+/// An error if no conversion has the reason and the operator does not know it: a typo must not look like a count of zero.
 fn check_reason(name: &str) -> Result<(), CommandError> {
     if reason::ALL.iter().any(|known| known.name == name) || explain_rejection(name).is_some() {
         return Ok(());

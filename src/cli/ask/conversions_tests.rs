@@ -65,7 +65,7 @@ fn page(number: usize) -> Value {
 }
 
 /// Prints the three pages; what was on paper whenever a page was asked for, and how it ended.
-async fn print_three(form: Form, paper: &Paper) -> (Vec<String>, Result<(), CommandError>) {
+async fn print_three(form: RowFormat, paper: &Paper) -> (Vec<String>, Result<(), CommandError>) {
     let seen = RefCell::new(Vec::new());
     let read = async |place: Option<String>| {
         seen.borrow_mut().push(paper.text.borrow().clone());
@@ -80,12 +80,15 @@ async fn print_three(form: Form, paper: &Paper) -> (Vec<String>, Result<(), Comm
 }
 
 #[rstest]
-#[case(Form::Csv, true)]
-#[case(Form::Json, true)]
-#[case(Form::Yaml, true)]
-#[case(Form::Table, false)]
+#[case(RowFormat::Csv, true)]
+#[case(RowFormat::Json, true)]
+#[case(RowFormat::Yaml, true)]
+#[case(RowFormat::Table, false)]
 #[tokio::test]
-async fn what_programs_read_is_printed_before_the_next_page_is_asked_for(#[case] form: Form, #[case] streams: bool) {
+async fn what_programs_read_is_printed_before_the_next_page_is_asked_for(
+    #[case] form: RowFormat,
+    #[case] streams: bool,
+) {
     let paper = Paper::with_room(usize::MAX);
     let (seen, printed) = print_three(form, &paper).await;
     assert!(printed.is_ok(), "{printed:?}");
@@ -98,10 +101,10 @@ async fn what_programs_read_is_printed_before_the_next_page_is_asked_for(#[case]
 
 #[tokio::test]
 async fn nothing_more_is_read_for_whoever_has_enough() {
-    let (seen, printed) = print_three(Form::Json, &Paper::with_room(10)).await;
+    let (seen, printed) = print_three(RowFormat::Json, &Paper::with_room(10)).await;
     assert!(is_enough(&printed), "{printed:?}");
     assert_eq!(seen.len(), 1);
-    let (_, printed) = print_three(Form::Json, &Paper::with_room(usize::MAX)).await;
+    let (_, printed) = print_three(RowFormat::Json, &Paper::with_room(usize::MAX)).await;
     assert!(!is_enough(&printed));
     assert!(!is_enough(&Err("the operator does not answer".into())));
 }

@@ -15,11 +15,11 @@ use crate::cli::progress::Progress;
 /// Flags of `adconversion dashboard`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DashboardFlags {
-    /// Port of this machine. If absent: one that is free.
+    /// Local port. If absent: any that is free.
     #[arg(long, default_value_t = 0, conflicts_with = "operator_url")]
     port: u16,
-    /// Only print the address, and open no browser. None is opened either if standard output is not a terminal, or the machine has no
-    /// screen.
+    /// Only print the address and do not open a browser. None is opened either if standard output is not a terminal, or if there
+    /// is no screen.
     #[arg(long)]
     no_browser: bool,
     #[command(flatten)]

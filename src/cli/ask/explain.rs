@@ -24,7 +24,7 @@ pub(in crate::cli) struct ExplainFlags {
     /// Id of the HubSpot contact, or its e-mail address. An address is sent to the operator and HubSpot alone, and logged nowhere.
     #[arg(long, value_name = "ID or EMAIL")]
     contact: String,
-    /// Form of the answer.
+    /// Output format.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
     #[command(flatten)]

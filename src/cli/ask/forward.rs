@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::cli::command_error::CommandError;
-use crate::cli::kube_words::{Giver, Request, Silence, Unanswered};
+use crate::cli::kube_words::{ClusterRequest, RightGiver, Unanswered, UnansweredKind};
 use crate::domain::brief::brief;
 use crate::ports::unreached::describe_io;
 
@@ -94,16 +94,16 @@ pub(super) async fn forward_port(pods: Api<Pod>, pod: String, port: u16, local: 
 async fn lead(pods: &Api<Pod>, pod: &str, port: u16, mut local: TcpStream) -> Result<(), Unanswered> {
     let namespace = pods.namespace().unwrap_or_default();
     let doing = format!("forward port {port} of pod {namespace}/{pod}");
-    let request = Request {
+    let request = ClusterRequest {
         verb: "get",
         resource: "pods/portforward",
         doing: &doing,
         namespace: Some(namespace),
-        giver: Giver::Questions,
+        giver: RightGiver::Questions,
     };
     let opened = pods.portforward(pod, &[port]).await;
     let mut forwarder = opened.map_err(|error| request.explain(&error))?;
-    let failed = |why: String| Unanswered::new(format!("You can't {doing}: {why}."), Silence::Failed);
+    let failed = |why: String| Unanswered::new(format!("You can't {doing}: {why}."), UnansweredKind::Failed);
     let mut remote = forwarder
         .take_stream(port)
         .ok_or_else(|| failed("the API server opened no stream".to_owned()))?;

@@ -20,9 +20,9 @@ pub(in crate::cli) struct NoAnswer {
 impl NoAnswer {
     pub(super) fn new(error: &reqwest::Error, way_out: &'static str) -> Self {
         let why = match (error.is_timeout(), error.is_connect()) {
-            (true, true) => "it could not be connected to in time".to_owned(),
+            (true, true) => "the connection was not made in time".to_owned(),
             // The kernel takes connections for a process that is stopped.
-            (true, false) => "it took the question, and said nothing in time. Perhaps it hangs".to_owned(),
+            (true, false) => "it accepted the request and did not answer in time. Perhaps it hangs".to_owned(),
             // What is around the innermost cause may name addresses.
             (false, _) => brief(describe_unreached(error)),
         };
@@ -62,7 +62,7 @@ mod tests {
         let url = format!("http://{address}/v1/events?contact=51");
         // Taken by the kernel, and never answered.
         let silent = asked(&url).await;
-        assert!(silent.why.contains("said nothing in time"), "{silent}");
+        assert!(silent.why.contains("did not answer in time"), "{silent}");
         let closing = tokio::spawn(async move {
             let taken = listener.accept().await;
             drop((taken, listener));

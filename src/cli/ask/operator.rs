@@ -15,7 +15,7 @@ use super::forward::{Forward, forward_port};
 use super::no_answer::{CHECK_URL, LOOK_AT_IT, NoAnswer};
 use crate::cli::cluster::{ConnectFlags, OPERATOR_LABELS};
 use crate::cli::command_error::CommandError;
-use crate::cli::kube_words::{Giver, Request, is_refusal};
+use crate::cli::kube_words::{ClusterRequest, RightGiver, is_refusal};
 use crate::cli::names::parse_namespace;
 
 /// Longest wait for a connection.
@@ -91,7 +91,7 @@ pub(in crate::cli) struct Operator {
 
 /// A question was refused: why.
 #[derive(Debug, serde::Deserialize)]
-struct Refusal {
+struct RefusedQuestion {
     error: RefusalText,
 }
 
@@ -173,12 +173,12 @@ impl OperatorPlace {
             None => Api::all(client.clone()),
         };
         let found = pods.list(&ListParams::default().labels(OPERATOR_LABELS)).await;
-        let request = Request {
+        let request = ClusterRequest {
             verb: "list",
             resource: "pods",
             doing: "look for the operator's pod",
             namespace: self.namespace.as_deref(),
-            giver: Giver::Questions,
+            giver: RightGiver::Questions,
         };
         let found = found.map_err(|error| request.explain(&error))?;
         let runs = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
@@ -270,10 +270,10 @@ impl Operator {
         if status.is_success() {
             return Ok(serde_json::from_slice(&body)?);
         }
-        match serde_json::from_slice::<Refusal>(&body) {
-            Ok(Refusal { error }) => Err(format!("{} ({})", error.message, error.reason).into()),
+        match serde_json::from_slice::<RefusedQuestion>(&body) {
+            Ok(RefusedQuestion { error }) => Err(format!("{} ({})", error.message, error.reason).into()),
             Err(_) => Err(format!(
-                "what answers there is not the operator's admin API (HTTP {status}). Check --operator-url or --operator-port"
+                "that address is not the operator's admin API (HTTP {status}). Check --operator-url or --operator-port"
             )
             .into()),
         }

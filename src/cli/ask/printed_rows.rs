@@ -13,7 +13,7 @@ use crate::cli::layout::Width;
 use crate::cli::output::{foreign, printable};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
+pub(super) enum RowFormat {
     Table,
     Csv,
     Json,
@@ -32,7 +32,7 @@ const TABLE: [(&str, &str); 8] = [
     ("CURRENCY", "currency"),
 ];
 
-/// So many of them are printed on the narrowest terminal, and the code where there is one.
+/// Columns that are printed even on the narrowest terminal, besides the code if there is one.
 const KEPT: usize = 4;
 
 /// The columns of a spreadsheet.
@@ -57,7 +57,7 @@ const CSV: [&str; 15] = [
 /// Prints conversions as they come. A table is printed at the end, in the order of time: its columns are as wide as their longest
 /// cells. The other forms keep nothing, however many conversions there are.
 pub(super) struct Printer<'a, W> {
-    form: Form,
+    form: RowFormat,
     /// `namespace/name`.
     event: &'a str,
     out: W,
@@ -67,7 +67,7 @@ pub(super) struct Printer<'a, W> {
 }
 
 impl<'a, W: Write> Printer<'a, W> {
-    pub(super) const fn new(form: Form, event: &'a str, out: W) -> Self {
+    pub(super) const fn new(form: RowFormat, event: &'a str, out: W) -> Self {
         Self {
             form,
             event,
@@ -93,7 +93,7 @@ impl<'a, W: Write> Printer<'a, W> {
         let first = self.count == 0;
         self.count += page.len() as u64;
         let text = match self.form {
-            Form::Table => {
+            RowFormat::Table => {
                 let timed = |row: &Value| {
                     let time = text_of(row, "time").parse().unwrap_or(Timestamp::MIN);
                     (time, row.to_string())
@@ -101,10 +101,10 @@ impl<'a, W: Write> Printer<'a, W> {
                 self.kept.extend(page.iter().map(timed));
                 return Ok(());
             }
-            Form::Json => json_lines(page),
+            RowFormat::Json => json_lines(page),
             // The list of a page is a part of the list of all.
-            Form::Yaml => serde_yaml::to_string(page)?.into_bytes(),
-            Form::Csv => csv_lines(page, self.event, first)?,
+            RowFormat::Yaml => serde_yaml::to_string(page)?.into_bytes(),
+            RowFormat::Csv => csv_lines(page, self.event, first)?,
         };
         self.write(&text)
     }
@@ -115,15 +115,15 @@ impl<'a, W: Write> Printer<'a, W> {
     /// As [`Self::take`].
     pub(super) fn end(mut self) -> Result<(), CommandError> {
         let text = match self.form {
-            Form::Table => {
+            RowFormat::Table => {
                 self.kept.sort_by_key(|(time, _)| *time);
                 let rows = self.kept.iter().map(|(_, text)| serde_json::from_str::<Value>(text));
                 let rows = rows.collect::<Result<Vec<_>, _>>()?;
                 to_table(&rows, Width::of_stdout()).into_bytes()
             }
-            Form::Csv if self.count == 0 => csv_lines(&[], self.event, true)?,
-            Form::Yaml if self.count == 0 => b"[]\n".to_vec(),
-            Form::Csv | Form::Yaml | Form::Json => return Ok(()),
+            RowFormat::Csv if self.count == 0 => csv_lines(&[], self.event, true)?,
+            RowFormat::Yaml if self.count == 0 => b"[]\n".to_vec(),
+            RowFormat::Csv | RowFormat::Yaml | RowFormat::Json => return Ok(()),
         };
         self.write(&text)
     }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     /// In pages of two.
-    fn printed(form: Form, rows: &[Value]) -> String {
+    fn printed(form: RowFormat, rows: &[Value]) -> String {
         let mut out = Vec::new();
         let mut printer = Printer::new(form, "marketing/won", &mut out);
         for page in rows.chunks(2) {
@@ -264,11 +264,11 @@ mod tests {
                 .map(str::to_owned)
                 .collect()
         };
-        let in_table = times(&printed(Form::Table, &rows));
+        let in_table = times(&printed(RowFormat::Table, &rows));
         let second = "2026-11-21T10:00:00Z";
         assert_eq!(in_table, ["2026-11-20T10:00:00Z", second, second], "to the second");
         let expected = ["2026-11-21T10:00:00.5Z", "2026-11-21T10:00:00Z", "2026-11-20T10:00:00Z"];
-        for form in [Form::Csv, Form::Json, Form::Yaml] {
+        for form in [RowFormat::Csv, RowFormat::Json, RowFormat::Yaml] {
             assert_eq!(times(&printed(form, &rows)), expected, "{form:?}");
         }
     }
@@ -280,13 +280,13 @@ mod tests {
             row("2026-11-21T10:00:00Z", None),
             row("2026-11-22T10:00:00Z", None),
         ];
-        let yaml: Value = serde_yaml::from_str(&printed(Form::Yaml, &rows)).unwrap();
+        let yaml: Value = serde_yaml::from_str(&printed(RowFormat::Yaml, &rows)).unwrap();
         assert_eq!(yaml, json!(rows));
-        let lines = printed(Form::Json, &rows);
+        let lines = printed(RowFormat::Json, &rows);
         let json: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(json, rows);
-        assert_eq!(printed(Form::Yaml, &[]), "[]\n");
-        assert_eq!(printed(Form::Json, &[]), "");
+        assert_eq!(printed(RowFormat::Yaml, &[]), "[]\n");
+        assert_eq!(printed(RowFormat::Json, &[]), "");
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         let rows = ["2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z", "2026-11-22T10:00:00Z"].map(|time| row(time, None));
         let headings = |text: &str| text.lines().filter(|line| line.starts_with("time,contactId,")).count();
         for count in 0..=3 {
-            let text = printed(Form::Csv, &rows[..count]);
+            let text = printed(RowFormat::Csv, &rows[..count]);
             assert_eq!((text.lines().count(), headings(&text)), (count + 1, 1), "{text}");
         }
     }

@@ -6,12 +6,12 @@ use jiff::{Span, Timestamp};
 
 /// A time, a day (UTC), or how long ago it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Since {
+pub(super) enum SinceFlag {
     At(Timestamp),
     Ago(Span),
 }
 
-impl std::str::FromStr for Since {
+impl std::str::FromStr for SinceFlag {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -38,7 +38,7 @@ impl std::str::FromStr for Since {
 const FORMS: &str =
     "neither a time like 2026-11-20T08:00:00Z, nor a day (UTC) like 2026-11-20, nor how long ago, like 24h or 7d";
 
-impl Since {
+impl SinceFlag {
     pub(super) fn time(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
@@ -66,7 +66,7 @@ mod tests {
     #[case("2026-11-01T08:30:00Z", "2026-11-01T08:30:00Z")]
     fn a_time_a_day_or_how_long_ago(#[case] text: &str, #[case] time: &str) {
         let now: Timestamp = "2026-11-27T00:00:00Z".parse().unwrap();
-        assert_eq!(text.parse::<Since>().unwrap().time(now).to_string(), time);
+        assert_eq!(text.parse::<SinceFlag>().unwrap().time(now).to_string(), time);
     }
 
     #[rstest]
@@ -78,7 +78,7 @@ mod tests {
     #[case("99999999d")]
     #[case("")]
     fn all_else_names_the_forms(#[case] text: &str) {
-        let said = text.parse::<Since>().unwrap_err();
+        let said = text.parse::<SinceFlag>().unwrap_err();
         assert!(said.contains("7d") && said.contains("2026-11-20"), "{said}");
     }
 }

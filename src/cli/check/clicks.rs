@@ -17,7 +17,7 @@ use crate::registry::HubSpotAccount;
 const CLICKS: &str = "click ids";
 /// How far back contacts are looked for: no further than a few are found.
 const REACHES: [i64; 4] = [1, 7, 30, 90];
-/// So many contacts are enough; one page of a search shows 200.
+/// Contacts that are enough for a sample; one page of a search shows 200.
 const ENOUGH: usize = 50;
 
 /// Contacts that reached the stage within so many days.

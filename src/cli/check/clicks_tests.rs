@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::cli::check::report::Verdict;
+use crate::cli::check::report::ProbeVerdict;
 
 fn declared(shares: bool) -> Declared {
     let share = if shares { json!(["Email"]) } else { json!([]) };
@@ -20,20 +20,20 @@ fn declared(shares: bool) -> Declared {
     120,
     3,
     false,
-    Verdict::Fine,
+    ProbeVerdict::Fine,
     "3 of 120 contacts, which reached the stage in the last 30 days, have a click id"
 )]
-#[case::few_and_why(120, 3, false, Verdict::Fine, "auto-tagging")]
-#[case::few_but_shared(120, 3, true, Verdict::Fine, "spec.shareData alone")]
-#[case::many(120, 100, false, Verdict::Fine, "100 of 120")]
-#[case::none(120, 0, false, Verdict::Finding, "spec.shareData")]
-#[case::none_but_shared(120, 0, true, Verdict::Fine, "0 of 120")]
-#[case::nobody(0, 0, false, Verdict::Skipped, "Nobody reached the stage in the last 30 days")]
+#[case::few_and_why(120, 3, false, ProbeVerdict::Fine, "auto-tagging")]
+#[case::few_but_shared(120, 3, true, ProbeVerdict::Fine, "spec.shareData alone")]
+#[case::many(120, 100, false, ProbeVerdict::Fine, "100 of 120")]
+#[case::none(120, 0, false, ProbeVerdict::Finding, "spec.shareData")]
+#[case::none_but_shared(120, 0, true, ProbeVerdict::Fine, "0 of 120")]
+#[case::nobody(0, 0, false, ProbeVerdict::Skipped, "Nobody reached the stage in the last 30 days")]
 fn the_share(
     #[case] contacts: usize,
     #[case] with_click: usize,
     #[case] shares: bool,
-    #[case] verdict: Verdict,
+    #[case] verdict: ProbeVerdict,
     #[case] part: &str,
 ) {
     let sample = Sample {

@@ -14,7 +14,7 @@ use crate::domain::ids::{ActionId, ObjectKey};
 use crate::domain::trigger::Trigger;
 
 /// What is known of an account that an event names.
-pub(super) enum Account<'a, T> {
+pub(super) enum AccountView<'a, T> {
     /// There is no such object.
     Missing,
     /// It is not known whether there is.
@@ -24,15 +24,15 @@ pub(super) enum Account<'a, T> {
     Read(&'a T),
 }
 
-impl<T> Clone for Account<'_, T> {
+impl<T> Clone for AccountView<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Account<'_, T> {}
+impl<T> Copy for AccountView<'_, T> {}
 
-impl<'a, T> Account<'a, T> {
+impl<'a, T> AccountView<'a, T> {
     pub(super) const fn read(self) -> Option<&'a T> {
         match self {
             Self::Read(account) => Some(account),
@@ -46,7 +46,7 @@ pub(super) fn judge_account<T>(
     kind: &str,
     field: &str,
     key: &ObjectKey,
-    account: Account<'_, T>,
+    account: AccountView<'_, T>,
     applied: bool,
 ) -> Probe {
     let (name, namespace) = (&key.name, &key.namespace);
@@ -55,7 +55,7 @@ pub(super) fn judge_account<T>(
         return Probe::finding(kind, reason::ACCOUNT_NOT_FOUND, message);
     }
     match account {
-        Account::Missing => {
+        AccountView::Missing => {
             let mistake = if applied {
                 format!("{CREATE_AGAIN}.")
             } else {
@@ -66,14 +66,14 @@ pub(super) fn judge_account<T>(
             );
             Probe::finding(kind, reason::ACCOUNT_NOT_FOUND, message)
         }
-        Account::Unknown(why) => Probe::not_done(kind, why),
-        Account::Broken => Probe::skipped(kind, format!("{name} cannot be used yet: see its own lines.")),
-        Account::Read(_) => Probe::fine(kind, format!("{name} can be used.")),
+        AccountView::Unknown(why) => Probe::not_done(kind, why),
+        AccountView::Broken => Probe::skipped(kind, format!("{name} cannot be used yet: see its own lines.")),
+        AccountView::Read(_) => Probe::fine(kind, format!("{name} can be used.")),
     }
 }
 
 /// The lines of an event that need no further question, in two parts: what is about HubSpot, and what is about Google.
-pub(super) struct Judged {
+pub(super) struct EventProbes {
     pub(super) of_hubspot: Vec<Probe>,
     pub(super) of_google: Vec<Probe>,
     /// The stage or form.
@@ -86,13 +86,13 @@ const ACTION: &str = "conversion action";
 const GOAL: &str = "account goal";
 
 /// Judges an event by what was read of its accounts.
-pub(super) fn judge_event(preview: &Preview<'_>, others: &OtherEvents<'_>, managed_goals: bool) -> Judged {
+pub(super) fn judge_event(preview: &Preview<'_>, others: &OtherEvents<'_>, managed_goals: bool) -> EventProbes {
     let trigger = preview.trigger();
     let of_hubspot = judge_hubspot_side(preview, &trigger);
     let mut of_google = judge_account_side(preview, trigger.subject.as_ref());
     let (action, probes) = judge_action(preview, &trigger, others, managed_goals);
     of_google.extend(probes);
-    Judged {
+    EventProbes {
         of_hubspot,
         of_google,
         subject: trigger.subject,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::AdConversionEvent;
-use crate::cli::check::report::Verdict;
+use crate::cli::check::report::ProbeVerdict;
 use crate::controller::ad_conversion_event::preview::OtherEvent;
 use crate::domain::action::{ConversionAction, Goal};
 use crate::domain::declared::Declared;
@@ -107,35 +107,35 @@ fn line(more: &Value, google: &GoogleAccount, managed: bool, name: &str) -> Prob
 }
 
 #[rstest]
-#[case::by_label(json!({}), "stage", Verdict::Fine, "customer (\"Customer\")")]
-#[case::unknown_stage(json!({"trigger": {"lifecycleStage": {"stage": "Kunde"}}}), "stage", Verdict::Finding, "spec.trigger.lifecycleStage.stage")]
-#[case::form(json!({"trigger": {"formSubmission": {"formId": "Demo"}}}), "form", Verdict::Fine, "78c2891f")]
-#[case::unknown_form(json!({"trigger": {"formSubmission": {"formId": "<b>\"x\""}}}), "form", Verdict::Finding, "spec.trigger.formSubmission.formId")]
-#[case::properties(json!({"consent": {"property": "ads_consent", "grantedValues": ["x"]}}), "properties", Verdict::Fine, "ads_consent")]
-#[case::unknown_property(json!({"clickIds": {"gclidProperty": "gclid"}}), "properties", Verdict::Finding, "spec.clickIds.gclidProperty")]
-#[case::deals(json!({"value": {"dealAmount": {"default": {"amount": "1", "currency": "EUR"}}}}), "value", Verdict::Finding, "crm.objects.deals.read")]
-#[case::start(json!({"startTime": "2026-01-01T00:00:00Z"}), "start", Verdict::Finding, "spec.startTime")]
-#[case::terms(json!({"shareData": ["Email"]}), "customer data terms", Verdict::Finding, "spec.shareData")]
-fn what_the_manifest_names(#[case] more: Value, #[case] name: &str, #[case] verdict: Verdict, #[case] part: &str) {
+#[case::by_label(json!({}), "stage", ProbeVerdict::Fine, "customer (\"Customer\")")]
+#[case::unknown_stage(json!({"trigger": {"lifecycleStage": {"stage": "Kunde"}}}), "stage", ProbeVerdict::Finding, "spec.trigger.lifecycleStage.stage")]
+#[case::form(json!({"trigger": {"formSubmission": {"formId": "Demo"}}}), "form", ProbeVerdict::Fine, "78c2891f")]
+#[case::unknown_form(json!({"trigger": {"formSubmission": {"formId": "<b>\"x\""}}}), "form", ProbeVerdict::Finding, "spec.trigger.formSubmission.formId")]
+#[case::properties(json!({"consent": {"property": "ads_consent", "grantedValues": ["x"]}}), "properties", ProbeVerdict::Fine, "ads_consent")]
+#[case::unknown_property(json!({"clickIds": {"gclidProperty": "gclid"}}), "properties", ProbeVerdict::Finding, "spec.clickIds.gclidProperty")]
+#[case::deals(json!({"value": {"dealAmount": {"default": {"amount": "1", "currency": "EUR"}}}}), "value", ProbeVerdict::Finding, "crm.objects.deals.read")]
+#[case::start(json!({"startTime": "2026-01-01T00:00:00Z"}), "start", ProbeVerdict::Finding, "spec.startTime")]
+#[case::terms(json!({"shareData": ["Email"]}), "customer data terms", ProbeVerdict::Finding, "spec.shareData")]
+fn what_the_manifest_names(#[case] more: Value, #[case] name: &str, #[case] verdict: ProbeVerdict, #[case] part: &str) {
     let probe = line(&more, &google(vec![], true), false, name);
     assert_eq!(probe.verdict, verdict, "{probe:?}");
     assert!(probe.message.contains(part), "{probe:?}");
 }
 
 #[rstest]
-#[case::created(json!({}), vec![], Verdict::Fine, "\"Won\" would be created (category ConvertedLead, one conversion a click, click window of 90 days")]
-#[case::adopted(json!({}), vec![action(7, "Won", "CONVERTED_LEAD")], Verdict::Fine, "would be adopted as it is")]
+#[case::created(json!({}), vec![], ProbeVerdict::Fine, "\"Won\" would be created (category ConvertedLead, one conversion a click, click window of 90 days")]
+#[case::adopted(json!({}), vec![action(7, "Won", "CONVERTED_LEAD")], ProbeVerdict::Fine, "would be adopted as it is")]
 #[case::corrected(
     json!({"conversionAction": {"create": {"category": "ConvertedLead", "clickThroughLookbackWindowDays": 30}}}),
-    vec![action(7, "Won", "CONVERTED_LEAD")], Verdict::Fine, "clickThroughLookbackWindowDays 90 instead of 30"
+    vec![action(7, "Won", "CONVERTED_LEAD")], ProbeVerdict::Fine, "clickThroughLookbackWindowDays 90 instead of 30"
 )]
-#[case::conflict(json!({}), vec![action(7, "Won", "SIGNUP")], Verdict::Finding, "spec.eventName")]
-#[case::mapped(json!({"conversionAction": {"existing": {"id": "7"}}}), vec![action(7, "Other", "SIGNUP")], Verdict::Fine, "used as it is")]
-#[case::mapped_and_gone(json!({"conversionAction": {"existing": {"id": "8"}}}), vec![action(7, "Other", "SIGNUP")], Verdict::Finding, "spec.conversionAction.existing")]
+#[case::conflict(json!({}), vec![action(7, "Won", "SIGNUP")], ProbeVerdict::Finding, "spec.eventName")]
+#[case::mapped(json!({"conversionAction": {"existing": {"id": "7"}}}), vec![action(7, "Other", "SIGNUP")], ProbeVerdict::Fine, "used as it is")]
+#[case::mapped_and_gone(json!({"conversionAction": {"existing": {"id": "8"}}}), vec![action(7, "Other", "SIGNUP")], ProbeVerdict::Finding, "spec.conversionAction.existing")]
 fn what_becomes_of_the_action(
     #[case] more: Value,
     #[case] actions: Vec<ConversionAction>,
-    #[case] verdict: Verdict,
+    #[case] verdict: ProbeVerdict,
     #[case] part: &str,
 ) {
     let probe = line(&more, &google(actions, true), false, ACTION);
@@ -144,11 +144,16 @@ fn what_becomes_of_the_action(
 }
 
 #[rstest]
-#[case::biddable(true, true, false, Verdict::Fine)]
-#[case::not_biddable(true, false, false, Verdict::Finding)]
-#[case::managed(true, false, true, Verdict::Fine)]
-#[case::secondary(false, false, false, Verdict::Skipped)]
-fn the_account_goal(#[case] primary: bool, #[case] biddable: bool, #[case] managed: bool, #[case] verdict: Verdict) {
+#[case::biddable(true, true, false, ProbeVerdict::Fine)]
+#[case::not_biddable(true, false, false, ProbeVerdict::Finding)]
+#[case::managed(true, false, true, ProbeVerdict::Fine)]
+#[case::secondary(false, false, false, ProbeVerdict::Skipped)]
+fn the_account_goal(
+    #[case] primary: bool,
+    #[case] biddable: bool,
+    #[case] managed: bool,
+    #[case] verdict: ProbeVerdict,
+) {
     let mut one = action(7, "Won", "CONVERTED_LEAD");
     one.primary_for_goal = Some(primary);
     let probe = line(&json!({}), &google(vec![one], biddable), managed, GOAL);
@@ -181,11 +186,21 @@ fn an_older_event_with_the_same_action_is_named() {
 }
 
 #[rstest]
-#[case::missing(Account::Missing, false, Verdict::Finding, "correct spec.hubSpotAccountRef.name")]
-#[case::missing_and_applied(Account::Missing, true, Verdict::Finding, "create it again")]
-#[case::broken(Account::Broken, false, Verdict::Skipped, "its own lines")]
-#[case::read(Account::Read(&()), false, Verdict::Fine, "can be used")]
-fn accounts(#[case] account: Account<'_, ()>, #[case] applied: bool, #[case] verdict: Verdict, #[case] part: &str) {
+#[case::missing(
+    AccountView::Missing,
+    false,
+    ProbeVerdict::Finding,
+    "correct spec.hubSpotAccountRef.name"
+)]
+#[case::missing_and_applied(AccountView::Missing, true, ProbeVerdict::Finding, "create it again")]
+#[case::broken(AccountView::Broken, false, ProbeVerdict::Skipped, "its own lines")]
+#[case::read(AccountView::Read(&()), false, ProbeVerdict::Fine, "can be used")]
+fn accounts(
+    #[case] account: AccountView<'_, ()>,
+    #[case] applied: bool,
+    #[case] verdict: ProbeVerdict,
+    #[case] part: &str,
+) {
     let key = ObjectKey::new("marketing", "acme");
     let probe = judge_account("HubSpotAccount", "spec.hubSpotAccountRef", &key, account, applied);
     assert_eq!(probe.verdict, verdict);

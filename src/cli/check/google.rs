@@ -171,7 +171,7 @@ fn judge_customer(customer: &Customer, shares: bool) -> Vec<Probe> {
     } else {
         Probe::fine(
             TIER,
-            "The Cloud project reaches production accounts. Google does not tell its daily limit: with Explorer access it is 2,880 \
+            "The Cloud project reaches production accounts. Google does not report its daily limit: with Explorer access it is 2,880 \
              operations, which is enough for a few accounts; the operator keeps within it.",
         )
     };
@@ -227,7 +227,7 @@ fn judge_enhanced(customer: &Customer) -> Probe {
             ENHANCED,
             format!("The setting is {setting}. Nothing to do: the first upload of shared data switches them on."),
         ),
-        None => Probe::skipped(ENHANCED, "Google does not tell."),
+        None => Probe::skipped(ENHANCED, "Google does not say."),
     }
 }
 

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::cli::check::report::Verdict;
+use crate::cli::check::report::ProbeVerdict;
 use crate::domain::account_health::AccountFault;
 use crate::registry::test_support::{customer, google_account, snapshot};
 
@@ -48,7 +48,10 @@ fn a_good_account_has_every_line() {
         TIER,
     ];
     assert_eq!(names, expected);
-    assert!(probes.iter().all(|probe| probe.verdict == Verdict::Fine), "{probes:#?}");
+    assert!(
+        probes.iter().all(|probe| probe.verdict == ProbeVerdict::Fine),
+        "{probes:#?}"
+    );
     assert!(find(&probes, CUSTOMER).message.contains("1234567890"), "{probes:#?}");
 }
 
@@ -67,8 +70,12 @@ fn terms_are_a_finding_only_where_data_is_shared() {
         "{terms:?}"
     );
     let unneeded = judge(Ok(&account(without())), on(), false);
-    assert_eq!(find(&unneeded, TERMS).verdict, Verdict::Skipped);
-    assert_eq!(find(&unneeded, ENHANCED).verdict, Verdict::Skipped, "it gates nothing");
+    assert_eq!(find(&unneeded, TERMS).verdict, ProbeVerdict::Skipped);
+    assert_eq!(
+        find(&unneeded, ENHANCED).verdict,
+        ProbeVerdict::Skipped,
+        "it gates nothing"
+    );
 }
 
 #[test]
@@ -90,7 +97,7 @@ fn managers_and_test_accounts_are_told() {
     assert!(find(&said(cross), TRACKING).message.contains("9876543210 owns"));
     let test = said(test);
     assert!(find(&test, CUSTOMER).message.contains("test account"));
-    assert_eq!(find(&test, TIER).verdict, Verdict::Skipped);
+    assert_eq!(find(&test, TIER).verdict, ProbeVerdict::Skipped);
 }
 
 #[test]
@@ -102,11 +109,11 @@ fn without_its_goals_an_account_has_every_line_and_one_more() {
     let probes = judge(Ok(&read), on(), true);
     assert_eq!(probes.len(), 9);
     let goals = find(&probes, GOALS);
-    assert_eq!(goals.verdict, Verdict::NotDone);
+    assert_eq!(goals.verdict, ProbeVerdict::NotDone);
     assert!(goals.message.contains("(Google Ads: down)"), "{goals:?}");
     let others = probes.iter().filter(|probe| probe.name != GOALS);
     assert!(
-        others.into_iter().all(|probe| probe.verdict == Verdict::Fine),
+        others.into_iter().all(|probe| probe.verdict == ProbeVerdict::Fine),
         "{probes:#?}"
     );
 }
@@ -124,7 +131,7 @@ fn a_fault_stands_where_it_belongs(#[case] kind: FaultKind, #[case] cause: Optio
     let probes = judge(Err(&obstacle), on(), true);
     let findings: Vec<_> = probes
         .iter()
-        .filter(|probe| probe.verdict == Verdict::Finding)
+        .filter(|probe| probe.verdict == ProbeVerdict::Finding)
         .collect();
     assert_eq!(findings.len(), 1, "{probes:#?}");
     assert_eq!(findings[0].name, at);
@@ -138,17 +145,17 @@ fn a_project_for_tests_is_named() {
     let probes = judge(Err(&Obstacle::Fault(fault, Some(Cause::AccessDenied))), on(), true);
     let tier = find(&probes, TIER);
     assert!(
-        tier.verdict == Verdict::Finding && tier.message.contains("access level"),
+        tier.verdict == ProbeVerdict::Finding && tier.message.contains("access level"),
         "{tier:?}"
     );
 }
 
 #[rstest]
-#[case::answered(None, Verdict::Fine, "")]
-#[case::off(Some(Cause::ServiceDisabled), Verdict::Finding, "Enable the Data Manager API")]
-#[case::scope(Some(Cause::MissingScope), Verdict::Finding, "Secret google-ads")]
-#[case::outage(Some(Cause::Unavailable), Verdict::NotDone, "")]
-fn the_second_api(#[case] cause: Option<Cause>, #[case] verdict: Verdict, #[case] part: &str) {
+#[case::answered(None, ProbeVerdict::Fine, "")]
+#[case::off(Some(Cause::ServiceDisabled), ProbeVerdict::Finding, "Enable the Data Manager API")]
+#[case::scope(Some(Cause::MissingScope), ProbeVerdict::Finding, "Secret google-ads")]
+#[case::outage(Some(Cause::Unavailable), ProbeVerdict::NotDone, "")]
+fn the_second_api(#[case] cause: Option<Cause>, #[case] verdict: ProbeVerdict, #[case] part: &str) {
     let answer = cause.map_or(Ok(()), |cause| Err(UpstreamError::new("Data Manager", cause, "x")));
     let probe = judge_data_manager(answer, Some("google-ads"));
     assert_eq!(probe.verdict, verdict);
@@ -158,5 +165,5 @@ fn the_second_api(#[case] cause: Option<Cause>, #[case] verdict: Verdict, #[case
 #[test]
 fn an_account_without_a_secret_is_told_whose_credentials_were_tried() {
     assert!(credentials(None).message.contains("of this machine"));
-    assert_eq!(credentials(Some("google-ads")).verdict, Verdict::Fine);
+    assert_eq!(credentials(Some("google-ads")).verdict, ProbeVerdict::Fine);
 }

@@ -28,13 +28,13 @@ pub(super) async fn check_hubspot(
         Err(obstacle) => return (without_credentials(&obstacle, needs), None),
     };
     let read = offline.read_hubspot(object, needs).await;
-    // The scopes are told one by one also where the first that is missing ends the read.
+    // Each scope has its line, even if the first missing one ends the read.
     let scopes = match &read {
         Err(Obstacle::Fault(fault, _)) if fault.reason != reason::MISSING_SCOPE => None,
         Err(Obstacle::NotDone(_)) => None,
         Ok(_) | Err(_) => client.token_info().await.ok().and_then(|token| token.scopes),
     };
-    let known = Known {
+    let known = PortalFacts {
         secret: &object.spec.credentials_secret_ref.name,
         needs,
         scopes: scopes.as_deref(),
@@ -56,7 +56,7 @@ pub(super) fn suspended() -> Probe {
 }
 
 /// What is known beside the account itself.
-struct Known<'a> {
+struct PortalFacts<'a> {
     secret: &'a str,
     needs: Needs,
     /// The token's scopes, if HubSpot tells them.
@@ -86,7 +86,7 @@ fn without_credentials(obstacle: &Obstacle, needs: Needs) -> Vec<Probe> {
     probes
 }
 
-fn judge(known: &Known<'_>, read: Result<&HubSpotAccount, &Obstacle>) -> Vec<Probe> {
+fn judge(known: &PortalFacts<'_>, read: Result<&HubSpotAccount, &Obstacle>) -> Vec<Probe> {
     let mut probes = vec![Probe::fine(
         CREDENTIALS,
         format!("The Secret {} holds credentials.", known.secret),
@@ -107,7 +107,7 @@ fn judge(known: &Known<'_>, read: Result<&HubSpotAccount, &Obstacle>) -> Vec<Pro
     probes
 }
 
-fn judge_obstacle(known: &Known<'_>, obstacle: &Obstacle) -> Vec<Probe> {
+fn judge_obstacle(known: &PortalFacts<'_>, obstacle: &Obstacle) -> Vec<Probe> {
     let scopes = |words: &str| {
         let skip = |scope| Probe::skipped(&scope_name(scope), words);
         scopes_of(known.needs).into_iter().map(skip).collect::<Vec<_>>()
@@ -133,7 +133,7 @@ fn judge_obstacle(known: &Known<'_>, obstacle: &Obstacle) -> Vec<Probe> {
             .map(|scope| match (scope, known.scopes) {
                 (CONTACTS, _) => Probe::obstacle(&scope_name(scope), obstacle),
                 (scope, Some(_)) => judge_scope(known, scope, None),
-                (scope, None) => Probe::skipped(&scope_name(scope), "HubSpot does not tell the token's scopes."),
+                (scope, None) => Probe::skipped(&scope_name(scope), "HubSpot does not list the token's scopes."),
             });
         probes.extend(judged);
         return probes;
@@ -157,7 +157,7 @@ fn portal_words(account: &HubSpotAccount) -> String {
 }
 
 /// A scope: by the list of them, and by what HubSpot said when something was read that takes it.
-fn judge_scope(known: &Known<'_>, scope: &'static str, account: Option<&HubSpotAccount>) -> Probe {
+fn judge_scope(known: &PortalFacts<'_>, scope: &'static str, account: Option<&HubSpotAccount>) -> Probe {
     let denied = match (scope, account) {
         (DEALS, Some(account)) => match &account.deals {
             DealAccess::Denied(why) => Some(why.as_str()),

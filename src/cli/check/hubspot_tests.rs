@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rstest::rstest;
 
 use super::*;
-use crate::cli::check::report::Verdict;
+use crate::cli::check::report::ProbeVerdict;
 use crate::cli::offline::NotDone;
 use crate::domain::account_health::AccountFault;
 use crate::registry::test_support::hubspot_account;
@@ -23,8 +23,8 @@ fn account(forms: Forms, deals: DealAccess) -> HubSpotAccount {
     }
 }
 
-fn known(needs: Needs, scopes: Option<&[String]>) -> Known<'_> {
-    Known {
+fn known(needs: Needs, scopes: Option<&[String]>) -> PortalFacts<'_> {
+    PortalFacts {
         secret: "hubspot",
         needs,
         scopes,
@@ -32,7 +32,7 @@ fn known(needs: Needs, scopes: Option<&[String]>) -> Known<'_> {
     }
 }
 
-fn verdicts(probes: &[Probe]) -> Vec<(&str, Verdict)> {
+fn verdicts(probes: &[Probe]) -> Vec<(&str, ProbeVerdict)> {
     probes
         .iter()
         .map(|probe| (probe.name.as_str(), probe.verdict))
@@ -54,7 +54,7 @@ fn only_the_scopes_that_events_need_are_probed() {
         "scope crm.objects.contacts.read",
         "limits",
     ];
-    assert_eq!(verdicts(&probes), fine.map(|probe| (probe, Verdict::Fine)));
+    assert_eq!(verdicts(&probes), fine.map(|probe| (probe, ProbeVerdict::Fine)));
     assert_eq!(probes[2].message, "Portal 1 (Europe/Berlin, EUR).");
     assert_eq!(
         probes[4].message,
@@ -89,7 +89,7 @@ fn each_scope_has_its_line(
     for (scope, granted) in [(DEALS, deals), (FORMS, forms)] {
         let name = format!("scope {scope}");
         let probe = probes.iter().find(|probe| probe.name == name).unwrap();
-        assert_eq!(probe.verdict == Verdict::Fine, granted, "{probe:?}");
+        assert_eq!(probe.verdict == ProbeVerdict::Fine, granted, "{probe:?}");
         if !granted {
             assert_eq!(probe.reason.as_deref(), Some("MissingScope"));
             assert!(
@@ -110,13 +110,16 @@ fn a_fault_stands_where_it_belongs(#[case] kind: FaultKind, #[case] why: &str, #
     let granted = scopes(&[DEALS]);
     let probes = judge(&known(BOTH, Some(&granted)), Err(&obstacle));
     let found = probes.iter().find(|probe| probe.name == at).unwrap();
-    assert_eq!((found.verdict, found.reason.as_deref()), (Verdict::Finding, Some(why)));
-    assert_eq!(probes[1].verdict == Verdict::Fine, token, "{probes:?}");
+    assert_eq!(
+        (found.verdict, found.reason.as_deref()),
+        (ProbeVerdict::Finding, Some(why))
+    );
+    assert_eq!(probes[1].verdict == ProbeVerdict::Fine, token, "{probes:?}");
     let forms = probes.iter().find(|probe| probe.name == "scope forms").unwrap();
     let expected = if why == "MissingScope" {
-        Verdict::Finding
+        ProbeVerdict::Finding
     } else {
-        Verdict::Skipped
+        ProbeVerdict::Skipped
     };
     assert_eq!(forms.verdict, expected, "the other scopes are told too");
 }
@@ -125,18 +128,18 @@ fn a_fault_stands_where_it_belongs(#[case] kind: FaultKind, #[case] why: &str, #
 fn what_could_not_be_asked_is_no_finding() {
     let outage = Obstacle::NotDone(NotDone("HubSpot: no answer in time".to_owned()));
     let probes = judge(&known(BOTH, None), Err(&outage));
-    assert_eq!(probes[1].verdict, Verdict::NotDone);
-    assert!(probes.iter().all(|probe| probe.verdict != Verdict::Finding));
+    assert_eq!(probes[1].verdict, ProbeVerdict::NotDone);
+    assert!(probes.iter().all(|probe| probe.verdict != ProbeVerdict::Finding));
     let probes = without_credentials(&outage, BOTH);
-    assert_eq!(probes[0].verdict, Verdict::NotDone);
+    assert_eq!(probes[0].verdict, ProbeVerdict::NotDone);
 }
 
 #[rstest]
-#[case(None, Verdict::Skipped, "no daily limit")]
-#[case(Some((12, 1_000_000)), Verdict::Fine, "Enterprise")]
-#[case(Some((12, 777)), Verdict::Fine, "12 of 777 calls a day are left.")]
-#[case(Some((0, 250_000)), Verdict::Finding, "used up")]
-fn limits(#[case] quota: Option<(u64, u64)>, #[case] verdict: Verdict, #[case] part: &str) {
+#[case(None, ProbeVerdict::Skipped, "no daily limit")]
+#[case(Some((12, 1_000_000)), ProbeVerdict::Fine, "Enterprise")]
+#[case(Some((12, 777)), ProbeVerdict::Fine, "12 of 777 calls a day are left.")]
+#[case(Some((0, 250_000)), ProbeVerdict::Finding, "used up")]
+fn limits(#[case] quota: Option<(u64, u64)>, #[case] verdict: ProbeVerdict, #[case] part: &str) {
     let probe = judge_limits(quota.map(|(left, of)| Quota { left, of }));
     assert_eq!(probe.verdict, verdict);
     assert!(probe.message.contains(part), "{probe:?}");

@@ -15,11 +15,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::event::{Account, judge_account, judge_event};
-use self::objects::{Accounts, Chosen};
-use self::report::{Checked, MANIFEST, Probe, Report};
+use self::event::{AccountView, judge_account, judge_event};
+use self::objects::{CheckedAccounts, Chosen};
+use self::report::{CheckedObject, MANIFEST, Probe, Report};
 use self::shared::SharedLooks;
-use self::text::Look;
+use self::text::ReportStyle;
 use super::cluster::run_command;
 use super::command_error::CommandError;
 use super::layout::Width;
@@ -40,7 +40,7 @@ pub(in crate::cli) struct CheckFlags {
     /// everything in the files, or without files everything in the namespace.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Form of the answer.
+    /// Output format.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
     /// Print only what is not fine, and a line for each object that is.
@@ -64,7 +64,7 @@ async fn check(flags: &CheckFlags) -> Result<ExitCode, CommandError> {
     drop(progress);
     let text = match flags.output.of_program(&report)? {
         Some(text) => text,
-        None => report.to_text(Look {
+        None => report.to_text(ReportStyle {
             width: Width::of_stdout(),
             colored: colors::are_wanted(),
             short: flags.short,
@@ -74,15 +74,15 @@ async fn check(flags: &CheckFlags) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::from(report.exit_code()))
 }
 
-async fn check_all(offline: &Offline, chosen: &Chosen, progress: &Progress) -> Vec<Checked> {
-    let mut checked: Vec<Checked> = chosen
+async fn check_all(offline: &Offline, chosen: &Chosen, progress: &Progress) -> Vec<CheckedObject> {
+    let mut checked: Vec<CheckedObject> = chosen
         .refused
         .iter()
-        .map(|refused| Checked::refused(&refused.place.to_string(), &refused.object, &refused.message))
+        .map(|refused| CheckedObject::refused(&refused.place.to_string(), &refused.object, &refused.message))
         .collect();
-    let accounts = Accounts::check(offline, chosen, progress, &mut checked).await;
+    let accounts = CheckedAccounts::check(offline, chosen, progress, &mut checked).await;
     let others = objects::other_events(offline, chosen).await;
-    let known = Known {
+    let known = EventChecks {
         offline,
         accounts,
         others: others.iter().map(as_other).collect(),
@@ -92,7 +92,7 @@ async fn check_all(offline: &Offline, chosen: &Chosen, progress: &Progress) -> V
         progress.say(format!("Checking AdConversionEvent {}", declared.key));
         let probes = known.check_event(loaded, declared, &mut shared).await;
         let file = loaded.file.as_deref();
-        checked.push(Checked::new("AdConversionEvent", &declared.key, file, probes));
+        checked.push(CheckedObject::new("AdConversionEvent", &declared.key, file, probes));
     }
     checked
 }
@@ -105,13 +105,13 @@ fn as_other((declared, status): &(Declared, Option<AdConversionEventStatus>)) ->
 }
 
 /// What all events are judged by.
-struct Known<'a> {
+struct EventChecks<'a> {
     offline: &'a Offline,
-    accounts: Accounts,
+    accounts: CheckedAccounts,
     others: OtherEvents<'a>,
 }
 
-impl Known<'_> {
+impl EventChecks<'_> {
     async fn check_event(&self, loaded: &LoadedEvent, declared: &Declared, shared: &mut SharedLooks) -> Vec<Probe> {
         let accounts = &self.accounts;
         let (google, hubspot) = (accounts.google(&declared.google), accounts.hubspot(&declared.hubspot));
@@ -149,11 +149,11 @@ impl Known<'_> {
             Trigger::Stage(stage) => Some(stage),
             Trigger::Form(_) => None,
         });
-        if let (Account::Read(account), Some(stage)) = (hubspot, stage) {
+        if let (AccountView::Read(account), Some(stage)) = (hubspot, stage) {
             probes.extend(shared.clicks(account, declared, stage, preview.now).await);
         }
         probes.extend(judged.of_google);
-        if let Account::Read(account) = google {
+        if let AccountView::Read(account) = google {
             let secret = accounts.google_secret(&declared.google);
             probes.push(
                 shared

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::Account;
+use super::event::AccountView;
 use super::google::check_google;
 use super::hubspot::check_hubspot;
-use super::report::Checked;
+use super::report::CheckedObject;
 use crate::api::AdConversionEventStatus;
 use crate::cli::command_error::CommandError;
 use crate::cli::names::parse_name;
-use crate::cli::offline::{LoadedEvent, NotDone, Offline, Refused};
+use crate::cli::offline::{LoadedEvent, NotDone, Offline, RefusedManifest};
 use crate::cli::output::foreign;
 use crate::cli::progress::Progress;
 use crate::cli::request::kind::{KindName, parse_object};
@@ -22,7 +22,7 @@ use crate::registry::{GoogleAccount, HubSpotAccount};
 /// What is to be checked.
 pub(super) struct Chosen {
     /// Manifests of files that cannot be ones.
-    pub(super) refused: Vec<Refused>,
+    pub(super) refused: Vec<RefusedManifest>,
     pub(super) events: Vec<(LoadedEvent, Declared)>,
     google: BTreeSet<ObjectKey>,
     hubspot: BTreeSet<ObjectKey>,
@@ -98,7 +98,7 @@ pub(super) async fn other_events(
     let unread = chosen.events.iter().filter(|_| !chosen.whole);
     let namespaces: BTreeSet<&str> = unread.map(|(_, declared)| declared.key.namespace.as_str()).collect();
     for namespace in namespaces {
-        // Whoever may not list them is told only of what is in the files.
+        // Without the right to list them only those of the files are known.
         for event in offline.events_of_cluster(namespace).await.unwrap_or_default() {
             all.insert(event.key(), (Declared::from_manifest(&event), event.status));
         }
@@ -110,42 +110,42 @@ pub(super) async fn other_events(
 }
 
 /// What is known of an account.
-enum Known<T> {
+enum CheckedAccount<T> {
     Missing,
     Unknown(NotDone),
     Broken,
     Read(T),
 }
 
-impl<T> Known<T> {
-    const fn as_account(&self) -> Account<'_, T> {
+impl<T> CheckedAccount<T> {
+    const fn as_account(&self) -> AccountView<'_, T> {
         match self {
-            Self::Missing => Account::Missing,
-            Self::Unknown(why) => Account::Unknown(why),
-            Self::Broken => Account::Broken,
-            Self::Read(account) => Account::Read(account),
+            Self::Missing => AccountView::Missing,
+            Self::Unknown(why) => AccountView::Unknown(why),
+            Self::Broken => AccountView::Broken,
+            Self::Read(account) => AccountView::Read(account),
         }
     }
 }
 
 /// The accounts, each checked once.
 #[derive(Default)]
-pub(super) struct Accounts {
-    google: BTreeMap<ObjectKey, Known<GoogleAccount>>,
-    hubspot: BTreeMap<ObjectKey, Known<HubSpotAccount>>,
+pub(super) struct CheckedAccounts {
+    google: BTreeMap<ObjectKey, CheckedAccount<GoogleAccount>>,
+    hubspot: BTreeMap<ObjectKey, CheckedAccount<HubSpotAccount>>,
     /// Google accounts whose goals the operator manages.
     managed: BTreeSet<ObjectKey>,
     /// Secrets of Google accounts.
     secrets: BTreeMap<ObjectKey, String>,
 }
 
-impl Accounts {
+impl CheckedAccounts {
     /// Checks the accounts, and adds what was found.
     pub(super) async fn check(
         offline: &Offline,
         chosen: &Chosen,
         progress: &Progress,
-        into: &mut Vec<Checked>,
+        into: &mut Vec<CheckedObject>,
     ) -> Self {
         let mut accounts = Self::default();
         for key in chosen.hubspot.iter().filter(|key| !key.name.is_empty()) {
@@ -166,12 +166,12 @@ impl Accounts {
         offline: &Offline,
         chosen: &Chosen,
         key: &ObjectKey,
-        into: &mut Vec<Checked>,
-    ) -> Known<HubSpotAccount> {
+        into: &mut Vec<CheckedObject>,
+    ) -> CheckedAccount<HubSpotAccount> {
         let object = match offline.hubspot_account(key).await {
             Ok(Some(object)) => object,
-            Ok(None) => return Known::Missing,
-            Err(why) => return Known::Unknown(why),
+            Ok(None) => return CheckedAccount::Missing,
+            Err(why) => return CheckedAccount::Unknown(why),
         };
         let users = chosen.events.iter().map(|(_, d)| d).filter(|d| d.hubspot == *key);
         let needs = users.fold(Needs::default(), |needs, declared| Needs {
@@ -180,8 +180,8 @@ impl Accounts {
         });
         let (probes, read) = check_hubspot(offline, &object, needs).await;
         let file = offline.manifests.hubspot.get(key).map(|(file, _)| file.as_str());
-        into.push(Checked::new("HubSpotAccount", key, file, probes));
-        read.map_or(Known::Broken, Known::Read)
+        into.push(CheckedObject::new("HubSpotAccount", key, file, probes));
+        read.map_or(CheckedAccount::Broken, CheckedAccount::Read)
     }
 
     async fn check_google(
@@ -189,12 +189,12 @@ impl Accounts {
         offline: &Offline,
         chosen: &Chosen,
         key: &ObjectKey,
-        into: &mut Vec<Checked>,
-    ) -> Known<GoogleAccount> {
+        into: &mut Vec<CheckedObject>,
+    ) -> CheckedAccount<GoogleAccount> {
         let object = match offline.google_account(key).await {
             Ok(Some(object)) => object,
-            Ok(None) => return Known::Missing,
-            Err(why) => return Known::Unknown(why),
+            Ok(None) => return CheckedAccount::Missing,
+            Err(why) => return CheckedAccount::Unknown(why),
         };
         if object.spec.manage_account_goals {
             self.managed.insert(key.clone());
@@ -206,16 +206,20 @@ impl Accounts {
         let shares = users.any(|declared| !declared.rules.share.is_empty());
         let (probes, read) = check_google(offline, &object, shares).await;
         let file = offline.manifests.google.get(key).map(|(file, _)| file.as_str());
-        into.push(Checked::new("GoogleAdsAccount", key, file, probes));
-        read.map_or(Known::Broken, Known::Read)
+        into.push(CheckedObject::new("GoogleAdsAccount", key, file, probes));
+        read.map_or(CheckedAccount::Broken, CheckedAccount::Read)
     }
 
-    pub(super) fn google(&self, key: &ObjectKey) -> Account<'_, GoogleAccount> {
-        self.google.get(key).map_or(Account::Missing, Known::as_account)
+    pub(super) fn google(&self, key: &ObjectKey) -> AccountView<'_, GoogleAccount> {
+        self.google
+            .get(key)
+            .map_or(AccountView::Missing, CheckedAccount::as_account)
     }
 
-    pub(super) fn hubspot(&self, key: &ObjectKey) -> Account<'_, HubSpotAccount> {
-        self.hubspot.get(key).map_or(Account::Missing, Known::as_account)
+    pub(super) fn hubspot(&self, key: &ObjectKey) -> AccountView<'_, HubSpotAccount> {
+        self.hubspot
+            .get(key)
+            .map_or(AccountView::Missing, CheckedAccount::as_account)
     }
 
     pub(super) fn manages_goals(&self, key: &ObjectKey) -> bool {

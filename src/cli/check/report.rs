@@ -14,18 +14,18 @@ use crate::domain::ids::ObjectKey;
 
 /// What one probe found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub(super) enum Verdict {
+pub(super) enum ProbeVerdict {
     /// As it must be.
     Fine,
     /// Something that keeps it from working.
     Finding,
     /// Nothing to judge: not needed, or something before it failed.
     Skipped,
-    /// It could not be found out.
+    /// It could not be determined.
     NotDone,
 }
 
-impl Verdict {
+impl ProbeVerdict {
     pub(super) const fn mark(self) -> &'static str {
         match self {
             Self::Fine => "✓",
@@ -59,7 +59,7 @@ pub(super) struct Probe {
     /// What was looked at.
     #[serde(rename = "probe")]
     pub(super) name: String,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: ProbeVerdict,
     /// CamelCase, as the conditions of the operator have it; of a finding only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
@@ -68,7 +68,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    fn new(probe: &str, verdict: Verdict, reason: Option<&str>, message: &str) -> Self {
+    fn new(probe: &str, verdict: ProbeVerdict, reason: Option<&str>, message: &str) -> Self {
         Self {
             name: probe.to_owned(),
             verdict,
@@ -78,19 +78,19 @@ impl Probe {
     }
 
     pub(super) fn fine(probe: &str, message: impl AsRef<str>) -> Self {
-        Self::new(probe, Verdict::Fine, None, message.as_ref())
+        Self::new(probe, ProbeVerdict::Fine, None, message.as_ref())
     }
 
     pub(super) fn skipped(probe: &str, message: impl AsRef<str>) -> Self {
-        Self::new(probe, Verdict::Skipped, None, message.as_ref())
+        Self::new(probe, ProbeVerdict::Skipped, None, message.as_ref())
     }
 
     pub(super) fn finding(probe: &str, reason: &str, message: impl AsRef<str>) -> Self {
-        Self::new(probe, Verdict::Finding, Some(reason), message.as_ref())
+        Self::new(probe, ProbeVerdict::Finding, Some(reason), message.as_ref())
     }
 
     pub(super) fn not_done(probe: &str, why: &NotDone) -> Self {
-        Self::new(probe, Verdict::NotDone, None, &why.0)
+        Self::new(probe, ProbeVerdict::NotDone, None, &why.0)
     }
 
     /// What keeps an account from being read.
@@ -113,7 +113,7 @@ impl Probe {
 /// An object, and what was found about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Checked {
+pub(super) struct CheckedObject {
     pub(super) kind: String,
     pub(super) namespace: String,
     pub(super) name: String,
@@ -122,7 +122,7 @@ pub(super) struct Checked {
     pub(super) probes: Vec<Probe>,
 }
 
-impl Checked {
+impl CheckedObject {
     pub(super) fn new(kind: &str, key: &ObjectKey, file: Option<&str>, probes: Vec<Probe>) -> Self {
         Self {
             kind: foreign(kind),
@@ -146,22 +146,22 @@ impl Checked {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
-    /// The worst: a finding before what could not be found out.
-    pub(super) verdict: Verdict,
-    pub(super) objects: Vec<Checked>,
-    /// What the cluster was asked beside that, and did not tell.
+    /// The worst: a finding before what could not be determined.
+    pub(super) verdict: ProbeVerdict,
+    pub(super) objects: Vec<CheckedObject>,
+    /// Further questions that the cluster did not answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unanswered: Vec<String>,
 }
 
 impl Report {
     /// `unanswered`: all that the cluster was asked and did not tell. What a probe says is not repeated.
-    pub(super) fn new(objects: Vec<Checked>, mut unanswered: Vec<String>) -> Self {
+    pub(super) fn new(objects: Vec<CheckedObject>, mut unanswered: Vec<String>) -> Self {
         for why in &mut unanswered {
             *why = printable(why);
         }
         let probes = objects.iter().flat_map(|object| &object.probes);
-        let not_done = probes.filter(|probe| probe.verdict == Verdict::NotDone);
+        let not_done = probes.filter(|probe| probe.verdict == ProbeVerdict::NotDone);
         let told: BTreeSet<&str> = not_done.map(|probe| probe.message.as_str()).collect();
         unanswered.retain(|why| !told.iter().any(|message| message.contains(why)));
         let has = |verdict| {
@@ -170,12 +170,12 @@ impl Report {
                 .flat_map(|object| &object.probes)
                 .any(|probe| probe.verdict == verdict)
         };
-        let verdict = if has(Verdict::Finding) {
-            Verdict::Finding
-        } else if has(Verdict::NotDone) || !unanswered.is_empty() {
-            Verdict::NotDone
+        let verdict = if has(ProbeVerdict::Finding) {
+            ProbeVerdict::Finding
+        } else if has(ProbeVerdict::NotDone) || !unanswered.is_empty() {
+            ProbeVerdict::NotDone
         } else {
-            Verdict::Fine
+            ProbeVerdict::Fine
         };
         Self {
             verdict,
@@ -184,16 +184,16 @@ impl Report {
         }
     }
 
-    /// 0 if all is fine, 1 for a finding, 2 if something could not be found out.
+    /// 0 if all is fine, 1 for a finding, 2 if something could not be determined.
     pub(super) const fn exit_code(&self) -> u8 {
         match self.verdict {
-            Verdict::Fine | Verdict::Skipped => 0,
-            Verdict::Finding => FINDING,
-            Verdict::NotDone => NOT_DONE,
+            ProbeVerdict::Fine | ProbeVerdict::Skipped => 0,
+            ProbeVerdict::Finding => FINDING,
+            ProbeVerdict::NotDone => NOT_DONE,
         }
     }
 
-    pub(super) fn count(&self, verdict: Verdict) -> usize {
+    pub(super) fn count(&self, verdict: ProbeVerdict) -> usize {
         let probes = self.objects.iter().flat_map(|object| &object.probes);
         probes.filter(|probe| probe.verdict == verdict).count()
     }

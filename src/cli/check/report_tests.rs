@@ -6,17 +6,17 @@ use super::*;
 fn report(probes: Vec<Probe>) -> Report {
     let key = ObjectKey::new("marketing", "won");
     Report::new(
-        vec![Checked::new("AdConversionEvent", &key, Some("won.yaml"), probes)],
+        vec![CheckedObject::new("AdConversionEvent", &key, Some("won.yaml"), probes)],
         vec![],
     )
 }
 
 #[rstest]
 #[case::nothing(&[], 0)]
-#[case::fine(&[Verdict::Fine, Verdict::Skipped], 0)]
-#[case::finding(&[Verdict::Fine, Verdict::Finding, Verdict::NotDone], 1)]
-#[case::not_done(&[Verdict::NotDone, Verdict::Fine], 2)]
-fn the_worst_decides(#[case] verdicts: &[Verdict], #[case] code: u8) {
+#[case::fine(&[ProbeVerdict::Fine, ProbeVerdict::Skipped], 0)]
+#[case::finding(&[ProbeVerdict::Fine, ProbeVerdict::Finding, ProbeVerdict::NotDone], 1)]
+#[case::not_done(&[ProbeVerdict::NotDone, ProbeVerdict::Fine], 2)]
+fn the_worst_decides(#[case] verdicts: &[ProbeVerdict], #[case] code: u8) {
     let probes = verdicts
         .iter()
         .map(|verdict| Probe::new("x", *verdict, None, "y"))
@@ -41,10 +41,10 @@ fn what_the_cluster_does_not_tell_is_no_pass() {
         "manifest",
         &NotDone("In x. You may not get it.".to_owned()),
     )];
-    let checked = || vec![Checked::new("AdConversionEvent", &key, None, probes.clone())];
+    let checked = || vec![CheckedObject::new("AdConversionEvent", &key, None, probes.clone())];
     let said = Report::new(checked(), vec!["You may not get it.".to_owned()]);
     assert!(said.unanswered.is_empty(), "a probe says it already");
-    let fine = vec![Checked::new(
+    let fine = vec![CheckedObject::new(
         "AdConversionEvent",
         &key,
         None,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::report::Probe;
+use super::upload::UploadKind;
 use super::{clicks, upload};
 use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, ObjectKey};
@@ -12,14 +13,11 @@ use crate::registry::{GoogleAccount, HubSpotAccount};
 
 /// What decides about the contacts of a stage that have a click id.
 type Sampled = (ObjectKey, String, Vec<String>, bool);
-/// What decides about an upload that is only validated.
-type Uploaded = (ObjectKey, bool, &'static str, Option<ActionId>);
-
 /// What was found so far.
 #[derive(Default)]
 pub(super) struct SharedLooks {
     clicks: BTreeMap<Sampled, Probe>,
-    uploads: BTreeMap<Uploaded, Probe>,
+    uploads: BTreeMap<(ObjectKey, UploadKind), Probe>,
 }
 
 impl SharedLooks {
@@ -56,12 +54,16 @@ impl SharedLooks {
         action: Option<ActionId>,
         now: Timestamp,
     ) -> Probe {
-        let (form, kind) = (declared.is_form(), declared.action_kind());
-        let key = (account.key.clone(), form, kind, action);
+        let upload = UploadKind {
+            form: declared.is_form(),
+            action_kind: declared.action_kind(),
+            action,
+        };
+        let key = (account.key.clone(), upload);
         if let Some(known) = self.uploads.get(&key) {
             return known.clone();
         }
-        let found = upload::check_upload(account, secret, form, kind, action, now).await;
+        let found = upload::check_upload(account, secret, upload, now).await;
         self.uploads.insert(key, found.clone());
         found
     }

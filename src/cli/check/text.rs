@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use comfy_table::Cell;
 
-use super::report::{Checked, GATES, MANIFEST, Probe, Report, Verdict};
+use super::report::{CheckedObject, GATES, MANIFEST, Probe, ProbeVerdict, Report};
 use crate::cli::layout::{Hung, Width};
 use crate::domain::brief::{counted, first_names};
 
-/// So many objects with the same findings are printed as one.
+/// From so many objects with the same findings on, they are printed as one.
 const GATHERED_FROM: usize = 10;
 
 /// How people see a report.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct ReportStyle {
     pub(super) width: Width,
     /// They look at it on a terminal.
     pub(super) colored: bool,
@@ -23,31 +23,31 @@ pub(super) struct Look {
 
 impl Report {
     /// For people.
-    pub(super) fn to_text(&self, look: Look) -> String {
+    pub(super) fn to_text(&self, style: ReportStyle) -> String {
         let objects = gather(&self.objects)
             .into_iter()
-            .map(|alike| objects_text(&alike, look));
-        let mut parts: Vec<String> = if look.short {
+            .map(|alike| objects_text(&alike, style));
+        let mut parts: Vec<String> = if style.short {
             vec![objects.collect()]
         } else {
             objects.collect()
         };
         if !self.unanswered.is_empty() {
             let row = |why: &String| Hung {
-                lead: vec![Cell::new(Verdict::NotDone.mark())],
+                lead: vec![Cell::new(ProbeVerdict::NotDone.mark())],
                 text: why.clone(),
             };
             let rows = self.unanswered.iter().map(row).collect();
-            parts.push(format!("The cluster\n{}\n", look.width.hang(0, rows)));
+            parts.push(format!("The cluster\n{}\n", style.width.hang(0, rows)));
         }
-        let findings = self.count(Verdict::Finding);
-        let not_done = self.count(Verdict::NotDone) + self.unanswered.len();
-        let mut sum = vec![format!("{} fine", self.count(Verdict::Fine))];
+        let findings = self.count(ProbeVerdict::Finding);
+        let not_done = self.count(ProbeVerdict::NotDone) + self.unanswered.len();
+        let mut sum = vec![format!("{} fine", self.count(ProbeVerdict::Fine))];
         if findings > 0 {
             sum.push(counted(findings as u64, "finding"));
         }
         if not_done > 0 {
-            sum.push(format!("{not_done} could not be found out"));
+            sum.push(format!("{not_done} could not be determined"));
         }
         parts.push(sum.join(", ") + "\n");
         parts.join("\n")
@@ -55,12 +55,12 @@ impl Report {
 }
 
 const fn is_open(probe: &Probe) -> bool {
-    matches!(probe.verdict, Verdict::Finding | Verdict::NotDone)
+    matches!(probe.verdict, ProbeVerdict::Finding | ProbeVerdict::NotDone)
 }
 
 /// The objects in their order, many with the same findings as one.
-fn gather(objects: &[Checked]) -> Vec<Vec<&Checked>> {
-    let alike = |object: &Checked| {
+fn gather(objects: &[CheckedObject]) -> Vec<Vec<&CheckedObject>> {
+    let alike = |object: &CheckedObject| {
         let open: Vec<_> = object.probes.iter().filter(|probe| is_open(probe)).cloned().collect();
         let named = !object.kind.is_empty();
         (named && !open.is_empty()).then(|| ([object.kind.clone(), object.namespace.clone()], open))
@@ -71,7 +71,7 @@ fn gather(objects: &[Checked]) -> Vec<Vec<&Checked>> {
     }
     counts.retain(|_, count| *count >= GATHERED_FROM);
     let mut places: HashMap<_, usize> = HashMap::new();
-    let mut gathered: Vec<Vec<&Checked>> = Vec::new();
+    let mut gathered: Vec<Vec<&CheckedObject>> = Vec::new();
     for object in objects {
         let many = alike(object).filter(|found| counts.contains_key(found));
         let place = many.map(|found| *places.entry(found).or_insert(gathered.len()));
@@ -84,7 +84,7 @@ fn gather(objects: &[Checked]) -> Vec<Vec<&Checked>> {
 }
 
 /// What is said of objects with the same findings, which is mostly one.
-fn objects_text(alike: &[&Checked], look: Look) -> String {
+fn objects_text(alike: &[&CheckedObject], style: ReportStyle) -> String {
     let Some((first, others)) = alike.split_first() else {
         return String::new();
     };
@@ -97,35 +97,38 @@ fn objects_text(alike: &[&Checked], look: Look) -> String {
         let (kind, namespace) = (&first.kind, &first.namespace);
         format!("{kind} {namespace}/{} ({})", first_names(&names), first_names(&sources))
     };
-    let told = first.probes.iter().filter(|probe| !look.short || is_open(probe));
-    let rows: Vec<Hung> = told.map(|probe| probe_row(probe, others, look.colored)).collect();
-    if look.short && rows.is_empty() {
-        return look.width.paragraph(&short_line(&first.probes, &title)) + "\n";
+    let told = first.probes.iter().filter(|probe| !style.short || is_open(probe));
+    let rows: Vec<Hung> = told.map(|probe| probe_row(probe, others, style.colored)).collect();
+    if style.short && rows.is_empty() {
+        return style.width.paragraph(&short_line(&first.probes, &title)) + "\n";
     }
-    let (title, rows) = (look.width.paragraph(&title), look.width.hang(0, rows));
+    let (title, rows) = (style.width.paragraph(&title), style.width.hang(0, rows));
     // In the long form a blank line comes after each object, in the short one every object is a line.
     format!("{title}\n{rows}\n")
 }
 
 /// The line of an object of which nothing is open: that it is fine, or that it was not judged.
 fn short_line(probes: &[Probe], title: &str) -> String {
-    let mark = Verdict::Skipped.mark();
-    let mut skipped = probes.iter().filter(|probe| probe.verdict == Verdict::Skipped);
+    let mark = ProbeVerdict::Skipped.mark();
+    let mut skipped = probes.iter().filter(|probe| probe.verdict == ProbeVerdict::Skipped);
     if let Some(gate) = skipped.clone().find(|probe| GATES.contains(&probe.name.as_str())) {
         return format!("{mark}  {title}: not judged. {}: {}", gate.name, gate.message);
     }
     if skipped.any(|probe| probe.name == MANIFEST) {
         return format!("{mark}  {title}: fine as far as it was judged, which no API server has done");
     }
-    format!("{}  {title}", Verdict::Fine.mark())
+    format!("{}  {title}", ProbeVerdict::Fine.mark())
 }
 
 /// The line of a probe, or that the others have another one.
-fn probe_row(probe: &Probe, others: &[&Checked], colored: bool) -> Hung {
+fn probe_row(probe: &Probe, others: &[&CheckedObject], colored: bool) -> Hung {
     let (verdict, text) = if others.iter().all(|other| other.probes.contains(probe)) {
         (probe.verdict, probe.message.as_str())
     } else {
-        (Verdict::Skipped, "Not the same for all of these: -o json has each.")
+        (
+            ProbeVerdict::Skipped,
+            "Not the same for all of these: -o json has each.",
+        )
     };
     let mark = Cell::new(verdict.mark());
     let mark = match verdict.color().filter(|_| colored) {

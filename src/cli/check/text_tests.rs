@@ -5,7 +5,7 @@ use crate::cli::layout::tests::{WIDTHS, assert_fits};
 use crate::cli::offline::NotDone;
 use crate::domain::ids::ObjectKey;
 
-const PLAIN: Look = Look {
+const PLAIN: ReportStyle = ReportStyle {
     width: Width::PIPE,
     colored: false,
     short: false,
@@ -14,7 +14,7 @@ const PLAIN: Look = Look {
 fn report(probes: Vec<Probe>) -> Report {
     let key = ObjectKey::new("marketing", "won");
     Report::new(
-        vec![Checked::new("AdConversionEvent", &key, Some("won.yaml"), probes)],
+        vec![CheckedObject::new("AdConversionEvent", &key, Some("won.yaml"), probes)],
         vec![],
     )
 }
@@ -46,7 +46,7 @@ fn every_line_fits_where_it_is_read() {
     ]);
     for columns in WIDTHS {
         for short in [false, true] {
-            let text = found.to_text(Look {
+            let text = found.to_text(ReportStyle {
                 width: Width::of(columns),
                 short,
                 ..PLAIN
@@ -67,7 +67,7 @@ fn every_line_fits_where_it_is_read() {
 #[test]
 fn the_short_form_has_what_is_not_fine() {
     let key = ObjectKey::new("marketing", "acme");
-    let fine = Checked::new(
+    let fine = CheckedObject::new(
         "HubSpotAccount",
         &key,
         None,
@@ -79,15 +79,15 @@ fn the_short_form_has_what_is_not_fine() {
         Probe::skipped("upload", "Not tried."),
         Probe::not_done("customer data terms", &NotDone("No answer.".to_owned())),
     ];
-    let broken = Checked::new("GoogleAdsAccount", &key, None, broken);
-    let short = Look { short: true, ..PLAIN };
+    let broken = CheckedObject::new("GoogleAdsAccount", &key, None, broken);
+    let short = ReportStyle { short: true, ..PLAIN };
     assert_eq!(
         Report::new(vec![fine, broken], vec![]).to_text(short),
         "✓  HubSpotAccount marketing/acme (cluster)\n\
          GoogleAdsAccount marketing/acme (cluster)\n\
          ✗  customer             There is none.\n\
          ?  customer data terms  No answer.\n\n\
-         2 fine, 1 finding, 1 could not be found out\n"
+         2 fine, 1 finding, 1 could not be determined\n"
     );
 }
 
@@ -98,8 +98,8 @@ fn what_no_api_server_has_judged_is_not_simply_fine() {
         Probe::skipped(MANIFEST, "No API server was asked."),
         Probe::fine("stage", "It is there."),
     ];
-    let unjudged = Checked::new("AdConversionEvent", &key, Some("won.yaml"), probes);
-    let short = Look { short: true, ..PLAIN };
+    let unjudged = CheckedObject::new("AdConversionEvent", &key, Some("won.yaml"), probes);
+    let short = ReportStyle { short: true, ..PLAIN };
     assert_eq!(
         Report::new(vec![unjudged], vec![]).to_text(short),
         "–  AdConversionEvent marketing/won (won.yaml): fine as far as it was judged, which no API server has done\n\n1 fine\n"
@@ -114,7 +114,7 @@ fn an_event_whose_account_cannot_be_used_is_not_called_fine() {
         Probe::skipped("stage", "Not probed without its HubSpotAccount."),
         Probe::skipped("account goal", "Known once the conversion action exists."),
     ]);
-    let short = Look { short: true, ..PLAIN };
+    let short = ReportStyle { short: true, ..PLAIN };
     assert_eq!(
         found.to_text(short),
         "–  AdConversionEvent marketing/won (won.yaml): not judged. HubSpotAccount: acme cannot be used yet: see its own lines.\n\n\
@@ -127,7 +127,7 @@ fn texts_of_others_stay_short() {
     let large = "x".repeat(1 << 20);
     let key = ObjectKey::new("marketing", &large);
     let found = Report::new(
-        vec![Checked::new(
+        vec![CheckedObject::new(
             "Kind",
             &key,
             Some(&large),
@@ -146,12 +146,12 @@ fn what_the_cluster_does_not_tell_has_a_part_of_its_own() {
     assert!(
         found
             .to_text(PLAIN)
-            .ends_with("The cluster\n?  You may not list it.\n\n1 fine, 1 could not be found out\n")
+            .ends_with("The cluster\n?  You may not list it.\n\n1 fine, 1 could not be determined\n")
     );
 }
 
 /// Events of one namespace whose account is missing, each created at a time of its own.
-fn crowd(count: usize) -> Vec<Checked> {
+fn crowd(count: usize) -> Vec<CheckedObject> {
     let one = |number: usize| {
         let key = ObjectKey::new("marketing", format!("ev-{number:05}"));
         let probes = vec![
@@ -159,7 +159,7 @@ fn crowd(count: usize) -> Vec<Checked> {
             Probe::finding("HubSpotAccount", "AccountNotFound", "There is no acme."),
             Probe::fine("start", format!("Conversions count from {number}.")),
         ];
-        Checked::new("AdConversionEvent", &key, None, probes)
+        CheckedObject::new("AdConversionEvent", &key, None, probes)
     };
     (0..count).map(one).collect()
 }
@@ -169,7 +169,7 @@ fn many_with_the_same_findings_are_one() {
     let mut objects = crowd(10_000);
     let other = Probe::finding("stage", "StageNotFound", "There is no stage Kunde.");
     let key = ObjectKey::new("marketing", "other");
-    objects.insert(1, Checked::new("AdConversionEvent", &key, None, vec![other]));
+    objects.insert(1, CheckedObject::new("AdConversionEvent", &key, None, vec![other]));
     let report = Report::new(objects, vec![]);
     let short = "\
 AdConversionEvent marketing/ev-00000, ev-00001, ev-00002 and 9997 more (cluster)
@@ -179,7 +179,7 @@ AdConversionEvent marketing/other (cluster)
 
 20000 fine, 10001 findings
 ";
-    assert_eq!(report.to_text(Look { short: true, ..PLAIN }), short);
+    assert_eq!(report.to_text(ReportStyle { short: true, ..PLAIN }), short);
     let long = "\
 AdConversionEvent marketing/ev-00000, ev-00001, ev-00002 and 9997 more (cluster)
 ✓  manifest        It is applied.
@@ -192,7 +192,7 @@ AdConversionEvent marketing/ev-00000, ev-00001, ev-00002 and 9997 more (cluster)
     assert_eq!(json["objects"].as_array().map(Vec::len), Some(10_001));
     for columns in WIDTHS {
         let width = Width::of(columns);
-        assert_fits(&report.to_text(Look { width, ..PLAIN }), columns);
+        assert_fits(&report.to_text(ReportStyle { width, ..PLAIN }), columns);
     }
     let mut files = crowd(GATHERED_FROM);
     for (number, object) in files.iter_mut().enumerate() {

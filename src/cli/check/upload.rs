@@ -24,21 +24,36 @@ struct Destination {
     own: bool,
 }
 
-/// Sends one conversion of nobody, to be judged only. `form`: the way of form conversions; `action`: the event's, if it exists.
+/// What decides about an upload that is only validated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct UploadKind {
+    /// It goes by the route of form conversions.
+    pub(super) form: bool,
+    /// Google's type of the actions that take it.
+    pub(super) action_kind: &'static str,
+    /// The event's own action, if it exists.
+    pub(super) action: Option<ActionId>,
+}
+
+/// Has Google validate one dummy conversion, which is never counted.
 pub(super) async fn check_upload(
     account: &GoogleAccount,
     secret: Option<&str>,
-    form: bool,
-    kind: &str,
-    action: Option<ActionId>,
+    upload: UploadKind,
     now: Timestamp,
 ) -> Probe {
-    let (Some(routes), Some(destination)) = (account.for_loops().routes, destination(account, kind, action)) else {
+    let UploadKind {
+        form,
+        action_kind,
+        action,
+    } = upload;
+    let (Some(routes), Some(destination)) = (account.for_loops().routes, destination(account, action_kind, action))
+    else {
         return Probe::skipped(
             UPLOAD,
             format!(
                 "Not tried, because the account has no conversion action yet that {}.",
-                takes(kind)
+                purpose_of(action_kind)
             ),
         );
     };
@@ -47,8 +62,8 @@ pub(super) async fn check_upload(
         click: !form,
         identifiers: form,
     };
-    let nobody = UploadRequest::of_nobody(destination.action.clone(), by, now);
-    let answer = route.validate_request(&nobody).await;
+    let dummy = UploadRequest::of_nobody(destination.action.clone(), by, now);
+    let answer = route.validate_request(&dummy).await;
     judge(answer, &destination, account.service_name(form), secret, form)
 }
 
@@ -92,7 +107,7 @@ fn judge(
         return Probe::finding(UPLOAD, reason_of(matter), refused_message(code, form));
     }
     match error {
-        // What is wrong with a conversion of nobody is nobody's matter.
+        // What is wrong with the dummy conversion itself does not matter.
         Some(error) if codes.is_empty() || error.is_transient() || error.needs_a_person() => {
             let fault = account_fault(&error, CredentialUse { secret, proven: true });
             if error.is_transient() {
@@ -143,7 +158,7 @@ const fn reason_of(matter: Matter) -> &'static str {
 }
 
 /// What a conversion action of this type is for.
-fn takes(kind: &str) -> &'static str {
+fn purpose_of(kind: &str) -> &'static str {
     if kind == WEBPAGE {
         "measures a website, as events of forms need"
     } else {

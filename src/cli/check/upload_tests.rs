@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::cli::check::report::Verdict;
+use crate::cli::check::report::ProbeVerdict;
 use crate::ports::{Cause, UpstreamError};
 
 fn to(own: bool) -> Destination {
@@ -27,24 +27,24 @@ fn judged(answer: Result<Vec<Complaint>, IngestError>, own: bool) -> Probe {
 }
 
 #[rstest]
-#[case::taken(vec![], Verdict::Fine, "conversion action 7")]
-#[case::the_click_is_nobodys(vec![complaint(Class::Rejected)], Verdict::Fine, "counts nothing")]
-#[case::too_new(vec![complaint(Class::Wait("ActionTooNew"))], Verdict::Fine, "counts nothing")]
-#[case::not_allowlisted(vec![complaint(Class::Blocked(Matter::NotAllowlisted))], Verdict::Finding, "spec.uploads.clickConversions")]
-#[case::terms(vec![complaint(Class::Rejected), complaint(Class::Blocked(Matter::Terms))], Verdict::Finding, "customer data terms")]
-#[case::account(vec![complaint(Class::Blocked(Matter::Account))], Verdict::Finding, "A_CODE")]
-fn rows(#[case] complaints: Vec<Complaint>, #[case] verdict: Verdict, #[case] part: &str) {
+#[case::taken(vec![], ProbeVerdict::Fine, "conversion action 7")]
+#[case::the_click_is_nobodys(vec![complaint(Class::Rejected)], ProbeVerdict::Fine, "counts nothing")]
+#[case::too_new(vec![complaint(Class::Wait("ActionTooNew"))], ProbeVerdict::Fine, "counts nothing")]
+#[case::not_allowlisted(vec![complaint(Class::Blocked(Matter::NotAllowlisted))], ProbeVerdict::Finding, "spec.uploads.clickConversions")]
+#[case::terms(vec![complaint(Class::Rejected), complaint(Class::Blocked(Matter::Terms))], ProbeVerdict::Finding, "customer data terms")]
+#[case::account(vec![complaint(Class::Blocked(Matter::Account))], ProbeVerdict::Finding, "A_CODE")]
+fn rows(#[case] complaints: Vec<Complaint>, #[case] verdict: ProbeVerdict, #[case] part: &str) {
     let probe = judged(Ok(complaints), true);
     assert_eq!(probe.verdict, verdict, "{probe:?}");
     assert!(probe.message.contains(part), "{probe:?}");
 }
 
 #[rstest]
-#[case::denied(Cause::AccessDenied, Verdict::Finding, "spec.loginCustomerId")]
-#[case::off(Cause::ServiceDisabled, Verdict::Finding, "Enable the Data Manager API")]
-#[case::refused(Cause::Refused, Verdict::Finding, "x")]
-#[case::outage(Cause::Unavailable, Verdict::NotDone, "x")]
-fn whole_requests(#[case] cause: Cause, #[case] verdict: Verdict, #[case] part: &str) {
+#[case::denied(Cause::AccessDenied, ProbeVerdict::Finding, "spec.loginCustomerId")]
+#[case::off(Cause::ServiceDisabled, ProbeVerdict::Finding, "Enable the Data Manager API")]
+#[case::refused(Cause::Refused, ProbeVerdict::Finding, "x")]
+#[case::outage(Cause::Unavailable, ProbeVerdict::NotDone, "x")]
+fn whole_requests(#[case] cause: Cause, #[case] verdict: ProbeVerdict, #[case] part: &str) {
     let probe = judged(Err(UpstreamError::new("Data Manager", cause, "x").into()), true);
     assert_eq!(probe.verdict, verdict, "{probe:?}");
     assert!(probe.message.contains(part), "{probe:?}");
@@ -54,9 +54,9 @@ fn whole_requests(#[case] cause: Cause, #[case] verdict: Verdict, #[case] part: 
 fn what_is_said_of_an_action_that_stands_in_is_not_the_events_matter() {
     let mut refused = IngestError::from(UpstreamError::new("Data Manager", Cause::Refused, "x"));
     refused.complaints = vec![complaint(Class::Blocked(Matter::Action))];
-    assert_eq!(judged(Err(refused.clone()), true).verdict, Verdict::Finding);
+    assert_eq!(judged(Err(refused.clone()), true).verdict, ProbeVerdict::Finding);
     let probe = judged(Err(refused), false);
-    assert_eq!(probe.verdict, Verdict::Fine);
+    assert_eq!(probe.verdict, ProbeVerdict::Fine);
     assert!(
         probe.message.contains("tried with its conversion action 7"),
         "{probe:?}"

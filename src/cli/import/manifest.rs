@@ -22,7 +22,7 @@ pub(super) const NEEDS_CONSENT: &str =
 
 /// How an action is taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Takeover {
     /// Used as it is, never changed and never removed (`existing`).
     Existing,
     /// As one of the operator's own (`create`), declared as it is now and kept so.
@@ -48,7 +48,7 @@ pub(super) struct ConsentText {
 pub(super) struct Common<'a> {
     pub(super) google: &'a ObjectKey,
     pub(super) hubspot: &'a ObjectKey,
-    pub(super) way: Way,
+    pub(super) way: Takeover,
     /// Of form events.
     pub(super) consent: Option<&'a ConsentText>,
 }
@@ -80,11 +80,11 @@ pub(super) fn build(
     };
     spec.insert("trigger".to_owned(), trigger);
     match common.way {
-        Way::Existing => {
+        Takeover::Existing => {
             let existing = json!({"existing": {"id": action.id.to_string()}});
             spec.insert("conversionAction".to_owned(), existing);
         }
-        Way::Adopt => adopt(action, &mut spec)?,
+        Takeover::Adopt => adopt(action, &mut spec)?,
     }
     Ok(json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
@@ -100,13 +100,13 @@ fn adopt(action: &ConversionAction, spec: &mut Map<String, Value>) -> Result<(),
     let length = name.chars().count();
     if length == 0 || length > MAX_EVENT_NAME || name.contains(char::is_control) {
         return Err(format!(
-            "its name is none that spec.eventName takes (1 to {MAX_EVENT_NAME} characters on one line): leave out --adopt"
+            "its name does not fit spec.eventName (1 to {MAX_EVENT_NAME} characters on one line): leave out --adopt"
         ));
     }
     let category = action.category.as_deref().unwrap_or_default();
     let category = category_of(category).ok_or_else(|| {
         format!(
-            "its category {} is none of conversionAction.create: leave out --adopt",
+            "its category {} is not one that conversionAction.create takes: leave out --adopt",
             printable(category)
         )
     })?;

@@ -28,7 +28,7 @@ fn action(name: &str) -> ConversionAction {
     }
 }
 
-fn manifest(action: &ConversionAction, trigger: &TriggerText, way: Way, consent: bool) -> Result<Value, String> {
+fn manifest(action: &ConversionAction, trigger: &TriggerText, way: Takeover, consent: bool) -> Result<Value, String> {
     let key = ObjectKey::new("marketing", "acme");
     let consent_text = ConsentText {
         property: "ads_consent".to_owned(),
@@ -49,7 +49,7 @@ fn stage() -> TriggerText {
 
 #[test]
 fn an_existing_action_is_named_by_its_number_and_nothing_else_is_declared() {
-    let manifest = manifest(&action("Won"), &stage(), Way::Existing, false).unwrap();
+    let manifest = manifest(&action("Won"), &stage(), Takeover::Existing, false).unwrap();
     let expected = json!({
         "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
         "metadata": {"name": "won", "namespace": "marketing"},
@@ -66,7 +66,7 @@ fn an_existing_action_is_named_by_its_number_and_nothing_else_is_declared() {
 #[test]
 fn an_adopted_action_is_declared_as_it_is() {
     let action = action(" Won \"<b>\" ");
-    let manifest = manifest(&action, &stage(), Way::Adopt, false).unwrap();
+    let manifest = manifest(&action, &stage(), Takeover::Adopt, false).unwrap();
     let event: AdConversionEvent = serde_json::from_value(manifest).unwrap();
     let declared = Declared::from_manifest(&event).fields;
     assert_eq!(declared.name.as_deref(), Some("Won \"<b>\""));
@@ -83,17 +83,17 @@ fn an_adopted_action_is_declared_as_it_is() {
 #[case::category(ConversionAction { category: Some("DOWNLOAD".to_owned()), ..action("Won") }, "DOWNLOAD")]
 #[case::no_category(ConversionAction { category: None, ..action("Won") }, "category")]
 fn what_no_manifest_can_declare_is_not_adopted(#[case] action: ConversionAction, #[case] part: &str) {
-    let why = manifest(&action, &stage(), Way::Adopt, false).unwrap_err();
+    let why = manifest(&action, &stage(), Takeover::Adopt, false).unwrap_err();
     assert!(why.contains(part) && why.contains("--adopt"), "{why}");
-    assert!(manifest(&action, &stage(), Way::Existing, false).is_ok());
+    assert!(manifest(&action, &stage(), Takeover::Existing, false).is_ok());
 }
 
 #[test]
 fn a_form_needs_consent_and_shares_an_address() {
     let form = TriggerText::Form("78c2891f-ebdd-44c0-bd94-15c012bbbfbf".to_owned());
-    let why = manifest(&action("Demo"), &form, Way::Existing, false).unwrap_err();
+    let why = manifest(&action("Demo"), &form, Takeover::Existing, false).unwrap_err();
     assert!(why.contains("--consent PROPERTY=VALUE"), "{why}");
-    let manifest = manifest(&action("Demo"), &form, Way::Existing, true).unwrap();
+    let manifest = manifest(&action("Demo"), &form, Takeover::Existing, true).unwrap();
     assert_eq!(manifest["spec"]["shareData"], json!(["Email"]));
     assert_eq!(manifest["spec"]["consent"]["grantedValues"], json!(["true"]));
     serde_json::from_value::<AdConversionEvent>(manifest).unwrap();

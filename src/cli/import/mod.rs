@@ -12,10 +12,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::manifest::{Common, ConsentText, Way};
+use self::manifest::{Common, ConsentText, Takeover};
 use self::pick::{Given, Imported, pick_actions};
 use self::trigger::{Assigned, check_assigned};
-use self::written::Form;
+use self::written::ManifestFormat;
 use super::cluster::run_command;
 use super::command_error::CommandError;
 use super::exit_codes::{FINDING, NOT_DONE};
@@ -55,9 +55,9 @@ pub(in crate::cli) struct ImportFlags {
     /// Write one file for each event into this directory, instead of all to standard output. No file is overwritten.
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
-    /// Form of the answer on standard output: `yaml` and `json` can be applied, `table` lists what would be written.
-    #[arg(long, short, value_enum, default_value_t = Form::Yaml)]
-    output: Form,
+    /// Output format: `yaml` and `json` can be applied, `table` lists what would be written.
+    #[arg(long, short, value_enum, default_value_t = ManifestFormat::Yaml)]
+    output: ManifestFormat,
     #[command(flatten)]
     offline: OfflineFlags,
 }
@@ -96,7 +96,7 @@ async fn import(flags: &ImportFlags) -> Result<ExitCode, CommandError> {
     }
     let unanswered = offline.unanswered();
     for why in &unanswered {
-        eprintln!("The cluster did not tell all that it has, so another event may use these actions. {why}");
+        eprintln!("The cluster did not answer every question, so another event may use these actions. {why}");
     }
     Ok(ExitCode::from(match imported.events.len() {
         _ if !unanswered.is_empty() => NOT_DONE,
@@ -145,7 +145,11 @@ async fn read_and_pick(flags: &ImportFlags, offline: &Offline, progress: &Progre
         common: Common {
             google: &google_key,
             hubspot: &hubspot_key,
-            way: if flags.adopt { Way::Adopt } else { Way::Existing },
+            way: if flags.adopt {
+                Takeover::Adopt
+            } else {
+                Takeover::Existing
+            },
             consent: flags.consent.as_ref(),
         },
         stages: &flags.stages,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::manifest::{Common, NEEDS_CONSENT, TriggerText, Way, build, object_name};
+use super::manifest::{Common, NEEDS_CONSENT, Takeover, TriggerText, build, object_name};
 use super::trigger::{Assigned, assigned, form_in, stage_in};
 use crate::api::{AdConversionEvent, AdConversionEventStatus, Time};
 use crate::cli::output::printable;
@@ -40,7 +40,7 @@ pub(super) struct ImportedEvent {
 
 /// An action that cannot be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LeftOut {
+pub(super) struct SkippedAction {
     pub(super) action: String,
     /// Name of the action.
     pub(super) title: String,
@@ -52,25 +52,40 @@ pub(super) struct LeftOut {
 #[derive(Debug, Default)]
 pub(super) struct Imported {
     pub(super) events: Vec<ImportedEvent>,
-    pub(super) left_out: Vec<LeftOut>,
+    pub(super) left_out: Vec<SkippedAction>,
 }
 
-type Known = (Declared, Option<AdConversionEventStatus>);
+type DeclaredEvent = (Declared, Option<AdConversionEventStatus>);
+
+/// What an import is made from.
+struct Picker<'a> {
+    account: &'a GoogleAccount,
+    portal: &'a HubSpotAccount,
+    /// The events that there are already.
+    events: &'a [DeclaredEvent],
+    given: &'a Given<'a>,
+}
 
 /// Makes manifests of all actions that an event may use. `events`: those that are there; `taken`: names of objects.
 pub(super) fn pick_actions(
     account: &GoogleAccount,
     portal: &HubSpotAccount,
-    events: &[Known],
+    events: &[DeclaredEvent],
     given: &Given<'_>,
     taken: &mut BTreeSet<String>,
 ) -> Imported {
+    let picker = Picker {
+        account,
+        portal,
+        events,
+        given,
+    };
     let mut imported = Imported::default();
     for action in account.actions() {
         let title = printable(&action.name);
-        match pick(action, account, portal, events, given, taken) {
+        match picker.pick(action, taken) {
             Ok(event) => imported.events.push(event),
-            Err(why) => imported.left_out.push(LeftOut {
+            Err(why) => imported.left_out.push(SkippedAction {
                 action: action.id.to_string(),
                 title,
                 why: printable(&why),
@@ -80,59 +95,100 @@ pub(super) fn pick_actions(
     imported
 }
 
-fn pick(
-    action: &ConversionAction,
-    account: &GoogleAccount,
-    portal: &HubSpotAccount,
-    events: &[Known],
-    given: &Given<'_>,
-    taken: &mut BTreeSet<String>,
-) -> Result<ImportedEvent, String> {
-    if action.status != ENABLED {
-        return Err(format!("its status is {}", printable(&action.status)));
-    }
-    if let Some(event) = user_of(action, events) {
-        return Err(format!("event {event} uses it already"));
-    }
-    let (trigger, note) = match action.kind.as_str() {
-        UPLOAD_CLICKS => stage_of(action, portal, given)?,
-        WEBPAGE => form_of(action, portal, given)?,
-        other => {
-            return Err(format!(
-                "its type is {}: only {UPLOAD_CLICKS} (stages) and {WEBPAGE} (forms) take conversions of events",
-                printable(other)
-            ));
+impl Picker<'_> {
+    /// The manifest for one action.
+    ///
+    /// # Errors
+    /// Why it cannot be imported, in the middle of a sentence.
+    fn pick(&self, action: &ConversionAction, taken: &mut BTreeSet<String>) -> Result<ImportedEvent, String> {
+        let given = self.given;
+        if action.status != ENABLED {
+            return Err(format!("its status is {}", printable(&action.status)));
         }
-    };
-    if given.common.way == Way::Adopt && given.manages_goals {
-        return Err(
-            "spec.manageAccountGoals of the account is true, so that the operator would make the goal of an adopted action \
-             biddable: leave out --adopt"
-                .to_owned(),
-        );
+        if let Some(event) = user_of(action, self.events) {
+            return Err(format!("event {event} uses it already"));
+        }
+        let (trigger, note) = match action.kind.as_str() {
+            UPLOAD_CLICKS => stage_of(action, self.portal, given)?,
+            WEBPAGE => form_of(action, self.portal, given)?,
+            other => {
+                return Err(format!(
+                    "its type is {}: only {UPLOAD_CLICKS} (stages) and {WEBPAGE} (forms) take conversions of events",
+                    printable(other)
+                ));
+            }
+        };
+        if given.common.way == Takeover::Adopt && given.manages_goals {
+            return Err(
+                "spec.manageAccountGoals of the account is true, so that the operator would make the goal of an adopted action \
+                 biddable: leave out --adopt"
+                    .to_owned(),
+            );
+        }
+        let mut names = taken.clone();
+        let name = object_name(action, &mut names);
+        let manifest = build(action, &name, &trigger, &given.common)?;
+        let used = self.used_action(&manifest)?;
+        if used != action.id.to_string() {
+            return Err(format!("the manifest would use conversion action {used} instead"));
+        }
+        *taken = names;
+        Ok(ImportedEvent {
+            name,
+            action: action.id.to_string(),
+            title: printable(&action.name),
+            note,
+            manifest,
+        })
     }
-    let mut names = taken.clone();
-    let name = object_name(action, &mut names);
-    let manifest = build(action, &name, &trigger, &given.common)?;
-    let changes_nothing = keeps(&manifest, account, portal, events, given)?;
-    if changes_nothing != action.id.to_string() {
-        return Err(format!(
-            "the manifest would use conversion action {changes_nothing} instead"
-        ));
+
+    /// The action that the operator would use for a manifest, as it is.
+    ///
+    /// # Errors
+    /// Why it would change something, or stall: by the rules of the operator itself.
+    fn used_action(&self, manifest: &Value) -> Result<String, String> {
+        let mut event: AdConversionEvent =
+            serde_json::from_value(manifest.clone()).map_err(|error| error.to_string())?;
+        event.metadata.creation_timestamp = Some(Time(self.given.now));
+        let declared = Declared::from_manifest(&event);
+        let preview = Preview {
+            declared: &declared,
+            status: None,
+            google: Some(self.account),
+            hubspot: Some(self.portal),
+            now: self.given.now,
+        };
+        let others: OtherEvents<'_> = self
+            .events
+            .iter()
+            .map(|(declared, status)| OtherEvent {
+                declared,
+                status: status.as_ref(),
+            })
+            .collect();
+        let trigger = preview.trigger();
+        if let Some((_, why)) = preview.stall(&trigger, &others) {
+            return Err(why);
+        }
+        let subject = trigger.subject.ok_or("its stage or form is not known")?;
+        if let Some((_, why)) = preview.manager_account(Some(&subject)) {
+            return Err(why);
+        }
+        match preview.action_step(&subject, &others) {
+            Some(ActionStep::Keep { id, .. }) => Ok(id.to_string()),
+            Some(ActionStep::Correct { difference, .. }) => {
+                Err(format!("the operator would change it: it has {difference}"))
+            }
+            Some(ActionStep::Stalled { message, .. }) => Err(message),
+            Some(ActionStep::Create | ActionStep::LookLive | ActionStep::AwaitCreate | ActionStep::AwaitListing)
+            | None => Err("the operator would not find it again".to_owned()),
+        }
     }
-    *taken = names;
-    Ok(ImportedEvent {
-        name,
-        action: action.id.to_string(),
-        title: printable(&action.name),
-        note,
-        manifest,
-    })
 }
 
 /// The event that has an action, or names it.
-fn user_of(action: &ConversionAction, events: &[Known]) -> Option<ObjectKey> {
-    let uses = |(declared, status): &&Known| {
+fn user_of(action: &ConversionAction, events: &[DeclaredEvent]) -> Option<ObjectKey> {
+    let uses = |(declared, status): &&DeclaredEvent| {
         let recorded = status
             .as_ref()
             .and_then(|status| status.conversion_action.as_ref()?.id.as_deref());
@@ -194,54 +250,6 @@ fn form_of(
         form.id, form.name
     );
     Ok((TriggerText::Form(form.id.clone()), printable(&note)))
-}
-
-/// The action that the operator would use for a manifest, as it is.
-///
-/// # Errors
-/// Why it would change something, or stall: by the rules of the operator itself.
-fn keeps(
-    manifest: &Value,
-    account: &GoogleAccount,
-    portal: &HubSpotAccount,
-    events: &[Known],
-    given: &Given<'_>,
-) -> Result<String, String> {
-    let mut event: AdConversionEvent = serde_json::from_value(manifest.clone()).map_err(|error| error.to_string())?;
-    event.metadata.creation_timestamp = Some(Time(given.now));
-    let declared = Declared::from_manifest(&event);
-    let preview = Preview {
-        declared: &declared,
-        status: None,
-        google: Some(account),
-        hubspot: Some(portal),
-        now: given.now,
-    };
-    let others: OtherEvents<'_> = events
-        .iter()
-        .map(|(declared, status)| OtherEvent {
-            declared,
-            status: status.as_ref(),
-        })
-        .collect();
-    let trigger = preview.trigger();
-    if let Some((_, why)) = preview.stall(&trigger, &others) {
-        return Err(why);
-    }
-    let subject = trigger.subject.ok_or("its stage or form is not known")?;
-    if let Some((_, why)) = preview.manager_account(Some(&subject)) {
-        return Err(why);
-    }
-    match preview.action_step(&subject, &others) {
-        Some(ActionStep::Keep { id, .. }) => Ok(id.to_string()),
-        Some(ActionStep::Correct { difference, .. }) => {
-            Err(format!("the operator would change it: it has {difference}"))
-        }
-        Some(ActionStep::Stalled { message, .. }) => Err(message),
-        Some(ActionStep::Create | ActionStep::LookLive | ActionStep::AwaitCreate | ActionStep::AwaitListing) | None => {
-            Err("the operator would not find it again".to_owned())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ struct Asked {
     stages: Vec<Assigned>,
 }
 
-fn picked(account: &GoogleAccount, events: &[Known], asked: &Asked) -> Imported {
+fn picked(account: &GoogleAccount, events: &[DeclaredEvent], asked: &Asked) -> Imported {
     let key = ObjectKey::new("marketing", "acme");
     let consent = ConsentText {
         property: "ads_consent".to_owned(),
@@ -81,7 +81,11 @@ fn picked(account: &GoogleAccount, events: &[Known], asked: &Asked) -> Imported 
         common: Common {
             google: &key,
             hubspot: &key,
-            way: if asked.adopt { Way::Adopt } else { Way::Existing },
+            way: if asked.adopt {
+                Takeover::Adopt
+            } else {
+                Takeover::Existing
+            },
             consent: asked.consent.then_some(&consent),
         },
         stages: &asked.stages,

@@ -15,24 +15,24 @@ use crate::ports::unreached::describe_io;
 
 /// How manifests are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
+pub(super) enum ManifestFormat {
     Table,
     Json,
     Yaml,
 }
 
 /// Prints all events.
-pub(super) fn print(form: Form, imported: &Imported) -> Result<(), CommandError> {
+pub(super) fn print(form: ManifestFormat, imported: &Imported) -> Result<(), CommandError> {
     let text = match form {
-        Form::Yaml => {
+        ManifestFormat::Yaml => {
             let documents: Result<Vec<_>, _> = imported.events.iter().map(to_yaml).collect();
             documents?.join("---\n")
         }
-        Form::Json => {
+        ManifestFormat::Json => {
             let items: Vec<&Value> = imported.events.iter().map(|event| &event.manifest).collect();
             serde_json::to_string_pretty(&json!({"apiVersion": "v1", "kind": "List", "items": items}))? + "\n"
         }
-        Form::Table => to_table(imported, Width::of_stdout()),
+        ManifestFormat::Table => to_table(imported, Width::of_stdout()),
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(())
@@ -113,7 +113,7 @@ fn to_table(imported: &Imported, width: Width) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::pick::LeftOut;
+    use super::super::pick::SkippedAction;
     use super::*;
 
     fn event(name: &str) -> ImportedEvent {
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn nothing_is_said_to_be_nothing() {
-        let left = || LeftOut {
+        let left = || SkippedAction {
             action: "7".to_owned(),
             title: "Won".to_owned(),
             why: "its status is REMOVED.".to_owned(),

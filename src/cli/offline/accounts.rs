@@ -24,7 +24,7 @@ pub(in crate::cli) enum Obstacle {
     /// Something that a person must mend: what the operator would say of the account, and what the failed call means if one was
     /// made.
     Fault(AccountFault, Option<Cause>),
-    /// It could not be found out.
+    /// It could not be determined.
     NotDone(NotDone),
 }
 

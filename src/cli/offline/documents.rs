@@ -97,7 +97,7 @@ fn split_text(file: &str, text: &str, into: &mut Vec<Document>) -> Result<(), Co
         let value = Value::deserialize(document).map_err(|error| {
             let at = error.location();
             let at = at.map(|at| format!(", line {}, column {}", at.line(), at.column()));
-            format!("{place}{} is no valid YAML or JSON", at.unwrap_or_default())
+            format!("{place}{} is not valid YAML or JSON", at.unwrap_or_default())
         })?;
         push_objects(place, value, into);
     }
@@ -171,7 +171,7 @@ mod tests {
     fn what_is_no_yaml_is_not_quoted() {
         let said = names("kind: Secret\nstringData:\n  accessToken: \"pat-sesame\n").unwrap_err();
         assert!(
-            said.starts_with("events.yaml, document 1, line") && said.contains("no valid YAML"),
+            said.starts_with("events.yaml, document 1, line") && said.contains("not valid YAML"),
             "{said}"
         );
         assert!(!said.contains("sesame"), "{said}");

@@ -35,12 +35,12 @@ pub(in crate::cli) struct Manifests {
     /// Their values, or why they can't be used.
     pub(super) secrets: BTreeMap<ObjectKey, Result<SecretData, AccountFault>>,
     /// Objects of our kinds that the API server would refuse.
-    pub(in crate::cli) refused: Vec<Refused>,
+    pub(in crate::cli) refused: Vec<RefusedManifest>,
 }
 
 /// An object in a file that the API server would refuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct Refused {
+pub(in crate::cli) struct RefusedManifest {
     pub(in crate::cli) place: Place,
     /// Kind and key, as far as they can be read.
     pub(in crate::cli) object: String,
@@ -48,7 +48,7 @@ pub(in crate::cli) struct Refused {
     pub(in crate::cli) message: String,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RefusedManifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let object = if self.object.is_empty() {
             ""
@@ -73,7 +73,7 @@ impl Manifests {
         let mut sorted = Self::default();
         let mut places = BTreeMap::new();
         for Document { place, object } in documents {
-            let refused = |object: String, message: String| Refused {
+            let refused = |object: String, message: String| RefusedManifest {
                 place: place.clone(),
                 object,
                 message,
@@ -105,7 +105,7 @@ impl Manifests {
     }
 
     /// Why the object of this kind and name is no good, if it stands in the files and is not.
-    pub(in crate::cli) fn refusal_of(&self, kind: &str, key: &ObjectKey) -> Option<&Refused> {
+    pub(in crate::cli) fn refusal_of(&self, kind: &str, key: &ObjectKey) -> Option<&RefusedManifest> {
         let object = format!("{kind} {}", foreign(&key.to_string()));
         self.refused.iter().find(|refused| refused.object == object)
     }
@@ -169,7 +169,7 @@ fn has_kind(object: &Value) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{} missing, so that it is not known what this is. Add what is missing, or take the document out.",
+        "{} missing, so it is not known what this document is. Add what is missing, or remove the document.",
         match missing.as_slice() {
             [one] => format!("{one} is"),
             several => format!("{} are", several.join(" and ")),
@@ -193,10 +193,10 @@ fn judge_metadata(manifest: &Manifest, only: Option<&str>) -> Result<(), String>
     if name.is_empty() {
         return Err("metadata.name is missing. Add it.".to_owned());
     }
-    check_name(name).map_err(|rule| format!("metadata.name {:?} is no name of an object. {rule}", foreign(name)))?;
+    check_name(name).map_err(|rule| format!("metadata.name {:?} is not a valid object name. {rule}", foreign(name)))?;
     check_namespace(namespace).map_err(|rule| {
         let given = foreign(namespace);
-        format!("metadata.namespace {given:?} is no name of a namespace. {rule}")
+        format!("metadata.namespace {given:?} is not a valid namespace name. {rule}")
     })?;
     if let Some(only) = only.filter(|only| only != namespace) {
         return Err(format!(
@@ -264,7 +264,9 @@ impl Manifest {
             let name = self.object["spec"][field]["name"].as_str();
             if let Some((name, rule)) = name.and_then(|name| Some((name, check_name(name).err()?))) {
                 let given = foreign(name);
-                found.push(format!("spec.{field}.name {given:?} is no name of an object. {rule}"));
+                found.push(format!(
+                    "spec.{field}.name {given:?} is not a valid object name. {rule}"
+                ));
             }
         }
         found

@@ -13,6 +13,6 @@ mod sources;
 
 pub(super) use self::accounts::Obstacle;
 pub(super) use self::data_manager::reach_data_manager;
-pub(super) use self::manifests::Refused;
+pub(super) use self::manifests::RefusedManifest;
 pub(super) use self::objects::{NotDone, UNJUDGED, Verified};
 pub(super) use self::sources::{LoadedEvent, Offline, OfflineFlags};

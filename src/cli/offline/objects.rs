@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::cli::kube_words::{Giver, Request, Silence, Unanswered, resource_of};
+use crate::cli::kube_words::{ClusterRequest, RightGiver, Unanswered, UnansweredKind, resource_of};
 use crate::domain::ids::ObjectKey;
 
-/// Something could not be found out: why, and what to do.
+/// Something could not be determined: why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(in crate::cli) struct NotDone(pub(in crate::cli) String);
@@ -81,13 +81,13 @@ where
                 kube::Error::Api(status) if status.message.contains("cannot create resource") => "create",
                 _ => "patch",
             };
-            Err(explain::<K>(&error, verb, &doing, &namespace, Giver::CheckFiles))
+            Err(explain::<K>(&error, verb, &doing, &namespace, RightGiver::CheckFiles))
         }
     }
 }
 
 /// Reads one object; `None` if there is none. `giver`: who gives the right to.
-pub(super) async fn get<K>(client: &Client, key: &ObjectKey, giver: Giver) -> Result<Option<K>, Unanswered>
+pub(super) async fn get<K>(client: &Client, key: &ObjectKey, giver: RightGiver) -> Result<Option<K>, Unanswered>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -110,11 +110,11 @@ pub(super) async fn get_secret(client: &Client, key: &ObjectKey) -> Result<Optio
         // The words of a decoding error could quote the Secret.
         Err(kube::Error::SerdeError(_)) => Err(Unanswered::new(
             format!("Secret {key} cannot be decoded. Create it again."),
-            Silence::Failed,
+            UnansweredKind::Failed,
         )),
         Err(error) => {
             let doing = format!("read Secret {key}");
-            let giver = Giver::CheckSecret;
+            let giver = RightGiver::CheckSecret;
             Err(explain::<Secret>(&error, "get", &doing, &key.namespace, giver))
         }
     }
@@ -131,7 +131,7 @@ where
     loop {
         let list = api.list(&page).await.map_err(|error| {
             let doing = format!("list the {} of namespace {namespace}", K::plural(&()));
-            explain::<K>(&error, "list", &doing, namespace, Giver::Check)
+            explain::<K>(&error, "list", &doing, namespace, RightGiver::Check)
         })?;
         found.extend(list.items);
         match list.metadata.continue_.filter(|next| !next.is_empty()) {
@@ -146,9 +146,9 @@ fn explain<K: Resource<DynamicType = ()>>(
     verb: &str,
     doing: &str,
     namespace: &str,
-    giver: Giver,
+    giver: RightGiver,
 ) -> Unanswered {
-    let request = Request {
+    let request = ClusterRequest {
         verb,
         resource: &resource_of::<K>(),
         doing,

@@ -64,7 +64,7 @@ fn judge_fields(path: &str, given: &serde_json::Map<String, Value>, schema: &JSO
 
 fn judge_items(path: &str, items: &[Value], schema: &JSONSchemaProps, into: &mut Vec<String>) {
     let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
-    bounds(path, "entries", count, schema.min_items, schema.max_items, into);
+    judge_count(path, "entries", count, (schema.min_items, schema.max_items), into);
     if let Some(JSONSchemaPropsOrArray::Schema(of_item)) = &schema.items {
         for (number, item) in items.iter().enumerate() {
             judge(&format!("{path}[{number}]"), item, of_item, into);
@@ -74,7 +74,7 @@ fn judge_items(path: &str, items: &[Value], schema: &JSONSchemaProps, into: &mut
 
 fn judge_text(path: &str, text: &str, schema: &JSONSchemaProps, into: &mut Vec<String>) {
     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-    bounds(path, "characters", length, schema.min_length, schema.max_length, into);
+    judge_count(path, "characters", length, (schema.min_length, schema.max_length), into);
     if schema.format.as_deref() == Some("date-time") && text.parse::<jiff::Timestamp>().is_err() {
         let given = foreign(text);
         into.push(format!(
@@ -83,7 +83,8 @@ fn judge_text(path: &str, text: &str, schema: &JSONSchemaProps, into: &mut Vec<S
     }
 }
 
-fn bounds(path: &str, of: &str, count: i64, least: Option<i64>, most: Option<i64>, into: &mut Vec<String>) {
+/// `of`: what is counted.
+fn judge_count(path: &str, of: &str, count: i64, (least, most): (Option<i64>, Option<i64>), into: &mut Vec<String>) {
     if let Some(most) = most.filter(|most| count > *most) {
         into.push(format!("{path} has {count} {of}, but takes at most {most}."));
     }

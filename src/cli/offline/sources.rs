@@ -22,7 +22,7 @@ use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::cli::cluster::ConnectFlags;
 use crate::cli::command_error::CommandError;
 use crate::cli::endpoints::EndpointFlags;
-use crate::cli::kube_words::{Giver, Silence, Unanswered, Unconfigured};
+use crate::cli::kube_words::{RightGiver, Unanswered, UnansweredKind, Unconfigured};
 use crate::controller::shared::object::Object;
 use crate::domain::ids::ObjectKey;
 use crate::ops::vendor_clock::VendorClock;
@@ -53,9 +53,9 @@ pub(in crate::cli) struct Offline {
     /// The namespace of names without one.
     pub(in crate::cli) namespace: String,
     cluster: Result<Client, NotDone>,
-    /// Said by a cluster that cannot be reached: it is not asked again.
+    /// Why the cluster could not be reached: it is not asked again.
     unreached: OnceLock<NotDone>,
-    /// What the cluster did not tell, for which it is not known what else would have been found.
+    /// Questions that the cluster did not answer: what they would have shown is not known.
     unanswered: Mutex<BTreeSet<String>>,
     pub(super) google: Arc<google::GoogleConnector>,
     pub(super) crm: Arc<HubSpotConnector>,
@@ -178,7 +178,7 @@ impl Offline {
             if let Some((file, event)) = self.manifests.events.get(&key) {
                 loaded.push(self.load(file, event).await);
             } else if self.manifests.refusal_of("AdConversionEvent", &key).is_none() {
-                // One that is refused is told among those.
+                // A refused one is listed among the refused.
                 let hint = self.manifests.elsewhere(&key);
                 let found = self.get::<AdConversionEvent>(&key).await;
                 let found = found.map_err(|why| NotDone(format!("{}{hint}", why.0)))?;
@@ -199,7 +199,7 @@ impl Offline {
     pub(in crate::cli) async fn events_of_cluster(&self, namespace: &str) -> Result<Vec<AdConversionEvent>, NotDone> {
         let client = self.client(|why| format!("The events of namespace {namespace} are not known: {why}"))?;
         match objects::list(client, namespace).await {
-            Err(unanswered) if unanswered.kind == Silence::UnknownKind => Ok(Vec::new()),
+            Err(unanswered) if unanswered.kind == UnansweredKind::UnknownKind => Ok(Vec::new()),
             answer => self.note(answer),
         }
     }
@@ -240,7 +240,7 @@ impl Offline {
             .ok_or_else(|| nowhere::<GoogleAdsAccount>(key))
     }
 
-    /// The same of an account that people named.
+    /// The same as [`Self::named_google_account`].
     ///
     /// # Errors
     /// If it is nowhere, or the cluster cannot be asked.
@@ -272,7 +272,7 @@ impl Offline {
             return unasked();
         };
         match objects::dry_run(client, event).await {
-            Err(unanswered) if unanswered.kind == Silence::UnknownKind => unasked(),
+            Err(unanswered) if unanswered.kind == UnansweredKind::UnknownKind => unasked(),
             answer => match self.note(answer) {
                 Ok(verified) => verified,
                 Err(why) if self.is_missing(&why) => Verified::Unknown(why),
@@ -289,8 +289,7 @@ impl Offline {
         let Some((_, manifest)) = files.get(key) else {
             let kind = K::kind(&());
             return match self.manifests.refusal_of(&kind, key) {
-                // What the cluster may have of this name is not what people gave.
-                Some(refused) => Err(NotDone(format!("{kind} {key} is no good as it stands in {refused}"))),
+                Some(refused) => Err(NotDone(format!("{kind} {key} cannot be used: see {refused}"))),
                 None => self.get(key).await,
             };
         };
@@ -336,7 +335,11 @@ impl Offline {
     {
         let client = self.client(in_no_file(&format!("{} {key}", K::kind(&()))))?;
         let from_files = !self.manifests.is_empty();
-        let giver = if from_files { Giver::CheckFiles } else { Giver::Check };
+        let giver = if from_files {
+            RightGiver::CheckFiles
+        } else {
+            RightGiver::Check
+        };
         self.note(objects::get(client, key, giver).await)
     }
 
@@ -364,7 +367,7 @@ impl Offline {
                 .of_cluster()
                 .map_or_else(|| unanswered.to_string(), str::to_owned);
             let why = NotDone(words);
-            if unanswered.kind == Silence::Unreached {
+            if unanswered.kind == UnansweredKind::Unreached {
                 let _ = self.unreached.set(why.clone());
             }
             self.unanswered.lock().insert(why.0.clone());

@@ -10,7 +10,7 @@ use crate::ports::Clock;
 /// Runs ahead of another clock, by as much as it was put forward.
 pub(super) struct AheadClock {
     base: Arc<dyn Clock>,
-    /// Milliseconds.
+    /// By how many milliseconds it is ahead.
     ahead: AtomicI64,
 }
 

@@ -16,7 +16,7 @@ const PAGE_BYTES: usize = 16 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Conversion {
+pub(super) struct ConversionEntry {
     /// When the stage was reached, or the form submitted.
     pub(super) time: Timestamp,
     pub(super) transaction_id: String,
@@ -32,7 +32,7 @@ pub(super) struct Conversion {
 /// One page of the list.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
-    pub(super) conversions: Vec<Conversion>,
+    pub(super) conversions: Vec<ConversionEntry>,
     pub(super) next: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn list_path(event: &ObjectKey) -> [&str; 5] {
 ///
 /// # Errors
 /// If it fails.
-pub(super) async fn list_all(admin: &Router, event: &ObjectKey) -> Result<Vec<Conversion>, CommandError> {
+pub(super) async fn list_all(admin: &Router, event: &ObjectKey) -> Result<Vec<ConversionEntry>, CommandError> {
     let mut all = Vec::new();
     let mut after = None;
     loop {

@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::conversion::Conversion;
+use super::conversion::ConversionEntry;
 
 /// Conversions since the start: `observed = wouldBeSent + alreadySent + pending + skipped + rejected`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Counts {
+pub(super) struct PlanCounts {
     pub(super) observed: u64,
     pub(super) would_be_sent: u64,
     pub(super) already_sent: u64,
@@ -22,9 +22,9 @@ pub(super) struct Counts {
     /// What those that would be sent are worth together, by currency.
     pub(super) values: Vec<CurrencyTotal>,
     /// By outcome and reason, the largest first.
-    pub(super) reasons: Vec<ReasonCount>,
+    pub(super) reasons: Vec<PlannedReason>,
     /// By day (UTC), outcome and reason.
-    pub(super) days: Vec<DayCount>,
+    pub(super) days: Vec<PlannedDay>,
 }
 
 /// What conversions are worth in one currency.
@@ -39,7 +39,7 @@ pub(super) struct CurrencyTotal {
 
 /// What would become of a conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) enum Outcome {
+pub(super) enum PlannedOutcome {
     WouldBeSent,
     AlreadySent,
     Pending,
@@ -50,8 +50,8 @@ pub(super) enum Outcome {
 /// Conversions of one outcome and reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ReasonCount {
-    pub(super) outcome: Outcome,
+pub(super) struct PlannedReason {
+    pub(super) outcome: PlannedOutcome,
     /// As in `status.sync.reasons`; absent for those that are sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
@@ -65,9 +65,9 @@ pub(super) struct ReasonCount {
 /// Conversions of one day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct DayCount {
+pub(super) struct PlannedDay {
     pub(super) day: String,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: PlannedOutcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
     pub(super) count: u64,
@@ -79,16 +79,19 @@ pub(super) fn is_sent(outcome: &str) -> bool {
 }
 
 /// What becomes of a conversion, where an operator may have recorded it: what it has ended stays as it is.
-fn outcome_of(planned: &Conversion, recorded: Option<&Conversion>) -> (Outcome, Option<String>, Option<String>) {
-    let with = |outcome, of: &Conversion| (outcome, of.reason.clone(), of.message.clone());
-    let by_name = |of: &Conversion| match of.outcome.as_str() {
-        "Skipped" => with(Outcome::Skipped, of),
-        "Rejected" => with(Outcome::Rejected, of),
-        "Pending" => with(Outcome::Pending, of),
-        _ => (Outcome::WouldBeSent, None, None),
+fn outcome_of(
+    planned: &ConversionEntry,
+    recorded: Option<&ConversionEntry>,
+) -> (PlannedOutcome, Option<String>, Option<String>) {
+    let with = |outcome, of: &ConversionEntry| (outcome, of.reason.clone(), of.message.clone());
+    let by_name = |of: &ConversionEntry| match of.outcome.as_str() {
+        "Skipped" => with(PlannedOutcome::Skipped, of),
+        "Rejected" => with(PlannedOutcome::Rejected, of),
+        "Pending" => with(PlannedOutcome::Pending, of),
+        _ => (PlannedOutcome::WouldBeSent, None, None),
     };
     match recorded {
-        Some(recorded) if is_sent(&recorded.outcome) => (Outcome::AlreadySent, None, None),
+        Some(recorded) if is_sent(&recorded.outcome) => (PlannedOutcome::AlreadySent, None, None),
         Some(recorded) if recorded.outcome != "Pending" => by_name(recorded),
         Some(_) | None => by_name(planned),
     }
@@ -96,13 +99,13 @@ fn outcome_of(planned: &Conversion, recorded: Option<&Conversion>) -> (Outcome, 
 
 /// Recorded conversions by what a planned one is found under.
 struct Recorded<'a> {
-    by_id: HashMap<&'a str, &'a Conversion>,
-    by_contact: HashMap<(&'a str, Timestamp), &'a Conversion>,
+    by_id: HashMap<&'a str, &'a ConversionEntry>,
+    by_contact: HashMap<(&'a str, Timestamp), &'a ConversionEntry>,
 }
 
 impl<'a> Recorded<'a> {
-    fn new(recorded: &'a [Conversion]) -> Self {
-        let of_contact = |c: &'a Conversion| Some(((c.contact_id.as_deref()?, c.time), c));
+    fn new(recorded: &'a [ConversionEntry]) -> Self {
+        let of_contact = |c: &'a ConversionEntry| Some(((c.contact_id.as_deref()?, c.time), c));
         Self {
             by_id: recorded.iter().map(|c| (c.transaction_id.as_str(), c)).collect(),
             by_contact: recorded.iter().filter_map(of_contact).collect(),
@@ -110,7 +113,7 @@ impl<'a> Recorded<'a> {
     }
 
     /// The record of the same conversion: contacts that were merged since then may give it another id.
-    fn find(&self, planned: &Conversion) -> Option<&'a Conversion> {
+    fn find(&self, planned: &ConversionEntry) -> Option<&'a ConversionEntry> {
         let by_contact = || self.by_contact.get(&(planned.contact_id.as_deref()?, planned.time));
         self.by_id
             .get(planned.transaction_id.as_str())
@@ -120,32 +123,35 @@ impl<'a> Recorded<'a> {
 }
 
 /// Counts planned conversions; what an operator has `recorded` of them comes first.
-pub(super) fn count_conversions(planned: &[Conversion], recorded: &[Conversion]) -> Counts {
+pub(super) fn count_conversions(planned: &[ConversionEntry], recorded: &[ConversionEntry]) -> PlanCounts {
     let recorded = Recorded::new(recorded);
-    let mut counts = Counts::default();
-    let mut reasons: BTreeMap<(Outcome, Option<String>), ReasonCount> = BTreeMap::new();
-    let mut days: BTreeMap<(String, Outcome, Option<String>), u64> = BTreeMap::new();
+    let mut counts = PlanCounts::default();
+    let mut reasons: BTreeMap<(PlannedOutcome, Option<String>), PlannedReason> = BTreeMap::new();
+    let mut days: BTreeMap<(String, PlannedOutcome, Option<String>), u64> = BTreeMap::new();
     let mut values: BTreeMap<String, (Decimal, u64)> = BTreeMap::new();
     for conversion in planned {
         let (outcome, reason, message) = outcome_of(conversion, recorded.find(conversion));
         let day = conversion.time.to_zoned(TimeZone::UTC).date().to_string();
         counts.observed += 1;
         *counts.of(outcome) += 1;
-        if let (Outcome::WouldBeSent, Some(value), Some(currency)) = (outcome, &conversion.value, &conversion.currency)
+        if let (PlannedOutcome::WouldBeSent, Some(value), Some(currency)) =
+            (outcome, &conversion.value, &conversion.currency)
         {
             let (total, count) = values.entry(currency.clone()).or_default();
             *total += value.parse::<Decimal>().unwrap_or_default();
             *count += 1;
         }
         *days.entry((day.clone(), outcome, reason.clone())).or_default() += 1;
-        let line = reasons.entry((outcome, reason.clone())).or_insert_with(|| ReasonCount {
-            outcome,
-            reason,
-            count: 0,
-            first_day: day.clone(),
-            last_day: day.clone(),
-            message,
-        });
+        let line = reasons
+            .entry((outcome, reason.clone()))
+            .or_insert_with(|| PlannedReason {
+                outcome,
+                reason,
+                count: 0,
+                first_day: day.clone(),
+                last_day: day.clone(),
+                message,
+            });
         line.count += 1;
         line.first_day = line.first_day.clone().min(day.clone());
         line.last_day = line.last_day.clone().max(day);
@@ -154,7 +160,7 @@ pub(super) fn count_conversions(planned: &[Conversion], recorded: &[Conversion])
     counts
         .reasons
         .sort_by_key(|line| (line.outcome, std::cmp::Reverse(line.count)));
-    let day = |((day, outcome, reason), count)| DayCount {
+    let day = |((day, outcome, reason), count)| PlannedDay {
         day,
         outcome,
         reason,
@@ -170,14 +176,14 @@ pub(super) fn count_conversions(planned: &[Conversion], recorded: &[Conversion])
     counts
 }
 
-impl Counts {
-    const fn of(&mut self, outcome: Outcome) -> &mut u64 {
+impl PlanCounts {
+    const fn of(&mut self, outcome: PlannedOutcome) -> &mut u64 {
         match outcome {
-            Outcome::WouldBeSent => &mut self.would_be_sent,
-            Outcome::AlreadySent => &mut self.already_sent,
-            Outcome::Pending => &mut self.pending,
-            Outcome::Skipped => &mut self.skipped,
-            Outcome::Rejected => &mut self.rejected,
+            PlannedOutcome::WouldBeSent => &mut self.would_be_sent,
+            PlannedOutcome::AlreadySent => &mut self.already_sent,
+            PlannedOutcome::Pending => &mut self.pending,
+            PlannedOutcome::Skipped => &mut self.skipped,
+            PlannedOutcome::Rejected => &mut self.rejected,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn conversion(id: &str, day: i8, outcome: &str, reason: Option<&str>) -> Conversion {
-    Conversion {
+fn conversion(id: &str, day: i8, outcome: &str, reason: Option<&str>) -> ConversionEntry {
+    ConversionEntry {
         time: format!("2026-11-{day:02}T10:00:00Z").parse().unwrap(),
         transaction_id: id.to_owned(),
         contact_id: Some(format!("contact of {id}")),

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::changes::Change;
-use super::reads::{Credentials, ReadLog, Reader};
+use super::reads::{CredentialsId, QuestionReader, ReadLog};
 use crate::cli::offline::reach_data_manager;
 use crate::domain::action::ENABLED;
 use crate::domain::batch::Complaint;
@@ -21,7 +21,7 @@ use crate::ports::{Cause, GoogleClients, GoogleConnector, GoogleCredentials, Sec
 
 /// What would be changed at Google, in order.
 #[derive(Default)]
-struct State {
+struct NotebookState {
     changes: Vec<(CustomerId, Change)>,
     /// Actions that would be created.
     created: Vec<(CustomerId, ConversionAction)>,
@@ -33,7 +33,7 @@ struct State {
 
 /// Google as it would be after what was written down. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Notebook(Arc<Mutex<State>>);
+pub(super) struct Notebook(Arc<Mutex<NotebookState>>);
 
 impl Notebook {
     /// What would be changed, with the account that owns it, in order.
@@ -162,7 +162,7 @@ impl GoogleConnector for ReadingConnector {
             GoogleCredentials::Secret(secret) => Some(secret),
             GoogleCredentials::Ambient { .. } => None,
         };
-        let reader = self.log.reader(GOOGLE, Credentials::new(secret));
+        let reader = self.log.reader(GOOGLE, CredentialsId::new(secret));
         let clients = self.inner.connect(credentials, login).await?;
         let row_by_row = |info: RouteInfo| Arc::new(NoRowUploads { info });
         Ok(GoogleClients {
@@ -189,7 +189,7 @@ const ACTIONS: &str = "conversion actions";
 struct ReadingAds {
     inner: Arc<dyn GoogleAds>,
     notebook: Notebook,
-    reader: Reader,
+    reader: QuestionReader,
 }
 
 impl ReadingAds {
@@ -265,7 +265,7 @@ impl GoogleAds for ReadingAds {
 struct NoSink {
     inner: Arc<dyn ConversionSink>,
     notebook: Notebook,
-    reader: Reader,
+    reader: QuestionReader,
     /// Set once it has shown that it can be used.
     open: OnceCell<()>,
 }

@@ -74,7 +74,7 @@ fn reading() -> (ReadingAds, Notebook) {
     let ads = ReadingAds {
         inner: Arc::new(Reads),
         notebook: notebook.clone(),
-        reader: ReadLog::default().reader(GOOGLE, Credentials::new(None)),
+        reader: ReadLog::default().reader(GOOGLE, CredentialsId::new(None)),
     };
     (ads, notebook)
 }
@@ -169,7 +169,7 @@ fn nothing() -> UploadRequest {
 #[case::outage(Some(Cause::Unavailable), false)]
 #[tokio::test]
 async fn requests_are_taken_if_the_api_can_be_used(#[case] cause: Option<Cause>, #[case] taken: bool) {
-    let (log, by) = (ReadLog::default(), Credentials::new(None));
+    let (log, by) = (ReadLog::default(), CredentialsId::new(None));
     let sink = NoSink {
         inner: Arc::new(Answers(cause)),
         notebook: Notebook::default(),

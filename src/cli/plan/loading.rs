@@ -6,8 +6,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::ExposeSecret as _;
 
-use super::reads::Credentials;
-use super::report::Refused;
+use super::reads::CredentialsId;
+use super::report::RefusedObject;
 use super::stand_in::StandIn;
 use crate::api::AdConversionEvent;
 use crate::api::reasons::reason;
@@ -23,7 +23,7 @@ pub(super) struct Loaded {
     pub(super) picture: StandIn,
     pub(super) credentials: AccountCredentials,
     /// What nothing can be planned for.
-    pub(super) refused: Vec<Refused>,
+    pub(super) refused: Vec<RefusedObject>,
 }
 
 impl Loaded {
@@ -36,8 +36,8 @@ impl Loaded {
 /// The credentials of the accounts that have some.
 #[derive(Default)]
 pub(super) struct AccountCredentials {
-    pub(super) google: BTreeMap<ObjectKey, Credentials>,
-    pub(super) hubspot: BTreeMap<ObjectKey, Credentials>,
+    pub(super) google: BTreeMap<ObjectKey, CredentialsId>,
+    pub(super) hubspot: BTreeMap<ObjectKey, CredentialsId>,
 }
 
 /// An event to plan.
@@ -56,13 +56,13 @@ pub(super) struct LoadedPlan {
 /// If an event is nowhere, or an account or a Secret can't be read.
 pub(super) async fn load(offline: &Offline, names: &[String]) -> Result<Loaded, CommandError> {
     let picture = StandIn::default();
-    let mut refused: Vec<_> = offline.manifests.refused.iter().map(Refused::from).collect();
+    let mut refused: Vec<_> = offline.manifests.refused.iter().map(RefusedObject::from).collect();
     let mut events = Vec::new();
     for loaded in offline.events(names).await? {
         let unjudged = match judge_manifest(offline, &loaded).await {
             Ok(unjudged) => unjudged,
             Err(message) => {
-                refused.push(Refused {
+                refused.push(RefusedObject {
                     file: loaded.file,
                     document: None,
                     object: format!("AdConversionEvent {}", loaded.event.key()),
@@ -112,7 +112,7 @@ async fn lay_accounts(
         picture.put(&account)?;
         let by = match &account.spec.credentials_secret_ref {
             Some(reference) => lay_secret(offline, picture, &ObjectKey::new(&key.namespace, &reference.name)).await?,
-            None => Some(Credentials::new(None)),
+            None => Some(CredentialsId::new(None)),
         };
         found.google.extend(by.map(|by| (key.clone(), by)));
     }
@@ -161,7 +161,7 @@ fn refused_account(offline: &Offline, event: &AdConversionEvent) -> Option<Strin
     let mut refused = accounts.iter().filter_map(|(kind, key)| {
         offline.manifests.refusal_of(kind, key)?;
         Some(format!(
-            "{kind} {key}, which it names, is no good: see what is said of it."
+            "{kind} {key}, which it names, cannot be used: see what is said about it."
         ))
     });
     refused.next()
@@ -224,7 +224,7 @@ async fn lay_secret(
     offline: &Offline,
     picture: &StandIn,
     key: &ObjectKey,
-) -> Result<Option<Credentials>, CommandError> {
+) -> Result<Option<CredentialsId>, CommandError> {
     let values = match offline.secret(key).await {
         Ok(values) => values,
         Err(Obstacle::Fault(fault, _)) if fault.reason == reason::SECRET_NOT_FOUND => return Ok(None),
@@ -242,5 +242,5 @@ async fn lay_secret(
             .collect(),
     );
     picture.put(&secret)?;
-    Ok(Some(Credentials::new(Some(&values))))
+    Ok(Some(CredentialsId::new(Some(&values))))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::reads::{self, Credentials, ReadLog, Reader};
+use super::reads::{self, CredentialsId, QuestionReader, ReadLog};
 use crate::cli::progress::Progress;
 use crate::domain::ids::{ContactId, DealId, PortalId};
 use crate::domain::search_paging::PageCount;
@@ -21,7 +21,7 @@ use crate::ports::{CrmConnector, SecretData, SecretInvalid, UpstreamError};
 pub(super) const HUBSPOT: &str = "HubSpot";
 
 #[derive(Default)]
-struct State {
+struct MeterState {
     contacts: HashSet<ContactId>,
     submissions: HashSet<String>,
     /// Contacts read with their histories, or once more.
@@ -33,7 +33,7 @@ struct State {
 #[derive(Clone)]
 pub(super) struct Meter {
     limit: usize,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<MeterState>>,
     progress: Option<Arc<Progress>>,
 }
 
@@ -68,7 +68,7 @@ impl Meter {
         self.say(&state);
     }
 
-    fn say(&self, state: &State) {
+    fn say(&self, state: &MeterState) {
         let Some(progress) = &self.progress else { return };
         let mut text = format!("HubSpot: {} contacts found, {} read", state.contacts.len(), state.read);
         if !state.submissions.is_empty() {
@@ -118,7 +118,7 @@ impl CrmConnector for MeteredConnector {
     async fn connect(&self, secret: &SecretData) -> Result<Arc<dyn Crm>, SecretInvalid> {
         let inner = self.inner.connect(secret).await?;
         let meter = self.meter.clone();
-        let reader = self.log.reader(HUBSPOT, Credentials::new(Some(secret)));
+        let reader = self.log.reader(HUBSPOT, CredentialsId::new(Some(secret)));
         Ok(Arc::new(Metered { inner, meter, reader }))
     }
 }
@@ -131,7 +131,7 @@ fn each(ids: impl IntoIterator<Item = impl ToString>) -> impl Iterator<Item = (S
 struct Metered {
     inner: Arc<dyn Crm>,
     meter: Meter,
-    reader: Reader,
+    reader: QuestionReader,
 }
 
 #[async_trait]

@@ -24,10 +24,10 @@ use clap::{Args, Parser};
 use self::conversion::list_all;
 use self::loading::{Loaded, load};
 use self::meter::Meter;
-use self::recorded::Records;
+use self::recorded::OperatorRecords;
 use self::rehearse::{World, rehearse};
-use self::report::{Facts, Plan, event_plan, goal_changes};
-use self::text::Look;
+use self::report::{Plan, PlanFacts, event_plan, goal_changes};
+use self::text::PlanStyle;
 use super::ask::OperatorPlace;
 use super::cluster::run_command;
 use super::command_error::CommandError;
@@ -57,7 +57,7 @@ pub(super) struct PlanFlags {
     /// Names of events. If absent: all of the files, or without files all of the namespace.
     #[arg(value_name = "NAME", value_parser = parse_name)]
     events: Vec<String>,
-    /// Form of the plan.
+    /// Output format.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
     /// Print a line for each event, and what stands in the way.
@@ -104,7 +104,7 @@ async fn print_plan(flags: &PlanFlags) -> Result<ExitCode, CommandError> {
         Some(text) => text,
         None => text::plan_text(
             &plan,
-            Look {
+            PlanStyle {
                 width: Width::of_stdout(),
                 short: flags.short,
             },
@@ -145,7 +145,7 @@ async fn make_plan(
         unanswered: offline.unanswered(),
     };
     let afters: Vec<AdConversionEvent> = rehearsed.picture.all()?;
-    let records = Records::new(&flags.operator, flags.offline.cluster());
+    let records = OperatorRecords::new(&flags.operator, flags.offline.cluster());
     for planned in &loaded.events {
         let Some(after) = afters.iter().find(|after| after.key() == planned.event.key()) else {
             continue;
@@ -157,7 +157,7 @@ async fn make_plan(
         plan.unanswered.extend(unanswered);
         plan.unanswered.dedup();
         let conversions = list_all(&rehearsed.admin, &after.key()).await?;
-        plan.events.push(event_plan(&Facts {
+        plan.events.push(event_plan(&PlanFacts {
             before: &planned.event,
             after,
             changes: &changes,

@@ -21,9 +21,9 @@ pub(super) const DEALS: &str = "deals";
 
 /// Which credentials a question was asked with. Accounts that share credentials share what could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Credentials(u64);
+pub(super) struct CredentialsId(u64);
 
-impl Credentials {
+impl CredentialsId {
     /// Those of a Secret; `None`: those of whoever runs the command.
     pub(super) fn new(secret: Option<&SecretData>) -> Self {
         let mut hasher = DefaultHasher::new();
@@ -37,7 +37,7 @@ impl Credentials {
 /// Something that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Unread {
+pub(super) struct UnreadItem {
     /// `HubSpot` or `Google Ads`.
     pub(super) service: &'static str,
     /// What of it.
@@ -50,8 +50,8 @@ pub(super) struct Unread {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Question {
-    by: Credentials,
+struct ReadQuestion {
+    by: CredentialsId,
     service: &'static str,
     what: &'static str,
     /// List or object, and the place in it.
@@ -59,25 +59,25 @@ struct Question {
 }
 
 /// Unanswered questions: why, or nothing as long as they are waited for.
-type Open = BTreeMap<Question, Option<UpstreamError>>;
+type OpenQuestions = BTreeMap<ReadQuestion, Option<UpstreamError>>;
 
 /// The questions of one plan. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct ReadLog(Arc<Mutex<Open>>);
+pub(super) struct ReadLog(Arc<Mutex<OpenQuestions>>);
 
 impl ReadLog {
     /// Notes the questions that are asked of a service with these credentials.
-    pub(super) fn reader(&self, service: &'static str, by: Credentials) -> Reader {
+    pub(super) fn reader(&self, service: &'static str, by: CredentialsId) -> QuestionReader {
         let log = self.clone();
-        Reader { log, service, by }
+        QuestionReader { log, service, by }
     }
 
     /// What could not be read with these credentials; each thing once.
-    pub(super) fn unread(&self, service: &str, by: Credentials) -> Vec<Unread> {
+    pub(super) fn unread(&self, service: &str, by: CredentialsId) -> Vec<UnreadItem> {
         let open = self.0.lock();
-        let mut found: BTreeMap<&str, Unread> = BTreeMap::new();
+        let mut found: BTreeMap<&str, UnreadItem> = BTreeMap::new();
         for (question, error) in open.iter().filter(|(q, _)| q.by == by && q.service == service) {
-            let unread = || Unread {
+            let unread = || UnreadItem {
                 service: question.service,
                 what: question.what.to_owned(),
                 message: error.as_ref().map_or_else(
@@ -94,13 +94,13 @@ impl ReadLog {
 
 /// Asks with one account's credentials.
 #[derive(Clone)]
-pub(super) struct Reader {
+pub(super) struct QuestionReader {
     log: ReadLog,
     service: &'static str,
-    by: Credentials,
+    by: CredentialsId,
 }
 
-impl Reader {
+impl QuestionReader {
     /// Waits for the answer to one question.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Reader {
         about: impl IntoIterator<Item = (String, String)>,
         call: impl Future<Output = Result<T, UpstreamError>>,
     ) -> Result<T, UpstreamError> {
-        let question = |about| Question {
+        let question = |about| ReadQuestion {
             by: self.by,
             service: self.service,
             what,
@@ -152,7 +152,7 @@ impl Reader {
 
     /// A list has been read to its end: whatever page of it failed before was read by other pages.
     pub(super) fn list_ended(&self, what: &str, list: &str) {
-        let of_list = |q: &Question| q.by == self.by && q.what == what && q.about.0 == list;
+        let of_list = |q: &ReadQuestion| q.by == self.by && q.what == what && q.about.0 == list;
         self.log.0.lock().retain(|question, _| !of_list(question));
     }
 }

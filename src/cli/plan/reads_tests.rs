@@ -9,12 +9,12 @@ use super::*;
 
 const HUBSPOT: &str = "HubSpot";
 
-fn reader(log: &ReadLog) -> Reader {
-    log.reader(HUBSPOT, Credentials::new(None))
+fn reader(log: &ReadLog) -> QuestionReader {
+    log.reader(HUBSPOT, CredentialsId::new(None))
 }
 
 fn unread(log: &ReadLog) -> Vec<(String, String)> {
-    let found = log.unread(HUBSPOT, Credentials::new(None)).into_iter();
+    let found = log.unread(HUBSPOT, CredentialsId::new(None)).into_iter();
     found.map(|unread| (unread.what, unread.message)).collect()
 }
 
@@ -96,10 +96,10 @@ async fn the_operator_decides_by_some_refusals(#[case] what: &'static str, #[cas
 async fn accounts_are_told_apart_by_their_credentials() {
     let secret = |token: &str| SecretData::from([("token".to_owned(), SecretString::from(token))]);
     let (one, other) = (
-        Credentials::new(Some(&secret("1"))),
-        Credentials::new(Some(&secret("2"))),
+        CredentialsId::new(Some(&secret("1"))),
+        CredentialsId::new(Some(&secret("2"))),
     );
-    assert_eq!(one, Credentials::new(Some(&secret("1"))));
+    assert_eq!(one, CredentialsId::new(Some(&secret("1"))));
     let log = ReadLog::default();
     let call = ready(failed(Cause::Unavailable));
     log.reader(HUBSPOT, one).ask("the portal", "", call).await.unwrap_err();

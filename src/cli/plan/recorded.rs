@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use tokio::sync::OnceCell;
 
-use super::conversion::{Conversion, Page, list_path};
+use super::conversion::{ConversionEntry, Page, list_path};
 use super::loading::LoadedPlan;
 use super::report::NEVER_SEEN;
 use crate::cli::ask::{NoAnswer, Operator, OperatorPlace};
@@ -16,7 +16,7 @@ use crate::domain::ids::ObjectKey;
 /// What an operator has recorded is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unrecorded {
-    /// Why.
+    /// Why it is not known.
     pub(super) says: String,
     /// An operator has the event and did not answer: why. Without its answer the plan is not the whole.
     pub(super) unanswered: Option<String>,
@@ -41,7 +41,7 @@ impl Unrecorded {
 }
 
 /// Asks the operator, which is looked for once, and only if there is something to ask.
-pub(super) struct Records<'a> {
+pub(super) struct OperatorRecords<'a> {
     place: &'a OperatorPlace,
     cluster: &'a ConnectFlags,
     operator: OnceCell<Result<Operator, String>>,
@@ -49,7 +49,7 @@ pub(super) struct Records<'a> {
     silent: OnceLock<String>,
 }
 
-impl<'a> Records<'a> {
+impl<'a> OperatorRecords<'a> {
     pub(super) const fn new(place: &'a OperatorPlace, cluster: &'a ConnectFlags) -> Self {
         Self {
             place,
@@ -60,7 +60,7 @@ impl<'a> Records<'a> {
     }
 
     /// The conversions that an operator has recorded of an event; why that is not known, if so.
-    pub(super) async fn of(&self, planned: &LoadedPlan) -> Result<Vec<Conversion>, Unrecorded> {
+    pub(super) async fn of(&self, planned: &LoadedPlan) -> Result<Vec<ConversionEntry>, Unrecorded> {
         if planned.in_doubt {
             return Err(Unrecorded::unasked(
                 "Unknown: it is not known whether the event is applied already.",
@@ -90,7 +90,7 @@ impl<'a> Records<'a> {
     }
 }
 
-async fn list_recorded(operator: &Operator, event: &ObjectKey) -> Result<Vec<Conversion>, CommandError> {
+async fn list_recorded(operator: &Operator, event: &ObjectKey) -> Result<Vec<ConversionEntry>, CommandError> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let query: Vec<(&str, String)> = after.map(|after| ("after", after)).into_iter().collect();
@@ -144,7 +144,7 @@ mod tests {
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let url = format!("http://{}", port.expect("a port"));
         let flags = Flags::parse_from(["plan", "--operator-url", &url]);
-        let records = Records::new(&flags.place, &flags.cluster);
+        let records = OperatorRecords::new(&flags.place, &flags.cluster);
         for _ in 0..2 {
             let unknown = records.of(&planned(Some("7c1d"))).await.expect_err("nobody is there");
             let why = unknown.unanswered.expect("a hole");

@@ -12,14 +12,14 @@ use super::clock::AheadClock;
 use super::google::{GOOGLE, Notebook, ReadingConnector};
 use super::loading::AccountCredentials;
 use super::meter::{HUBSPOT, Meter, MeteredConnector};
-use super::reads::{Credentials, ReadLog, Unread};
+use super::reads::{CredentialsId, ReadLog, UnreadItem};
 use super::stand_in::StandIn;
-use crate::admin::{Admin, Objects, Source, admin_router};
+use crate::admin::{Admin, EventStores, Source, admin_router};
 use crate::api::reasons::condition;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::cli::command_error::CommandError;
 use crate::controller::rehearsal::{self, Rehearsal as Controllers};
-use crate::controller::shared::context::{Parts, Settings};
+use crate::controller::shared::context::{Dependencies, Settings};
 use crate::controller::shared::object::Object;
 use crate::domain::conditions::find_condition;
 use crate::domain::declared::Declared;
@@ -44,7 +44,7 @@ const TRY_LIMIT: Duration = Duration::from_secs(8);
 const MAX_PASSES: u32 = 100;
 /// Between two passes over what waits for a read.
 const PAUSE: Duration = Duration::from_millis(250);
-/// So often the clock is put forward for conversions that only time holds back.
+/// How often the clock is put forward for conversions that only time holds back.
 const MAX_LOOKS: u32 = 12;
 
 /// Where HubSpot and Google are, and what the time is.
@@ -67,17 +67,18 @@ pub(super) struct Rehearsed {
     registry: Registry,
     reads: ReadLog,
     /// HubSpot accounts that could not be read to their end.
-    unread: Vec<loops::Unread>,
+    unread: Vec<loops::UnreadPortal>,
 }
 
 impl Rehearsed {
     /// What of an event's accounts could not be read.
-    pub(super) fn unread_for(&self, event: &Declared, credentials: &AccountCredentials) -> Vec<Unread> {
+    pub(super) fn unread_for(&self, event: &Declared, credentials: &AccountCredentials) -> Vec<UnreadItem> {
         let (hubspot, google) = (
             credentials.hubspot.get(&event.hubspot),
             credentials.google.get(&event.google),
         );
-        let asked = |service, by: Option<&Credentials>| by.map_or_else(Vec::new, |by| self.reads.unread(service, *by));
+        let asked =
+            |service, by: Option<&CredentialsId>| by.map_or_else(Vec::new, |by| self.reads.unread(service, *by));
         let mut of_hubspot = asked(HUBSPOT, hubspot);
         if of_hubspot.is_empty() {
             let rest = self.unread.iter().filter(|unread| unread.account == event.hubspot);
@@ -104,8 +105,8 @@ impl Rehearsed {
 
 const NOT_OPENED: &str = "it was not read";
 
-fn unread_account(service: &'static str, why: &str, may_pass: bool) -> Unread {
-    Unread {
+fn unread_account(service: &'static str, why: &str, may_pass: bool) -> UnreadItem {
+    UnreadItem {
         service,
         what: "the account".to_owned(),
         message: why.to_owned(),
@@ -113,14 +114,14 @@ fn unread_account(service: &'static str, why: &str, may_pass: bool) -> Unread {
     }
 }
 
-/// Whose turn it is.
-struct Keys {
+/// The objects of the plan, in the order in which they are reconciled.
+struct ObjectKeys {
     google: Vec<ObjectKey>,
     hubspot: Vec<ObjectKey>,
     events: Vec<ObjectKey>,
 }
 
-impl Keys {
+impl ObjectKeys {
     fn of(events: &[AdConversionEvent]) -> Self {
         let declared: Vec<_> = events.iter().map(Declared::from_manifest).collect();
         let all = |key: fn(&Declared) -> &ObjectKey| {
@@ -146,20 +147,20 @@ pub(super) async fn rehearse(
     events: &[AdConversionEvent],
     meter: Meter,
 ) -> Result<Rehearsed, CommandError> {
-    let keys = Keys::of(events);
+    let keys = ObjectKeys::of(events);
     let clock = Arc::new(AheadClock::new(world.clock));
     let ledger = Arc::new(SqlLedger::open("sqlite::memory:").await?);
     // Nobody is woken: everybody has a turn again and again.
     let (registry, _) = Registry::new();
     let (notebook, reads) = (Notebook::default(), ReadLog::default());
-    let controllers = Controllers::new(Parts {
+    let controllers = Controllers::new(Dependencies {
         client: picture.client(),
         registry: registry.clone(),
         ledger: ledger.clone(),
         google: Arc::new(ReadingConnector::new(world.google, notebook.clone(), reads.clone())),
         crm: Arc::new(MeteredConnector::new(world.crm, meter, reads.clone())),
         clock: clock.clone(),
-        // How long Google finds an action too new is no matter of a plan.
+        // A plan shows what would be sent, however long Google finds an action too new.
         settings: Settings {
             new_action_hold: Duration::ZERO,
             ..world.controllers
@@ -171,7 +172,7 @@ pub(super) async fn rehearse(
     });
     let admin = Admin::default();
     admin.open(Source {
-        objects: Objects::new(controllers.event_stores()),
+        objects: EventStores::new(controllers.event_stores()),
         registry: registry.clone(),
         ledger: ledger.clone(),
         clock: clock.clone(),
@@ -179,7 +180,7 @@ pub(super) async fn rehearse(
         limits: world.loops.enhancement_limits(),
     });
     let loops = SyncContext::new(registry.clone(), ledger, clock.clone(), world.loops);
-    let mut stage = Stage {
+    let mut run = PlanRun {
         controllers,
         loops: Loops::new(Arc::new(loops)),
         picture,
@@ -188,9 +189,9 @@ pub(super) async fn rehearse(
         patience: REST_LIMIT,
         tries: TRY_LIMIT,
     };
-    let unread = stage.play(&world.loops).await?;
+    let unread = run.run(&world.loops).await?;
     Ok(Rehearsed {
-        picture: stage.picture,
+        picture: run.picture,
         admin: admin_router(admin),
         notebook,
         registry,
@@ -199,11 +200,11 @@ pub(super) async fn rehearse(
     })
 }
 
-struct Stage {
+struct PlanRun {
     controllers: Controllers,
     loops: Loops,
     picture: StandIn,
-    keys: Keys,
+    keys: ObjectKeys,
     clock: Arc<AheadClock>,
     /// How long to wait until nothing changes any more.
     patience: Duration,
@@ -211,9 +212,9 @@ struct Stage {
     tries: Duration,
 }
 
-impl Stage {
+impl PlanRun {
     /// Returns the HubSpot accounts that could not be read to their end.
-    async fn play(&mut self, settings: &SyncSettings) -> Result<Vec<loops::Unread>, CommandError> {
+    async fn run(&mut self, settings: &SyncSettings) -> Result<Vec<loops::UnreadPortal>, CommandError> {
         self.come_to_rest().await?;
         let unread = self.loops.read_all().await;
         let until = self.clock.now().saturating_add(horizon(settings))?;
@@ -269,7 +270,7 @@ impl Stage {
 
     /// The caches see what was written.
     fn show(&mut self) -> Result<(), CommandError> {
-        self.controllers.show(&rehearsal::Objects {
+        self.controllers.show(&rehearsal::ClusterObjects {
             events: self.picture.all()?,
             google: self.picture.all()?,
             hubspot: self.picture.all()?,
@@ -279,7 +280,7 @@ impl Stage {
 }
 
 /// How far the clock is put forward at most: conversions settle, and what is skipped for its click window takes two reads of the
-/// contact and of the action. What is waited for longer is no matter of time alone.
+/// contact and of the action. What waits longer does not wait for time alone.
 fn horizon(settings: &SyncSettings) -> SignedDuration {
     let reads = settings.upload_interval.saturating_add(settings.waits.window);
     settings.waits.settle.saturating_add(reads.saturating_mul(2))

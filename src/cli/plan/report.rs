@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::changes::{Change, FieldChange, field_changes, joined};
-use super::conversion::Conversion;
-use super::counts::{Counts, count_conversions, is_sent};
+use super::conversion::ConversionEntry;
+use super::counts::{PlanCounts, count_conversions, is_sent};
 use super::google::GOOGLE;
-use super::reads::Unread;
+use super::reads::UnreadItem;
 use crate::api::reasons::{condition, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, Condition, ConversionActionStatus, TriggerStatus};
 use crate::cli::offline;
@@ -27,8 +27,8 @@ pub(super) struct Plan {
     pub(super) limited: bool,
     /// What nothing can be planned for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) refused: Vec<Refused>,
-    /// What the cluster, or the operator, was asked and did not tell. Something else might be planned then.
+    pub(super) refused: Vec<RefusedObject>,
+    /// Questions that the cluster or the operator did not answer. With the answers the plan might differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unanswered: Vec<String>,
 }
@@ -36,7 +36,7 @@ pub(super) struct Plan {
 /// An object that nothing can be planned for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Refused {
+pub(super) struct RefusedObject {
     /// Where it stands; absent if it is in the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<String>,
@@ -48,8 +48,8 @@ pub(super) struct Refused {
     pub(super) message: String,
 }
 
-impl From<&offline::Refused> for Refused {
-    fn from(refused: &offline::Refused) -> Self {
+impl From<&offline::RefusedManifest> for RefusedObject {
+    fn from(refused: &offline::RefusedManifest) -> Self {
         Self {
             file: Some(refused.place.file.clone()),
             document: Some(refused.place.document),
@@ -72,7 +72,7 @@ pub(super) struct EventPlan {
     pub(super) message: String,
     /// What could not be read. All that follows is incomplete then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) unread: Vec<Unread>,
+    pub(super) unread: Vec<UnreadItem>,
     /// The stage or form, once known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) trigger: Option<TriggerStatus>,
@@ -80,7 +80,7 @@ pub(super) struct EventPlan {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) start_time: Option<Timestamp>,
     pub(super) conversion_action: ActionPlan,
-    pub(super) conversions: Counts,
+    pub(super) conversions: PlanCounts,
     pub(super) already_sent: AlreadySent,
     /// What the operator would show as its last errors, and what else is worth knowing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -146,7 +146,7 @@ pub(super) struct AlreadySent {
 }
 
 /// Everything that one event's plan is made of.
-pub(super) struct Facts<'a> {
+pub(super) struct PlanFacts<'a> {
     /// The object as it is now.
     pub(super) before: &'a AdConversionEvent,
     /// The object as the operator would leave it.
@@ -154,17 +154,17 @@ pub(super) struct Facts<'a> {
     /// All changes at Google.
     pub(super) changes: &'a [(CustomerId, Change)],
     /// The conversions that the operator would have recorded.
-    pub(super) conversions: &'a [Conversion],
+    pub(super) conversions: &'a [ConversionEntry],
     /// Those that an operator has recorded, or why that is not known.
-    pub(super) recorded: &'a Result<Vec<Conversion>, String>,
+    pub(super) recorded: &'a Result<Vec<ConversionEntry>, String>,
     /// What of its accounts could not be read.
-    pub(super) unread: Vec<Unread>,
+    pub(super) unread: Vec<UnreadItem>,
     pub(super) notes: Vec<String>,
 }
 
-impl Facts<'_> {
+impl PlanFacts<'_> {
     /// What could not be read, unless an account refuses us: that is a finding, and its condition says so.
-    fn unread(&self, ready: Option<&Condition>) -> &[Unread] {
+    fn unread(&self, ready: Option<&Condition>) -> &[UnreadItem] {
         let refused = ready.is_some_and(|ready| ready.status == "False") && self.unread.iter().all(|u| !u.may_pass);
         if refused { &[] } else { &self.unread }
     }
@@ -176,7 +176,7 @@ impl Facts<'_> {
 }
 
 /// The plan of one event.
-pub(super) fn event_plan(facts: &Facts<'_>) -> EventPlan {
+pub(super) fn event_plan(facts: &PlanFacts<'_>) -> EventPlan {
     let status = facts.after.status.clone().unwrap_or_default();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let ready = find_condition(&status.conditions, condition::READY);
@@ -232,7 +232,7 @@ pub(super) fn event_plan(facts: &Facts<'_>) -> EventPlan {
 /// Said of an event of which not everything could be read.
 const INCOMPLETE: &str = "Not everything could be read, so what follows is incomplete. Try again.";
 
-fn action_plan(facts: &Facts<'_>, action: Option<&ConversionActionStatus>, unread: &[Unread]) -> ActionPlan {
+fn action_plan(facts: &PlanFacts<'_>, action: Option<&ConversionActionStatus>, unread: &[UnreadItem]) -> ActionPlan {
     let unknown = unread.iter().any(|unread| unread.service == GOOGLE);
     let Some((action, id)) = action.and_then(|action| Some((action, action.id.as_ref()?))) else {
         return ActionPlan {
@@ -302,7 +302,7 @@ pub(super) fn goal_changes(changes: &[(CustomerId, Change)]) -> Vec<GoalChange> 
 pub(super) const NEVER_SEEN: &str = "Unknown: no operator has this event yet. What an earlier event of the same conversion action has \
                                      sent counts as WouldBeSent here, and is not sent again.";
 
-fn already_sent(recorded: &Result<Vec<Conversion>, String>) -> AlreadySent {
+fn already_sent(recorded: &Result<Vec<ConversionEntry>, String>) -> AlreadySent {
     match recorded {
         Ok(recorded) => {
             let count = recorded.iter().filter(|c| is_sent(&c.outcome)).count() as u64;

@@ -18,7 +18,7 @@ fn event(status: &Value) -> AdConversionEvent {
     .unwrap()
 }
 
-fn recorded(outcome: &str) -> Conversion {
+fn recorded(outcome: &str) -> ConversionEntry {
     serde_json::from_value(json!({"time": "2026-11-01T10:00:00Z", "transactionId": outcome, "outcome": outcome}))
         .unwrap()
 }
@@ -96,7 +96,7 @@ fn the_change_of_the_action(
     };
     let before = event(&action(had, Some("Created")));
     let after = event(&action(origin.map(|_| "7"), origin));
-    let plan = event_plan(&Facts {
+    let plan = event_plan(&PlanFacts {
         before: &before,
         after: &after,
         changes: &changes,
@@ -133,7 +133,7 @@ fn what_an_earlier_event_of_the_action_has_sent_is_not_known(
     #[case] known: bool,
 ) {
     let action = json!({"customerId": "1234567890", "id": "7", "name": "X", "origin": origin});
-    let plan = event_plan(&Facts {
+    let plan = event_plan(&PlanFacts {
         before: &event(&json!({})),
         after: &event(&json!({"conversionAction": action})),
         changes: &changes,
@@ -155,7 +155,7 @@ fn what_an_operator_would_still_be_at_is_not_known() {
     let ready = |reason: &str| {
         let mut after = event(&json!({}));
         after.status = serde_json::from_value(status(reason)).unwrap();
-        event_plan(&Facts {
+        event_plan(&PlanFacts {
             before: &event(&json!({})),
             after: &after,
             changes: &[],
@@ -184,8 +184,8 @@ fn goals_of_the_account_stand_apart() {
     assert!(goals[0].biddable && goals[0].customer_id == "1234567890");
 }
 
-fn unread(service: &'static str, may_pass: bool) -> Unread {
-    Unread {
+fn unread(service: &'static str, may_pass: bool) -> UnreadItem {
+    UnreadItem {
         service,
         what: "deals".into(),
         message: "no answer".into(),
@@ -202,7 +202,7 @@ fn unread(service: &'static str, may_pass: bool) -> Unread {
 #[case::refused_and_kept("True", vec![unread("HubSpot", false)], "Unknown", ActionChange::Keep)]
 fn what_was_kept_is_no_decision(
     #[case] said: &str,
-    #[case] unread: Vec<Unread>,
+    #[case] unread: Vec<UnreadItem>,
     #[case] ready: &str,
     #[case] change: ActionChange,
 ) {
@@ -213,7 +213,7 @@ fn what_was_kept_is_no_decision(
     });
     let event = event(&status);
     let unread_then = unread.len();
-    let plan = event_plan(&Facts {
+    let plan = event_plan(&PlanFacts {
         before: &event,
         after: &event,
         changes: &[],

@@ -22,14 +22,14 @@ const STATUS_PATH: &str = "/status";
 
 /// Objects by the paths that the API server has them under.
 #[derive(Default)]
-struct State {
+struct StoredObjects {
     objects: BTreeMap<String, Value>,
     version: u64,
 }
 
 /// The picture. Cheap to clone. No `Debug`: Secrets are among it.
 #[derive(Clone, Default)]
-pub(super) struct StandIn(Arc<Mutex<State>>);
+pub(super) struct StandIn(Arc<Mutex<StoredObjects>>);
 
 impl StandIn {
     /// Lays an object into the picture, as the API server would have it: with a uid and a version.

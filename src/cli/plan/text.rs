@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::changes::FieldChange;
-use super::counts::{Counts, Outcome, ReasonCount};
-use super::report::{ActionChange, ActionPlan, EventPlan, Plan, Refused};
+use super::counts::{PlanCounts, PlannedOutcome, PlannedReason};
+use super::report::{ActionChange, ActionPlan, EventPlan, Plan, RefusedObject};
 use crate::cli::layout::{Hung, Width};
 use crate::cli::offline::UNJUDGED;
 use crate::cli::output::{foreign, printable};
@@ -18,20 +18,20 @@ const INDENT: u16 = 2;
 
 /// How people see a plan.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct PlanStyle {
     pub(super) width: Width,
     /// A line for each event, and what stands in the way.
     pub(super) short: bool,
 }
 
 /// The whole plan.
-pub(super) fn plan_text(plan: &Plan, look: Look) -> String {
-    let width = look.width;
+pub(super) fn plan_text(plan: &Plan, style: PlanStyle) -> String {
+    let width = style.width;
     let mut parts = Vec::new();
     if plan.events.is_empty() && plan.refused.is_empty() {
-        parts.push("The files hold no event, so that there is nothing to plan.".to_owned());
+        parts.push("The files contain no event, so there is nothing to plan.".to_owned());
     }
-    if look.short && !plan.events.is_empty() {
+    if style.short && !plan.events.is_empty() {
         parts.push(short_table(&plan.events, width));
         parts.extend(plan.events.iter().filter_map(|event| in_the_way(event, width)));
         parts.extend(unread(&plan.events).into_iter().map(|(says, names)| {
@@ -57,7 +57,7 @@ pub(super) fn plan_text(plan: &Plan, look: Look) -> String {
         )));
     }
     parts.extend(plan.refused.iter().map(|refused| refused_text(refused, width)));
-    let unsaid = plan.unanswered.iter().filter(|why| !is_said(plan, why, look.short));
+    let unsaid = plan.unanswered.iter().filter(|why| !is_said(plan, why, style.short));
     parts.extend(unsaid.map(|why| width.paragraph(&format!("not known: {}", printable(why)))));
     if plan.limited {
         parts.push(width.paragraph("HubSpot has more than --limit allows: the counts above are too small."));
@@ -65,7 +65,7 @@ pub(super) fn plan_text(plan: &Plan, look: Look) -> String {
     parts.join("\n\n") + "\n"
 }
 
-fn refused_text(refused: &Refused, width: Width) -> String {
+fn refused_text(refused: &RefusedObject, width: Width) -> String {
     let file = refused.file.as_deref().map(printable).unwrap_or_default();
     let place = match refused.document {
         Some(number) => format!("{file}, document {number}: "),
@@ -229,7 +229,7 @@ fn fields_table(fields: &[FieldChange], width: Width) -> String {
     width.table(&["FIELD", "FROM", "TO"], 3, &rows)
 }
 
-fn counts_parts(counts: &Counts, complete: bool, width: Width) -> Vec<String> {
+fn counts_parts(counts: &PlanCounts, complete: bool, width: Width) -> Vec<String> {
     if counts.observed == 0 {
         let says = if complete {
             "HubSpot shows no conversion since the start."
@@ -238,7 +238,7 @@ fn counts_parts(counts: &Counts, complete: bool, width: Width) -> Vec<String> {
         };
         return vec![width.paragraph(says)];
     }
-    let row = |line: &ReasonCount| {
+    let row = |line: &PlannedReason| {
         vec![
             format!("{:?}", line.outcome),
             line.reason.clone().unwrap_or_else(|| "-".to_owned()),
@@ -263,8 +263,8 @@ fn counts_parts(counts: &Counts, complete: bool, width: Width) -> Vec<String> {
 }
 
 /// What each reason means, and what to do.
-fn meanings(counts: &Counts, width: Width) -> Option<String> {
-    let of_reason = |line: &ReasonCount| Some((line.reason.clone()?, line.message.clone()?));
+fn meanings(counts: &PlanCounts, width: Width) -> Option<String> {
+    let of_reason = |line: &PlannedReason| Some((line.reason.clone()?, line.message.clone()?));
     let all: BTreeMap<_, _> = counts.reasons.iter().filter_map(of_reason).collect();
     if all.is_empty() {
         return None;
@@ -275,20 +275,20 @@ fn meanings(counts: &Counts, width: Width) -> Option<String> {
     Some(width.hang(0, rows.collect()))
 }
 
-fn days_table(counts: &Counts, width: Width) -> String {
-    let mut days: BTreeMap<&str, BTreeMap<Outcome, u64>> = BTreeMap::new();
+fn days_table(counts: &PlanCounts, width: Width) -> String {
+    let mut days: BTreeMap<&str, BTreeMap<PlannedOutcome, u64>> = BTreeMap::new();
     for day in &counts.days {
         *days.entry(&day.day).or_default().entry(day.outcome).or_default() += day.count;
     }
-    let row = |(day, counts): (&&str, &BTreeMap<Outcome, u64>)| {
+    let row = |(day, counts): (&&str, &BTreeMap<PlannedOutcome, u64>)| {
         let count = |outcome| counts.get(&outcome).copied().unwrap_or_default().to_string();
         vec![
             (*day).to_owned(),
-            count(Outcome::WouldBeSent),
-            count(Outcome::AlreadySent),
-            count(Outcome::Pending),
-            count(Outcome::Skipped),
-            count(Outcome::Rejected),
+            count(PlannedOutcome::WouldBeSent),
+            count(PlannedOutcome::AlreadySent),
+            count(PlannedOutcome::Pending),
+            count(PlannedOutcome::Skipped),
+            count(PlannedOutcome::Rejected),
         ]
     };
     let rows: Vec<_> = days.iter().rev().take(MAX_DAYS).map(row).collect();

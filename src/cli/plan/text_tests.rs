@@ -1,12 +1,12 @@
-use super::super::counts::{CurrencyTotal, DayCount, ReasonCount};
+use super::super::counts::{CurrencyTotal, PlannedDay, PlannedReason};
 use super::super::exit_code;
-use super::super::reads::Unread;
+use super::super::reads::UnreadItem;
 use super::super::report::AlreadySent;
 use super::*;
 use crate::cli::layout::tests::{WIDTHS, assert_fits};
 
 fn plan() -> Plan {
-    let line = |outcome, reason: Option<&str>, count| ReasonCount {
+    let line = |outcome, reason: Option<&str>, count| PlannedReason {
         outcome,
         reason: reason.map(str::to_owned),
         count,
@@ -14,7 +14,7 @@ fn plan() -> Plan {
         last_day: "2026-11-02".into(),
         message: reason.map(|_| "Why, and what to do.".to_owned()),
     };
-    let day = |day: &str, outcome, count| DayCount {
+    let day = |day: &str, outcome, count| PlannedDay {
         day: day.into(),
         outcome,
         reason: None,
@@ -43,7 +43,7 @@ fn plan() -> Plan {
                 fields: vec![field],
                 message: None,
             },
-            conversions: Counts {
+            conversions: PlanCounts {
                 observed: 5,
                 would_be_sent: 3,
                 skipped: 2,
@@ -53,14 +53,14 @@ fn plan() -> Plan {
                     count: 2,
                 }],
                 reasons: vec![
-                    line(Outcome::WouldBeSent, None, 3),
-                    line(Outcome::Skipped, Some("NoClickId"), 2),
+                    line(PlannedOutcome::WouldBeSent, None, 3),
+                    line(PlannedOutcome::Skipped, Some("NoClickId"), 2),
                 ],
                 days: vec![
-                    day("2026-11-01", Outcome::WouldBeSent, 3),
-                    day("2026-11-02", Outcome::Skipped, 2),
+                    day("2026-11-01", PlannedOutcome::WouldBeSent, 3),
+                    day("2026-11-02", PlannedOutcome::Skipped, 2),
                 ],
-                ..Counts::default()
+                ..PlanCounts::default()
             },
             already_sent: AlreadySent {
                 known: false,
@@ -76,7 +76,7 @@ fn plan() -> Plan {
     }
 }
 
-const PLAIN: Look = Look {
+const PLAIN: PlanStyle = PlanStyle {
     width: Width::PIPE,
     short: false,
 };
@@ -112,7 +112,7 @@ HubSpot has more than --limit allows: the counts above are too small.
 fn the_short_form_is_a_line_an_event() {
     let mut plan = plan();
     plan.limited = false;
-    plan.refused = vec![Refused {
+    plan.refused = vec![RefusedObject {
         file: Some("a.yaml".into()),
         document: Some(2),
         object: String::new(),
@@ -128,7 +128,7 @@ marketing/won, sent so far: No operator was asked.
 
 a.yaml, document 2: apiVersion and kind are missing.
 ";
-    let short = Look { short: true, ..PLAIN };
+    let short = PlanStyle { short: true, ..PLAIN };
     assert_eq!(plan_text(&plan, short), expected);
     plan.events[0].ready = "True".into();
     plan.refused.clear();
@@ -152,7 +152,7 @@ fn what_no_api_server_has_judged_is_said_in_both_forms() {
     let mut plan = plan();
     plan.events[0].notes = vec!["Another note.".to_owned(), UNJUDGED.to_owned()];
     for short in [false, true] {
-        let text = plan_text(&plan, Look { short, ..PLAIN });
+        let text = plan_text(&plan, PlanStyle { short, ..PLAIN });
         assert_eq!(text.matches(UNJUDGED).count(), 1, "{text}");
     }
 }
@@ -172,7 +172,7 @@ fn why_nobody_was_asked_is_said_once() {
         event.ready = "True".into();
         event.already_sent.message = format!("Unknown: {why}. More.");
     }
-    let short = Look { short: true, ..PLAIN };
+    let short = PlanStyle { short: true, ..PLAIN };
     let text = plan_text(&plan, short);
     let last =
         format!("\n\nmarketing/won, marketing/lost, marketing/new and 2 more, sent so far: Unknown: {why}. More.\n");
@@ -197,7 +197,7 @@ fn every_line_fits_where_it_is_read_and_nothing_is_lost() {
     for columns in WIDTHS {
         for short in [false, true] {
             let width = Width::of(columns);
-            let text = plan_text(&plan, Look { width, short });
+            let text = plan_text(&plan, PlanStyle { width, short });
             assert_fits(&text, columns);
             let words: Vec<_> = text.split_whitespace().collect();
             assert_eq!(
@@ -211,7 +211,7 @@ fn every_line_fits_where_it_is_read_and_nothing_is_lost() {
     // What people read beside a reason is no narrow column.
     let text = plan_text(
         &plan,
-        Look {
+        PlanStyle {
             width: Width::of(Some(80)),
             short: false,
         },
@@ -237,7 +237,7 @@ fn names_of_others_stay_short() {
         form_id: Some(large.clone()),
         label: Some(large.clone()),
     });
-    plan.refused = vec![Refused {
+    plan.refused = vec![RefusedObject {
         file: Some(large.clone()),
         document: None,
         object: large.clone(),
@@ -251,7 +251,7 @@ fn names_of_others_stay_short() {
 fn an_event_without_conversions_says_so() {
     let mut plan = plan();
     plan.limited = false;
-    plan.events[0].conversions = Counts::default();
+    plan.events[0].conversions = PlanCounts::default();
     plan.events[0].conversion_action.fields.clear();
     let text = plan_text(&plan, PLAIN);
     assert!(
@@ -267,7 +267,7 @@ fn a_plan_with_holes_says_so_wherever_it_shows_something() {
     event.ready = "Unknown".into();
     event.conversion_action.change = ActionChange::Unknown;
     event.conversion_action.fields.clear();
-    event.unread = vec![Unread {
+    event.unread = vec![UnreadItem {
         service: "HubSpot",
         what: "deals".into(),
         message: "HTTP 503".into(),
@@ -281,13 +281,13 @@ fn a_plan_with_holes_says_so_wherever_it_shows_something() {
     ] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
-    plan.events[0].conversions = Counts::default();
+    plan.events[0].conversions = PlanCounts::default();
     let text = plan_text(&plan, PLAIN);
     assert!(
         text.contains("Which conversions there are is not known") && !text.contains("no conversion"),
         "{text}"
     );
-    let short = plan_text(&plan, Look { short: true, ..PLAIN });
+    let short = plan_text(&plan, PlanStyle { short: true, ..PLAIN });
     let row = short.lines().nth(1).unwrap_or_default();
     assert_eq!(row.matches('?').count(), 5, "no count is known: {short}");
     assert!(short.contains(", not read: deals of HubSpot: HTTP 503"), "{short}");

@@ -47,7 +47,7 @@ impl FromStr for KindName {
         let found = Self::ALL.into_iter().find(|kind| kind.names().contains(&wanted));
         found.ok_or_else(|| {
             format!(
-                "{given:?} is no kind of this operator. Use AdConversionEvent (adce), GoogleAdsAccount (gaa) or HubSpotAccount (hsa)"
+                "{given:?} is not a kind of this operator. Use AdConversionEvent (adce), GoogleAdsAccount (gaa) or HubSpotAccount (hsa)"
             )
         })
     }
@@ -72,7 +72,7 @@ pub(crate) fn parse_object(given: &[String]) -> Result<ObjectName, String> {
         [kind, name] if !kind.contains('/') => (kind.as_str(), name.as_str()),
         _ => return Err("name one object: KIND NAME, or KIND/NAME".to_owned()),
     };
-    check_name(name).map_err(|rule| format!("{:?} is no name of an object. {rule}", foreign(name)))?;
+    check_name(name).map_err(|rule| format!("{:?} is not a valid object name. {rule}", foreign(name)))?;
     Ok(ObjectName {
         kind: kind.parse()?,
         name: name.to_owned(),
@@ -95,10 +95,10 @@ mod tests {
     #[case("HubSpotAccounts x", Ok((KindName::HubSpot, "x")))]
     #[case("hsa/x", Ok((KindName::HubSpot, "x")))]
     #[case("adce", Err("a name is missing"))]
-    #[case("adce/", Err("no name of an object"))]
-    #[case("adce/a/b", Err("no name of an object"))]
-    #[case("adce/a#b", Err("no name of an object"))]
-    #[case("adce ..", Err("no name of an object"))]
+    #[case("adce/", Err("not a valid object name"))]
+    #[case("adce/a/b", Err("not a valid object name"))]
+    #[case("adce/a#b", Err("not a valid object name"))]
+    #[case("adce ..", Err("not a valid object name"))]
     #[case("adce/a b", Err("name one object"))]
     #[case("adce a b", Err("name one object"))]
     #[case("pod x", Err("Use AdConversionEvent (adce)"))]

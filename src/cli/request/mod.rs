@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 
 use self::kind::{ObjectName, parse_object};
 use self::object_form::ObjectForm;
-use self::verdict::{Awaited, Verdict, describe_ready};
+use self::verdict::{Awaited, ObjectVerdict, describe_ready};
 use super::cluster::{ConnectFlags, run_command};
 use super::command_error::CommandError;
 use super::exit_codes::FINDING;
-use super::kube_words::{Giver, Request as Asked, Unanswered};
+use super::kube_words::{ClusterRequest, RightGiver, Unanswered};
 use super::progress::Progress;
 use crate::api::{Duration as Limit, GROUP, RECONCILE_REQUESTED_AT};
 
@@ -39,20 +39,20 @@ pub struct RequestFlags {
     object: Vec<String>,
     #[command(flatten)]
     connect: ConnectFlags,
-    /// Wait until the operator has done it, and say how the object is then.
+    /// Wait until the operator has done it, then print whether the object is ready.
     #[arg(long)]
     wait: bool,
     /// How long to wait.
     #[arg(long, default_value = "2m", value_name = "DURATION")]
     timeout: Limit,
-    /// Print the object in place of words, as kubectl does: `name`, or all of it; with --wait as it is at the end.
+    /// Print the object instead of a message, as kubectl does: its `name`, or all of it. With --wait: as it is at the end.
     #[arg(long, short, value_enum, value_name = "FORM")]
     output: Option<ObjectForm>,
 }
 
 /// What is asked of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
+pub enum ObjectRequest {
     Suspend,
     Resume,
     Reconcile,
@@ -62,12 +62,12 @@ pub enum Request {
 ///
 /// # Errors
 /// Where the object could not be changed, or read.
-pub fn run(request: Request, flags: &RequestFlags) -> Result<ExitCode, CommandError> {
+pub fn run(request: ObjectRequest, flags: &RequestFlags) -> Result<ExitCode, CommandError> {
     let object = parse_object(&flags.object)?;
     run_command(send(request, flags, &object))
 }
 
-async fn send(request: Request, flags: &RequestFlags, object: &ObjectName) -> Result<ExitCode, CommandError> {
+async fn send(request: ObjectRequest, flags: &RequestFlags, object: &ObjectName) -> Result<ExitCode, CommandError> {
     let progress = Progress::begin("Asking the API server");
     let (client, namespace) = flags.connect.connect().await?;
     let kind = object.kind.resource();
@@ -76,9 +76,9 @@ async fn send(request: Request, flags: &RequestFlags, object: &ObjectName) -> Re
     let before = get_object(&api, object, &name).await?;
     let asked_at = Timestamp::now().to_string();
     let (patch, awaited) = match request {
-        Request::Suspend => (suspend_patch(true), Awaited::Spec),
-        Request::Resume => (suspend_patch(false), Awaited::Spec),
-        Request::Reconcile => (annotation_patch(&asked_at), Awaited::Request(asked_at)),
+        ObjectRequest::Suspend => (suspend_patch(true), Awaited::Spec),
+        ObjectRequest::Resume => (suspend_patch(false), Awaited::Spec),
+        ObjectRequest::Reconcile => (annotation_patch(&asked_at), Awaited::Request(asked_at)),
     };
     let (changed, says) = if is_so_already(request, &before) {
         (before, format!("{} already", state_word(request)))
@@ -116,7 +116,7 @@ async fn wait_for(
     name: &str,
     awaited: &Awaited,
     limit: Duration,
-) -> Result<(DynamicObject, Option<Verdict>), CommandError> {
+) -> Result<(DynamicObject, Option<ObjectVerdict>), CommandError> {
     let progress = Progress::begin("Waiting for the operator");
     let begun = Instant::now();
     loop {
@@ -133,14 +133,14 @@ async fn wait_for(
 
 /// How it is, once it was waited for; a finding if it is not ready, or the operator was not done with it. `aside`: standard output is
 /// for the object.
-fn say_verdict(name: &str, verdict: Result<Verdict, String>, aside: bool) -> ExitCode {
+fn say_verdict(name: &str, verdict: Result<ObjectVerdict, String>, aside: bool) -> ExitCode {
     match verdict {
-        Ok(Verdict { ready: true, .. }) if aside => ExitCode::SUCCESS,
-        Ok(Verdict { ready: true, says }) => {
+        Ok(ObjectVerdict { ready: true, .. }) if aside => ExitCode::SUCCESS,
+        Ok(ObjectVerdict { ready: true, says }) => {
             println!("{name} is ready. {says}");
             ExitCode::SUCCESS
         }
-        Ok(Verdict { ready: false, says }) => {
+        Ok(ObjectVerdict { ready: false, says }) => {
             let said = format!("{name} is not ready. {says}");
             if aside {
                 eprintln!("{said}");
@@ -177,12 +177,12 @@ async fn get_object(api: &Api<DynamicObject>, object: &ObjectName, name: &str) -
 fn to_words(error: &kube::Error, verb: &str, doing: &str, api: &Api<DynamicObject>) -> Unanswered {
     let resource = api.resource_url();
     let plural = resource.rsplit('/').next().unwrap_or_default();
-    let asked = Asked {
+    let asked = ClusterRequest {
         verb,
         resource: &format!("{plural}.{GROUP}"),
         doing,
         namespace: api.namespace(),
-        giver: Giver::Edit,
+        giver: RightGiver::Edit,
     };
     asked.explain(error)
 }
@@ -195,26 +195,26 @@ fn annotation_patch(value: &str) -> Value {
     json!({"metadata": {"annotations": {RECONCILE_REQUESTED_AT: value}}})
 }
 
-fn is_so_already(request: Request, object: &DynamicObject) -> bool {
+fn is_so_already(request: ObjectRequest, object: &DynamicObject) -> bool {
     let suspended = object.data["spec"]["suspend"].as_bool().unwrap_or_default();
     match request {
-        Request::Suspend => suspended,
-        Request::Resume => !suspended,
-        Request::Reconcile => false,
+        ObjectRequest::Suspend => suspended,
+        ObjectRequest::Resume => !suspended,
+        ObjectRequest::Reconcile => false,
     }
 }
 
-fn state_word(request: Request) -> &'static str {
+fn state_word(request: ObjectRequest) -> &'static str {
     match request {
-        Request::Suspend => "suspended",
-        Request::Resume | Request::Reconcile => "not suspended",
+        ObjectRequest::Suspend => "suspended",
+        ObjectRequest::Resume | ObjectRequest::Reconcile => "not suspended",
     }
 }
 
-fn done_word(request: Request) -> &'static str {
+fn done_word(request: ObjectRequest) -> &'static str {
     match request {
-        Request::Suspend => "suspended",
-        Request::Resume => "resumed",
-        Request::Reconcile => "asked to be reconciled",
+        ObjectRequest::Suspend => "suspended",
+        ObjectRequest::Resume => "resumed",
+        ObjectRequest::Reconcile => "asked to be reconciled",
     }
 }

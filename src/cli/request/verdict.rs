@@ -14,7 +14,7 @@ pub(crate) enum Awaited {
 
 /// How an object is, once the operator has come to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct ObjectVerdict {
     pub(crate) ready: bool,
     /// Reason and message of the condition Ready, or of Stalled.
     pub(crate) says: String,
@@ -22,7 +22,7 @@ pub(crate) struct Verdict {
 
 impl Awaited {
     /// `None` while the operator has not come to it, or is still at it.
-    pub(crate) fn judge(&self, object: &DynamicObject) -> Option<Verdict> {
+    pub(crate) fn judge(&self, object: &DynamicObject) -> Option<ObjectVerdict> {
         let status = &object.data["status"];
         let seen = status["observedGeneration"].as_i64()?;
         if seen < object.metadata.generation? {
@@ -35,13 +35,13 @@ impl Awaited {
         }
         if let Some(stalled) = condition_of(status, "Stalled").filter(|c| is_true(c)) {
             let says = describe(stalled);
-            return Some(Verdict { ready: false, says });
+            return Some(ObjectVerdict { ready: false, says });
         }
         if condition_of(status, "Reconciling").is_some_and(is_true) {
             return None;
         }
         let ready = condition_of(status, "Ready")?;
-        Some(Verdict {
+        Some(ObjectVerdict {
             ready: is_true(ready),
             says: describe(ready),
         })

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::cluster::{Cluster, ClusterFlags, run_command};
 use super::command_error::CommandError;
 use super::exit_codes::FINDING;
-use super::kube_words::{Giver, Request, Unanswered};
+use super::kube_words::{ClusterRequest, RightGiver, Unanswered};
 use super::layout::Width;
 use super::progress::Progress;
 use crate::api::{AdConversionEvent, FINALIZER, GoogleAdsAccount, HubSpotAccount};
@@ -171,12 +171,12 @@ fn dynamic_api(client: &Client, namespace: Option<&str>, kind: &ApiResource) -> 
 }
 
 fn to_words(error: &kube::Error, verb: &str, doing: &str, kind: &ApiResource, namespace: Option<&str>) -> Unanswered {
-    let request = Request {
+    let request = ClusterRequest {
         verb,
         resource: &format!("{}.{}", kind.plural, kind.group),
         doing,
         namespace,
-        giver: Giver::Edit,
+        giver: RightGiver::Edit,
     };
     request.explain(error)
 }

@@ -7,7 +7,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
 use crate::cli::cluster::OPERATOR_LABELS;
-use crate::cli::kube_words::{Giver, Request, Unanswered};
+use crate::cli::kube_words::{ClusterRequest, RightGiver, Unanswered};
 
 /// The flag and the variable that give a pod its namespaces.
 const FLAG: &str = "--watch-namespaces";
@@ -16,12 +16,12 @@ const VARIABLE: &str = "ADCONVERSION_WATCH_NAMESPACES";
 /// A pod (`namespace/name`) whose operator works in one of these namespaces, or will once it starts.
 pub(super) async fn working_in(client: &Client, namespaces: &BTreeSet<&str>) -> Result<Option<String>, Unanswered> {
     let pods = Api::<Pod>::all(client.clone());
-    let request = Request {
+    let request = ClusterRequest {
         verb: "list",
         resource: "pods",
         doing: "look for the operator's pods",
         namespace: None,
-        giver: Giver::Nobody,
+        giver: RightGiver::Nobody,
     };
     let found = pods.list(&ListParams::default().labels(OPERATOR_LABELS)).await;
     let found = found.map_err(|error| request.explain(&error))?;

@@ -1,12 +1,12 @@
 //! The condition `CountedForBidding`.
 
-use super::judged::Judged;
+use super::assessment::EventAssessment;
 use crate::api::reasons::{condition, reason};
 use crate::domain::action::{ConversionAction, Goal};
 use crate::domain::conditions::{Conditions, Status};
 
 /// Whether Google bids by the action: primary, and its goal biddable for the account.
-pub(crate) fn set_bidding(conditions: &mut Conditions, facts: &Judged<'_>) {
+pub(crate) fn set_bidding(conditions: &mut Conditions, facts: &EventAssessment<'_>) {
     let (Some(action), Some(snapshot)) = (&facts.outcome.found, facts.resolved.google_snapshot()) else {
         conditions.restate(condition::COUNTED_FOR_BIDDING);
         return;

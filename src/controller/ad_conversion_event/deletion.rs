@@ -1,6 +1,8 @@
 //! Deletion: stop the work, leave the action in place (or remove it, if the manifest says so and the operator created it), note
-//! it, and remove the finalizer. Works
-//! with Secret, account object or Google gone, unless Google itself must act.
+//! it, and remove the finalizer. It works if the Secret or the account object is gone or Google does not answer, unless Google
+//! itself must act.
+
+use jiff::Timestamp;
 
 use super::deletion_blocked::{Blocked, Target, block_deletion, gives_way, timed_out};
 use super::ownership::other_owner;
@@ -17,7 +19,7 @@ use crate::controller::shared::recorder::Severity;
 use crate::domain::action::{ConversionAction, REMOVED};
 use crate::domain::brief::{self, brief};
 use crate::domain::declared::Declared;
-use crate::domain::ids::{CustomerId, ObjectKey};
+use crate::domain::ids::CustomerId;
 use crate::domain::ownership::named_for;
 use crate::ports::ads::GoogleAds;
 use crate::ports::ledger::OrphanNote;
@@ -47,22 +49,30 @@ pub async fn clean_up(ctx: &Context, declared: &Declared, event: &AdConversionEv
     if let Some(target) = Target::from_status(&action)
         && action.origin != Some(ActionOrigin::Mapped)
     {
-        // Also one that was left behind by an earlier event and taken back: its note remembers when it was created.
-        let ours = action.create_time.is_some();
+        // Also set for one that an earlier event left behind and that was taken back: its note remembers when it was created.
+        let created = action.create_time.as_ref().map(|t| t.0);
         let shared = other_owner(ctx, declared, &target.customer, target.id);
         let mut stays = true;
-        if declared.removes_action && ours && shared.is_none() {
+        if declared.removes_action && created.is_some() && shared.is_none() {
             match remove_action(ctx, declared, event, account.as_ref(), &target).await {
                 Ok(()) => stays = false,
                 Err(blocked) if gives_way(ctx, event, &blocked).await => {}
                 Err(blocked) => return block_deletion(ctx, event, blocked).await,
             }
         }
-        if stays && let Err(error) = note_orphan(ctx, declared, event, &action, &target, shared).await {
+        let noted = match shared {
+            _ if !stays => Ok(()),
+            Some(other) => {
+                say_shared(ctx, event, &target, &named_for(&declared.key.namespace, &other)).await;
+                Ok(())
+            }
+            None => note_orphan(ctx, declared, event, &target, created).await,
+        };
+        if let Err(error) = noted {
             if !timed_out(ctx, event) {
                 return block_deletion(ctx, event, Blocked::note_failed(&error)).await;
             }
-            tracing::error!(event = %key, error = brief(&error), "the note about the conversion action could not be kept");
+            tracing::error!(event = %key, error = brief(&error), "the note about the conversion action could not be saved");
         }
     }
     ctx.registry.forget_event(&key);
@@ -111,7 +121,7 @@ async fn found_after_lost_reply(
             let note = format!(
                 "It is not known whether conversion action {name:?} was created ({error}). Look for it in Google Ads. An event with the same eventName adopts it."
             );
-            ctx.events
+            ctx.recorder
                 .publish(event, Severity::Warning, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
                 .await;
             action
@@ -150,34 +160,32 @@ fn after_lost_reply(
     }
 }
 
-/// Notes that the action stays. It is never removed while it is `shared` with another event.
+/// Says that the action stays because another event uses it.
+async fn say_shared(ctx: &Context, event: &AdConversionEvent, target: &Target, user: &str) {
+    let note = format!(
+        "Conversion action {} {:?} stays in Google Ads because {user} uses it.",
+        target.id, target.name
+    );
+    ctx.recorder
+        .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
+        .await;
+}
+
+/// Notes that the action stays, and says so. `created`: when this operator created it, if it did.
 async fn note_orphan(
     ctx: &Context,
     declared: &Declared,
     event: &AdConversionEvent,
-    action: &ConversionActionStatus,
     target: &Target,
-    shared: Option<ObjectKey>,
+    created: Option<Timestamp>,
 ) -> Result<(), Error> {
-    if let Some(other) = shared {
-        let note = format!(
-            "Conversion action {} {:?} stays in Google Ads because {} uses it.",
-            target.id,
-            target.name,
-            named_for(&declared.key.namespace, &other)
-        );
-        ctx.events
-            .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
-            .await;
-        return Ok(());
-    }
     let note = OrphanNote {
         action: target.customer.action_key(target.id),
         name: target.name.clone(),
         // The type never changes at Google, and no event has an action of another one.
         kind: declared.action_kind().to_owned(),
         former_event: declared.key.to_string(),
-        created_at: action.create_time.as_ref().map(|t| t.0),
+        created_at: created,
         at: ctx.clock.now(),
     };
     ctx.ledger.note_orphan(&note).await?;
@@ -185,7 +193,7 @@ async fn note_orphan(
         "Conversion action {} {:?} stays in Google Ads account {}. An event with the same eventName and category adopts it.",
         target.id, target.name, target.customer
     );
-    ctx.events
+    ctx.recorder
         .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &text)
         .await;
     Ok(())
@@ -230,7 +238,7 @@ async fn remove_action(
         "Removed conversion action {} {:?} in Google Ads account {}.",
         target.id, target.name, target.customer
     );
-    ctx.events
+    ctx.recorder
         .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_DELETED, &note)
         .await;
     Ok(())

@@ -111,7 +111,7 @@ pub(crate) fn timed_out(ctx: &Context, event: &AdConversionEvent) -> bool {
 pub(crate) async fn gives_way(ctx: &Context, event: &AdConversionEvent, blocked: &Blocked) -> bool {
     let key = event.key();
     let hopeless = blocked.unasked || timed_out(ctx, event);
-    let gives_way = hopeless && ctx.events.namespace_ends(&key.namespace).await;
+    let gives_way = hopeless && ctx.recorder.namespace_ends(&key.namespace).await;
     if gives_way {
         tracing::warn!(
             event = %key,

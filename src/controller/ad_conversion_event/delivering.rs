@@ -1,13 +1,13 @@
 //! The condition `Delivering`.
 
-use super::judged::Judged;
+use super::assessment::EventAssessment;
 use crate::api::reasons::reason;
 use crate::domain::conditions::Status;
 use crate::domain::delivering::{Delivered, SettledCount, judge_window};
 use crate::domain::outcome::Outcome;
 
 /// Status, reason and message of `Delivering`; `None` keeps the previous condition.
-pub fn delivering_condition(facts: &Judged<'_>) -> Option<(Status, &'static str, String)> {
+pub fn delivering_condition(facts: &EventAssessment<'_>) -> Option<(Status, &'static str, String)> {
     if let Some(refusal) = &facts.refusal {
         return Some((Status::False, reason::REFUSED, refusal.message.clone()));
     }

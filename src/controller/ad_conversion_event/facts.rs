@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::action::outcome::ActionOutcome;
-use super::resolve::{Accounts, Resolved};
+use super::resolve::{AccountsReadiness, Resolved};
 use super::stall::Stall;
 use crate::api::AdConversionEventStatus;
 use crate::domain::counts::Gates;
@@ -24,7 +24,7 @@ pub struct CountedRows {
 }
 
 /// Everything known about an event at the end of a pass.
-pub struct Facts<'a> {
+pub struct EventFacts<'a> {
     /// The status that the object has.
     pub before: AdConversionEventStatus,
     /// The last reconcile request, see [`crate::controller::shared::object::Object::requested_at`].
@@ -46,15 +46,15 @@ pub struct Facts<'a> {
     pub failure_threshold: Duration,
 }
 
-impl Facts<'_> {
+impl EventFacts<'_> {
     pub(crate) const fn declared(&self) -> &Declared {
         &self.resolved.declared
     }
 
     /// What holds up the whole event.
     pub(crate) fn closed_gates(&self) -> Gates {
-        let suspended = self.declared().suspended || matches!(self.resolved.accounts, Accounts::Suspended(_));
-        let not_ready = matches!(self.resolved.accounts, Accounts::NotReady(..));
+        let suspended = self.declared().suspended || matches!(self.resolved.accounts, AccountsReadiness::Suspended(_));
+        let not_ready = matches!(self.resolved.accounts, AccountsReadiness::NotReady(..));
         Gates {
             suspended,
             account_not_ready: not_ready || self.stall.is_some() || !self.outcome.usable,

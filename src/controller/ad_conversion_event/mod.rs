@@ -6,13 +6,13 @@
 //! written; its spec is not read again.
 
 mod action;
+mod assessment;
 mod awaited_reads;
 mod bidding;
 mod deletion;
 mod deletion_blocked;
 mod delivering;
 mod facts;
-mod judged;
 mod ownership;
 mod pauses;
 pub mod preview;

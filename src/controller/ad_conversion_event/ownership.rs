@@ -1,4 +1,4 @@
-//! Who else wants the same conversion action, in whatever namespace.
+//! Which other events, in any namespace, want the same conversion action.
 
 use super::stall::Stall;
 use super::trigger;

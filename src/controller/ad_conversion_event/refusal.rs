@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::facts::Facts;
+use super::facts::EventFacts;
 use crate::api::reasons::{condition, reason};
 use crate::domain::conditions::find_condition;
 use crate::domain::delivering::refused_message;
@@ -10,16 +10,16 @@ use crate::domain::outcome::Outcome;
 
 /// What every condition says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct CurrentRefusal {
     /// For people.
     pub message: String,
     /// Since when this process knows of it.
     pub since: Timestamp,
 }
 
-impl Facts<'_> {
+impl EventFacts<'_> {
     /// What the sync loops met, else what the status says from before the process started.
-    pub fn current_refusal(&self) -> Option<Refusal> {
+    pub fn current_refusal(&self) -> Option<CurrentRefusal> {
         let Some(refused) = &self.report.refused else {
             return self.standing_refusal();
         };
@@ -27,19 +27,19 @@ impl Facts<'_> {
         let form = self.declared().is_form();
         // Whoever sets `spec.uploads` to the other interface has done what the message asked for.
         let left = google.is_some_and(|account| account.service_name(form) != refused.via);
-        (!left).then(|| Refusal {
+        (!left).then(|| CurrentRefusal {
             message: refused_message(&refused.code, form),
             since: refused.since,
         })
     }
 
     /// A refusal of which a process that has just started does not know yet stands until something is taken.
-    fn standing_refusal(&self) -> Option<Refusal> {
+    fn standing_refusal(&self) -> Option<CurrentRefusal> {
         let said =
             find_condition(&self.before.conditions, condition::DELIVERING).filter(|c| c.reason == reason::REFUSED)?;
         let mut classes = self.counted.as_ref()?.counts.classes.iter();
         let waits = classes.any(|c| matches!(c.outcome, Outcome::Pending | Outcome::Processing));
-        (waits && !self.report.taken).then(|| Refusal {
+        (waits && !self.report.taken).then(|| CurrentRefusal {
             message: said.message.clone(),
             since: self.now,
         })
@@ -57,7 +57,7 @@ mod tests {
     use crate::api::{Condition, Time, UploadApi, Uploads};
     use crate::controller::ad_conversion_event::facts::CountedRows;
     use crate::controller::ad_conversion_event::status::compose_status;
-    use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
+    use crate::controller::ad_conversion_event::test_support::{FactsParts, NOW};
     use crate::domain::codes::{Class, Code, Matter};
     use crate::domain::conditions::Status;
     use crate::domain::counts::ClassCount;
@@ -74,8 +74,8 @@ mod tests {
     const SAID: &str = "Google refused before the process started.";
 
     /// An event whose `Delivering` said this before.
-    fn said_before(why: &str) -> Parts {
-        let mut parts = Parts::working();
+    fn said_before(why: &str) -> FactsParts {
+        let mut parts = FactsParts::working();
         let said = Condition {
             type_: condition::DELIVERING.to_owned(),
             status: Status::False.as_str().to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::facts::{CountedRows, Facts};
+use super::facts::{CountedRows, EventFacts};
 use super::pauses::{BUSY_PAUSE, IDLE_PAUSE, SOON, time_until};
 use super::reconciled_event::ReconciledEvent;
 use super::resolve::Resolved;
@@ -44,7 +44,7 @@ pub(crate) async fn report_event(
     hand_over(ctx, reconciled, bound.clone());
     let counted = count_rows(ctx, resolved, bound.as_ref(), now).await;
     let uncounted = counted.is_err();
-    let facts = Facts {
+    let facts = EventFacts {
         before: event.status.clone().unwrap_or_default(),
         requested: event.requested_at(),
         resolved,
@@ -73,8 +73,8 @@ pub(crate) async fn report_event(
     Ok(Action::requeue(outcome.retry.unwrap_or(pause).min(pause).min(opens)))
 }
 
-/// Whoever asks for the conversions behind the counts is to find these.
-fn note_counted(ctx: &Context, facts: &Facts<'_>) {
+/// The admin API lists the conversions behind the counts: it has to count by the same stream, start and gates.
+fn note_counted(ctx: &Context, facts: &EventFacts<'_>) {
     let declared = facts.declared();
     if let Some(counted) = &facts.counted {
         let counted = CountedStream {
@@ -97,7 +97,7 @@ fn pause_of(sync: Option<&SyncStatus>, uncounted: bool) -> Duration {
 }
 
 /// Shows readiness and counts as metrics.
-fn export_metrics(ctx: &Context, facts: &Facts<'_>, status: &AdConversionEventStatus) {
+fn export_metrics(ctx: &Context, facts: &EventFacts<'_>, status: &AdConversionEventStatus) {
     let key = &facts.declared().key;
     ctx.metrics
         .set_object(AdConversionEvent::KIND, key, ready_label(&status.conditions));

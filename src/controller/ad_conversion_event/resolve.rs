@@ -15,7 +15,7 @@ use crate::registry::{Account, DealAccess, Forms, GoogleAccount, GoogleSnapshot,
 
 /// State of an event's two accounts, for the condition `AccountsReady`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Accounts {
+pub enum AccountsReadiness {
     /// Both can be used.
     Ready,
     Suspended(String),
@@ -29,7 +29,7 @@ pub struct Resolved {
     /// The Google account, once its controller has seen it.
     pub google: Option<GoogleAccount>,
     /// State of both.
-    pub accounts: Accounts,
+    pub accounts: AccountsReadiness,
     /// HubSpot is read for the account.
     pub hubspot_read: bool,
     /// An account exists but has not been looked at since the process started.
@@ -119,33 +119,35 @@ impl ShownAccount {
     }
 
     /// An account that is suspended from its birth need not be looked at to know that.
-    fn readiness_of(&self, kind: &str, key: &ObjectKey) -> Accounts {
+    fn readiness_of(&self, kind: &str, key: &ObjectKey) -> AccountsReadiness {
         let name = &key.name;
         let shown = match self.suspended {
             Some(true) => Some(&Readiness::Suspended),
             _ => self.shown.as_ref(),
         };
         match shown {
-            _ if self.suspended.is_none() => Accounts::NotReady(
+            _ if self.suspended.is_none() => AccountsReadiness::NotReady(
                 reason::ACCOUNT_NOT_FOUND,
                 format!(
                     "{kind} {name:?} does not exist in namespace {}. Create it. If the name is a mistake, {CREATE_AGAIN}.",
                     key.namespace
                 ),
             ),
-            None => Accounts::NotReady(
+            None => AccountsReadiness::NotReady(
                 reason::PROGRESSING,
                 format!("{kind} {name:?} has not been checked yet."),
             ),
-            Some(Readiness::Ready) => Accounts::Ready,
-            Some(Readiness::Suspended) => Accounts::Suspended(format!(
+            Some(Readiness::Ready) => AccountsReadiness::Ready,
+            Some(Readiness::Suspended) => AccountsReadiness::Suspended(format!(
                 "{kind} {name:?} is suspended. Conversions wait until its spec.suspend is false."
             )),
-            Some(Readiness::NotReady { reason, message }) if reason == reason::PROGRESSING => Accounts::NotReady(
-                reason::PROGRESSING,
-                format!("{kind} {name:?} is being checked: {message}"),
-            ),
-            Some(Readiness::NotReady { reason, message }) => Accounts::NotReady(
+            Some(Readiness::NotReady { reason, message }) if reason == reason::PROGRESSING => {
+                AccountsReadiness::NotReady(
+                    reason::PROGRESSING,
+                    format!("{kind} {name:?} is being checked: {message}"),
+                )
+            }
+            Some(Readiness::NotReady { reason, message }) => AccountsReadiness::NotReady(
                 reason::ACCOUNT_NOT_READY,
                 format!("{kind} {name:?} is not ready ({reason}): {message}"),
             ),
@@ -154,14 +156,14 @@ impl ShownAccount {
 }
 
 /// Both accounts in one: missing before not ready before suspended before ready, with the messages of all that are not.
-fn combine_accounts(accounts: &[Accounts]) -> Accounts {
+fn combine_accounts(accounts: &[AccountsReadiness]) -> AccountsReadiness {
     let mut messages: Vec<&str> = Vec::new();
     let mut reasons: Vec<&'static str> = Vec::new();
     for account in accounts {
         match account {
-            Accounts::Ready => {}
-            Accounts::Suspended(message) => messages.push(message),
-            Accounts::NotReady(why, message) => {
+            AccountsReadiness::Ready => {}
+            AccountsReadiness::Suspended(message) => messages.push(message),
+            AccountsReadiness::NotReady(why, message) => {
                 reasons.push(why);
                 messages.push(message);
             }
@@ -174,34 +176,34 @@ fn combine_accounts(accounts: &[Accounts]) -> Accounts {
         reason::PROGRESSING,
     ];
     match worst_first.into_iter().find(|why| reasons.contains(why)) {
-        Some(why) => Accounts::NotReady(why, message),
-        None if messages.is_empty() => Accounts::Ready,
-        None => Accounts::Suspended(message),
+        Some(why) => AccountsReadiness::NotReady(why, message),
+        None if messages.is_empty() => AccountsReadiness::Ready,
+        None => AccountsReadiness::Suspended(message),
     }
 }
 
 /// While the list of forms can't be read, an event whose form is not known yet waits for it, and no other.
-fn unlisted_form(is_known: bool, declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Accounts {
+fn unlisted_form(is_known: bool, declared: &Declared, hubspot: Option<&HubSpotAccount>) -> AccountsReadiness {
     match hubspot.map(|hubspot| &hubspot.forms) {
-        Some(Forms::Failed(why)) if declared.is_form() && !is_known => Accounts::NotReady(
+        Some(Forms::Failed(why)) if declared.is_form() && !is_known => AccountsReadiness::NotReady(
             reason::ACCOUNT_NOT_READY,
             format!(
-                "HubSpot's list of forms can't be read, and the form of this event is not known yet: {why}. It is asked for again; no other event waits for it."
+                "HubSpot's list of forms can't be read, and the form of this event is not known yet: {why}. The operator keeps asking; no other event waits for it."
             ),
         ),
-        _ => Accounts::Ready,
+        _ => AccountsReadiness::Ready,
     }
 }
 
 /// While a process knows no stages, as their list can't be read, an event whose stage was never looked up waits for it, and no other.
-fn unlisted_stage(is_known: bool, declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Accounts {
+fn unlisted_stage(is_known: bool, declared: &Declared, hubspot: Option<&HubSpotAccount>) -> AccountsReadiness {
     let unlisted = |hubspot: &HubSpotAccount| hubspot.portal.is_some() && hubspot.stages.is_empty();
     if declared.is_form() || is_known || !hubspot.is_some_and(unlisted) {
-        return Accounts::Ready;
+        return AccountsReadiness::Ready;
     }
     let message = "HubSpot's list of lifecycle stages has not been read, and the stage of this event is not known yet. See what the \
-                   HubSpotAccount says of it. It is asked for again; no other event waits for it.";
-    Accounts::NotReady(reason::ACCOUNT_NOT_READY, message.to_owned())
+                   HubSpotAccount says of it. The operator keeps asking; no other event waits for it.";
+    AccountsReadiness::NotReady(reason::ACCOUNT_NOT_READY, message.to_owned())
 }
 
 fn deals_unasked(declared: &Declared, hubspot: Option<&HubSpotAccount>) -> bool {
@@ -214,37 +216,37 @@ mod tests {
 
     use super::*;
 
-    fn missing(name: &str) -> Accounts {
-        Accounts::NotReady(reason::ACCOUNT_NOT_FOUND, format!("{name} is missing."))
+    fn missing(name: &str) -> AccountsReadiness {
+        AccountsReadiness::NotReady(reason::ACCOUNT_NOT_FOUND, format!("{name} is missing."))
     }
-    fn unready(name: &str) -> Accounts {
-        Accounts::NotReady(reason::ACCOUNT_NOT_READY, format!("{name} is not ready."))
+    fn unready(name: &str) -> AccountsReadiness {
+        AccountsReadiness::NotReady(reason::ACCOUNT_NOT_READY, format!("{name} is not ready."))
     }
-    fn unchecked(name: &str) -> Accounts {
-        Accounts::NotReady(reason::PROGRESSING, format!("{name} is new."))
+    fn unchecked(name: &str) -> AccountsReadiness {
+        AccountsReadiness::NotReady(reason::PROGRESSING, format!("{name} is new."))
     }
-    fn suspended(name: &str) -> Accounts {
-        Accounts::Suspended(format!("{name} is suspended."))
+    fn suspended(name: &str) -> AccountsReadiness {
+        AccountsReadiness::Suspended(format!("{name} is suspended."))
     }
 
     #[rstest]
-    #[case::both_ready(Accounts::Ready, Accounts::Ready, "")]
+    #[case::both_ready(AccountsReadiness::Ready, AccountsReadiness::Ready, "")]
     #[case::both_missing(missing("g"), missing("h"), "AccountNotFound: g is missing. h is missing.")]
     #[case::one_missing(unready("g"), missing("h"), "AccountNotFound: g is not ready. h is missing.")]
-    #[case::one_ready(unready("g"), Accounts::Ready, "AccountNotReady: g is not ready.")]
-    #[case::one_new(unchecked("g"), Accounts::Ready, "Progressing: g is new.")]
+    #[case::one_ready(unready("g"), AccountsReadiness::Ready, "AccountNotReady: g is not ready.")]
+    #[case::one_new(unchecked("g"), AccountsReadiness::Ready, "Progressing: g is new.")]
     #[case::one_new_one_unready(unchecked("g"), unready("h"), "AccountNotReady: g is new. h is not ready.")]
     #[case::one_suspended(suspended("g"), unready("h"), "AccountNotReady: g is suspended. h is not ready.")]
     #[case::both_suspended(suspended("g"), suspended("h"), "Suspended: g is suspended. h is suspended.")]
     fn all_accounts_that_are_not_ready_are_named(
-        #[case] google: Accounts,
-        #[case] hubspot: Accounts,
+        #[case] google: AccountsReadiness,
+        #[case] hubspot: AccountsReadiness,
         #[case] wanted: &str,
     ) {
         let shown = match combine_accounts(&[google, hubspot]) {
-            Accounts::Ready => String::new(),
-            Accounts::Suspended(message) => format!("Suspended: {message}"),
-            Accounts::NotReady(why, message) => format!("{why}: {message}"),
+            AccountsReadiness::Ready => String::new(),
+            AccountsReadiness::Suspended(message) => format!("Suspended: {message}"),
+            AccountsReadiness::NotReady(why, message) => format!("{why}: {message}"),
         };
         assert_eq!(shown, wanted);
     }

@@ -3,11 +3,11 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use super::assessment::EventAssessment;
 use super::bidding::set_bidding;
 use super::delivering::delivering_condition;
-use super::facts::Facts;
-use super::judged::Judged;
-use super::resolve::Accounts;
+use super::facts::EventFacts;
+use super::resolve::AccountsReadiness;
 use super::subject::Subject;
 use super::synced::synced_condition;
 use crate::api::reasons::{condition, reason};
@@ -25,8 +25,8 @@ use crate::ports::ledger::{Rejection, RowCounts};
 use crate::registry::{ErrorNote, HeldBack};
 
 /// The status that says all this.
-pub fn compose_status(facts: &Facts<'_>) -> AdConversionEventStatus {
-    let facts = &Judged::from_facts(facts);
+pub fn compose_status(facts: &EventFacts<'_>) -> AdConversionEventStatus {
+    let facts = &EventAssessment::from_facts(facts);
     let before = &facts.before;
     let generation = facts.declared().generation;
     let mut conditions = Conditions::new(&before.conditions, generation, facts.now);
@@ -66,7 +66,7 @@ pub fn compose_status(facts: &Facts<'_>) -> AdConversionEventStatus {
 }
 
 /// What Google attributes to the action over the last 30 full days of the account's zone.
-fn attribution_status(facts: &Judged<'_>) -> Option<AttributionStatus> {
+fn attribution_status(facts: &EventAssessment<'_>) -> Option<AttributionStatus> {
     let id = &facts.outcome.found.as_ref()?.id;
     let snapshot = facts.resolved.google_snapshot()?;
     let (list, at) = snapshot.attribution.as_ref()?;
@@ -87,9 +87,9 @@ fn attribution_status(facts: &Judged<'_>) -> Option<AttributionStatus> {
     })
 }
 
-fn set_accounts_ready(conditions: &mut Conditions, facts: &Judged<'_>) {
+fn set_accounts_ready(conditions: &mut Conditions, facts: &EventAssessment<'_>) {
     match &facts.resolved.accounts {
-        Accounts::Ready => {
+        AccountsReadiness::Ready => {
             conditions.set(
                 condition::ACCOUNTS_READY,
                 Status::True,
@@ -97,16 +97,18 @@ fn set_accounts_ready(conditions: &mut Conditions, facts: &Judged<'_>) {
                 "Both accounts are ready.",
             );
         }
-        Accounts::Suspended(message) => {
+        AccountsReadiness::Suspended(message) => {
             conditions.set(condition::ACCOUNTS_READY, Status::False, reason::SUSPENDED, message);
         }
-        Accounts::NotReady(why, message) => conditions.set(condition::ACCOUNTS_READY, Status::False, why, message),
+        AccountsReadiness::NotReady(why, message) => {
+            conditions.set(condition::ACCOUNTS_READY, Status::False, why, message);
+        }
     }
 }
 
-fn set_action_ready(conditions: &mut Conditions, facts: &Judged<'_>) {
+fn set_action_ready(conditions: &mut Conditions, facts: &EventAssessment<'_>) {
     // While the accounts are ready, what Google refuses is a matter of the action.
-    if let (Some(refusal), Accounts::Ready) = (&facts.refusal, &facts.resolved.accounts) {
+    if let (Some(refusal), AccountsReadiness::Ready) = (&facts.refusal, &facts.resolved.accounts) {
         conditions.set(
             condition::CONVERSION_ACTION_READY,
             Status::False,
@@ -124,7 +126,7 @@ fn set_action_ready(conditions: &mut Conditions, facts: &Judged<'_>) {
 }
 
 /// Why Synced is False, and since when.
-fn why_unsynced(facts: &Judged<'_>) -> Option<(String, Timestamp)> {
+fn why_unsynced(facts: &EventAssessment<'_>) -> Option<(String, Timestamp)> {
     let failing = facts.failing.map(|(error, since)| (error.message.clone(), since));
     let refused = || {
         facts
@@ -135,7 +137,7 @@ fn why_unsynced(facts: &Judged<'_>) -> Option<(String, Timestamp)> {
     failing.or_else(refused)
 }
 
-fn ready_summary(facts: &Judged<'_>) -> Summary {
+fn ready_summary(facts: &EventAssessment<'_>) -> Summary {
     let unready = unusable_summary(facts).or_else(|| sync_summary(facts));
     unready.unwrap_or_else(|| Summary::Ready {
         reason: reason::SUCCEEDED.to_owned(),
@@ -144,7 +146,7 @@ fn ready_summary(facts: &Judged<'_>) -> Summary {
 }
 
 /// Why the event is not ready whatever the loops say: by itself, its accounts or its conversion action.
-fn unusable_summary(facts: &Judged<'_>) -> Option<Summary> {
+fn unusable_summary(facts: &EventAssessment<'_>) -> Option<Summary> {
     if facts.declared().suspended {
         return Some(Summary::Suspended {
             message: "Suspended: conversions are observed and wait. Set spec.suspend to false to continue.".to_owned(),
@@ -157,23 +159,23 @@ fn unusable_summary(facts: &Judged<'_>) -> Option<Summary> {
         });
     }
     match &facts.resolved.accounts {
-        Accounts::NotReady(reason::PROGRESSING, message) => {
+        AccountsReadiness::NotReady(reason::PROGRESSING, message) => {
             return Some(Summary::Progressing {
                 message: message.clone(),
             });
         }
-        Accounts::NotReady(why, message) => {
+        AccountsReadiness::NotReady(why, message) => {
             return Some(Summary::Waiting {
                 reason: (*why).to_owned(),
                 message: message.clone(),
             });
         }
-        Accounts::Suspended(message) => {
+        AccountsReadiness::Suspended(message) => {
             return Some(Summary::Suspended {
                 message: message.clone(),
             });
         }
-        Accounts::Ready => {}
+        AccountsReadiness::Ready => {}
     }
     match &facts.outcome.condition {
         Some((false, why, message)) if *why == reason::PROGRESSING => {
@@ -193,7 +195,7 @@ fn unusable_summary(facts: &Judged<'_>) -> Option<Summary> {
 }
 
 /// Why the event is not ready by what its loops report.
-fn sync_summary(facts: &Judged<'_>) -> Option<Summary> {
+fn sync_summary(facts: &EventAssessment<'_>) -> Option<Summary> {
     if let Some((message, since)) = why_unsynced(facts) {
         let limit = to_signed(facts.failure_threshold);
         // What failed for too long before this process started, and has not succeeded since, fails still.
@@ -215,7 +217,7 @@ fn sync_summary(facts: &Judged<'_>) -> Option<Summary> {
 }
 
 /// If the start in effect is not the declared one, Ready says so.
-fn with_note_on_start(mut summary: Summary, facts: &Judged<'_>) -> Summary {
+fn with_note_on_start(mut summary: Summary, facts: &EventAssessment<'_>) -> Summary {
     let note = facts.declared().note_on_start();
     if let (Some(note), Summary::Ready { message, .. } | Summary::Suspended { message }) = (note, &mut summary) {
         *message = format!("{message} {note}");
@@ -223,7 +225,7 @@ fn with_note_on_start(mut summary: Summary, facts: &Judged<'_>) -> Summary {
     summary
 }
 
-fn ready_message(facts: &Judged<'_>) -> String {
+fn ready_message(facts: &EventAssessment<'_>) -> String {
     let what = match &facts.resolved.subject {
         Some(Subject {
             trigger: Trigger::Form(_),
@@ -246,7 +248,7 @@ fn ready_message(facts: &Judged<'_>) -> String {
     }
 }
 
-fn sync_status(facts: &Judged<'_>) -> Option<SyncStatus> {
+fn sync_status(facts: &EventAssessment<'_>) -> Option<SyncStatus> {
     let counted = facts.counted.as_ref()?;
     let counts = count_classes(&counted.counts.classes, facts.closed_gates());
     let of = |outcome| count_to_i64(counts.count_of(outcome));
@@ -267,7 +269,7 @@ fn sync_status(facts: &Judged<'_>) -> Option<SyncStatus> {
 }
 
 /// What went wrong last, newest first: reading or sending, and single conversions that were rejected.
-fn last_errors(facts: &Judged<'_>, counts: &RowCounts) -> Vec<LastError> {
+fn last_errors(facts: &EventAssessment<'_>, counts: &RowCounts) -> Vec<LastError> {
     let mut all: Vec<_> = facts.report.errors.iter().map(last_error).collect();
     all.extend(counts.rejections.iter().map(to_last_error));
     all.sort_by_key(|error| std::cmp::Reverse(error.time.0));
@@ -276,7 +278,7 @@ fn last_errors(facts: &Judged<'_>, counts: &RowCounts) -> Vec<LastError> {
 }
 
 /// The start is known before anything else: who creates the event again needs it (the refusals say so).
-fn start_alone(facts: &Judged<'_>) -> SyncStatus {
+fn start_alone(facts: &EventAssessment<'_>) -> SyncStatus {
     SyncStatus {
         start_time: Some(Time(facts.declared().start)),
         ..SyncStatus::default()

@@ -1,14 +1,14 @@
 //! The condition `Synced`: whether HubSpot is read and conversions are sent, and nothing that is not so.
 
-use super::judged::Judged;
-use super::resolve::Accounts;
+use super::assessment::EventAssessment;
+use super::resolve::AccountsReadiness;
 use crate::api::reasons::reason;
 use crate::domain::brief::counted;
 use crate::domain::conditions::Status;
 use crate::registry::HeldBack;
 
 /// Status, reason and message.
-pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, String) {
+pub(crate) fn synced_condition(facts: &EventAssessment<'_>) -> (Status, &'static str, String) {
     if let Some((why, _)) = facts.stall {
         let message =
             "Nothing is read from HubSpot or sent to Google while the event is stalled. See the condition Stalled.";
@@ -70,14 +70,14 @@ fn note_on_unknown(count: u64, event: &str) -> String {
 }
 
 /// Why HubSpot is not read, if an account is the reason.
-fn why_unread(accounts: &Accounts) -> Option<(&'static str, &'static str)> {
+fn why_unread(accounts: &AccountsReadiness) -> Option<(&'static str, &'static str)> {
     match accounts {
-        Accounts::Ready => None,
-        Accounts::Suspended(_) => Some((
+        AccountsReadiness::Ready => None,
+        AccountsReadiness::Suspended(_) => Some((
             reason::SUSPENDED,
             "HubSpot is not read while its account is suspended. See the condition AccountsReady.",
         )),
-        Accounts::NotReady(why, _) => Some((
+        AccountsReadiness::NotReady(why, _) => Some((
             why,
             "HubSpot is not read until its account is ready. See the condition AccountsReady.",
         )),
@@ -85,15 +85,15 @@ fn why_unread(accounts: &Accounts) -> Option<(&'static str, &'static str)> {
 }
 
 /// Why nothing is sent, if so.
-fn why_deferred(facts: &Judged<'_>) -> Option<String> {
+fn why_deferred(facts: &EventAssessment<'_>) -> Option<String> {
     let until = |what: &str| Some(format!("No conversion goes to Google {what}."));
     if facts.declared().suspended {
         return until("while the event is suspended (spec.suspend)");
     }
     match facts.resolved.accounts {
-        Accounts::Suspended(_) => return until("while an account is suspended (see AccountsReady)"),
-        Accounts::NotReady(..) => return until("until both accounts are ready (see AccountsReady)"),
-        Accounts::Ready => {}
+        AccountsReadiness::Suspended(_) => return until("while an account is suspended (see AccountsReady)"),
+        AccountsReadiness::NotReady(..) => return until("until both accounts are ready (see AccountsReady)"),
+        AccountsReadiness::Ready => {}
     }
     if facts.outcome.action.id.is_none() || !facts.outcome.usable {
         return until("until the conversion action is ready (see ConversionActionReady)");
@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::controller::ad_conversion_event::facts::CountedRows;
-    use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
+    use crate::controller::ad_conversion_event::test_support::{FactsParts, NOW};
     use crate::domain::click_window::ClickWindow;
     use crate::domain::ids::{ActionId, CustomerId};
     use crate::ports::ledger::{RowCounts, StreamId};
@@ -122,7 +122,7 @@ mod tests {
     /// An event that works, and what is wrong with it.
     struct Case {
         suspended: bool,
-        accounts: Accounts,
+        accounts: AccountsReadiness,
         hubspot_read: bool,
         stalled: bool,
         action: Option<&'static str>,
@@ -135,7 +135,7 @@ mod tests {
 
     const WORKS: Case = Case {
         suspended: false,
-        accounts: Accounts::Ready,
+        accounts: AccountsReadiness::Ready,
         hubspot_read: true,
         stalled: false,
         action: Some("1"),
@@ -147,7 +147,7 @@ mod tests {
     };
 
     fn run(case: &Case) -> String {
-        let mut parts = Parts::working();
+        let mut parts = FactsParts::working();
         parts.resolved.declared.suspended = case.suspended;
         parts.resolved.accounts = case.accounts.clone();
         parts.resolved.hubspot_read = case.hubspot_read;
@@ -173,12 +173,12 @@ mod tests {
             click_window: case.window.then_some(ClickWindow::WIDEST),
         };
         facts.held = bound.held(NOW);
-        let (status, why, message) = synced_condition(&Judged::from_facts(&facts));
+        let (status, why, message) = synced_condition(&EventAssessment::from_facts(&facts));
         format!("{}/{why}: {message}", status.as_str())
     }
 
-    fn unready() -> Accounts {
-        Accounts::NotReady(reason::ACCOUNT_NOT_READY, String::new())
+    fn unready() -> AccountsReadiness {
+        AccountsReadiness::NotReady(reason::ACCOUNT_NOT_READY, String::new())
     }
 
     #[rstest]
@@ -235,11 +235,11 @@ mod tests {
         "False/AccountNotReady: HubSpot is not read until its account is ready."
     )]
     #[case::google_suspended(
-        Case { accounts: Accounts::Suspended(String::new()), ..WORKS },
+        Case { accounts: AccountsReadiness::Suspended(String::new()), ..WORKS },
         "True/RunSucceeded: HubSpot is read. No conversion goes to Google while an account is suspended"
     )]
     #[case::hubspot_suspended(
-        Case { accounts: Accounts::Suspended(String::new()), hubspot_read: false, ..WORKS },
+        Case { accounts: AccountsReadiness::Suspended(String::new()), hubspot_read: false, ..WORKS },
         "False/Suspended: HubSpot is not read while its account is suspended."
     )]
     fn only_what_is_so_is_said(#[case] case: Case, #[case] wanted: &str) {

@@ -149,7 +149,7 @@ async fn ensure_config_map(
             let note = format!(
                 "ConfigMap {name} does not belong to this event, so the snippet for the web site is not written. Delete or rename it."
             );
-            ctx.events
+            ctx.recorder
                 .publish(event, Severity::Warning, happened::NAME_CONFLICT, &note)
                 .await;
             return Ok(false);

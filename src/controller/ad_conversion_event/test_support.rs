@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::action::outcome::ActionOutcome;
-use super::facts::Facts;
-use super::resolve::{Accounts, Resolved};
+use super::facts::EventFacts;
+use super::resolve::{AccountsReadiness, Resolved};
 use crate::api::{AdConversionEventStatus, ConversionActionStatus};
 use crate::domain::declared::Declared;
 use crate::registry::{EventReport, Health};
@@ -17,13 +17,13 @@ use crate::registry::{EventReport, Health};
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// What facts are about.
-pub(crate) struct Parts {
+pub(crate) struct FactsParts {
     pub(crate) before: AdConversionEventStatus,
     pub(crate) resolved: Resolved,
     pub(crate) outcome: ActionOutcome,
 }
 
-impl Parts {
+impl FactsParts {
     /// Nothing is wrong.
     pub(crate) fn working() -> Self {
         let event = json!({
@@ -34,7 +34,7 @@ impl Parts {
         let resolved = Resolved {
             declared: Declared::from_manifest(&serde_json::from_value(event).unwrap()),
             google: None,
-            accounts: Accounts::Ready,
+            accounts: AccountsReadiness::Ready,
             hubspot_read: true,
             undecided: false,
             properties_known: true,
@@ -63,12 +63,12 @@ impl Parts {
     }
 
     /// The feed has made a pass; nothing is counted.
-    pub(crate) fn facts(&self) -> Facts<'_> {
+    pub(crate) fn facts(&self) -> EventFacts<'_> {
         let feed = Health {
             last_success: Some(NOW),
             ..Health::default()
         };
-        Facts {
+        EventFacts {
             before: self.before.clone(),
             requested: None,
             resolved: &self.resolved,

@@ -21,7 +21,7 @@ pub async fn publish_pass(ctx: &Context, event: &AdConversionEvent, written: Opt
 pub async fn publish_transitions(ctx: &Context, event: &AdConversionEvent, next: &AdConversionEventStatus) {
     let before = event.status.clone().unwrap_or_default();
     for change in changes_between(event, &before, next) {
-        ctx.events
+        ctx.recorder
             .publish(event, (&change).into(), &change.reason, &change.message)
             .await;
     }
@@ -40,7 +40,7 @@ async fn pulled_back(ctx: &Context, event: &AdConversionEvent) {
          the start of the event, and no conversion is sent twice. Nothing to do. If it happens again, check the dates of \
          contacts and form submissions in HubSpot, and the clock of the node."
     );
-    ctx.events
+    ctx.recorder
         .publish(event, Severity::Warning, happened::CURSOR_PULLED_BACK, &message)
         .await;
 }

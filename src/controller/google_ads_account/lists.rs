@@ -1,6 +1,6 @@
-//! What is read of a customer beside itself: its goals and its conversion actions. Where a list can't be read though the customer
-//! can, what was known of it stands, and the account says so: no conversion waits for goals, and none of an event that has its
-//! action for the list of actions.
+//! What is read of a customer besides itself: its goals and its conversion actions. If a list can't be read although the customer
+//! can, what was known of it stands, and the account says so. No conversion waits for goals, and none of an event that has its
+//! action waits for the list of actions.
 
 use jiff::Timestamp;
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::interval_backoff::IntervalBackoff;
-use crate::controller::shared::account::kind::Memory;
+use crate::controller::shared::account::kind::AccountMemory;
 use crate::controller::shared::account::state::AccountState;
 use crate::ports::GoogleClients;
 use crate::ports::ads::{Attribution, Customer, Goal};
 use crate::registry::GoogleSnapshot;
 
-/// A list that is read of a customer, as people are told of it.
+/// Name of a list that is read of a customer, for messages.
 pub(super) type List = &'static str;
 pub(super) const GOALS: List = "the conversion goals";
 pub(super) const ACTIONS: List = "the conversion actions";
@@ -31,7 +31,7 @@ pub struct GoogleMemory {
     pub(super) unread: BTreeMap<List, (String, Timestamp)>,
 }
 
-impl Memory for GoogleMemory {
+impl AccountMemory for GoogleMemory {
     fn account_state(&self) -> &AccountState {
         &self.state
     }

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::memory::GoogleMemory;
+use self::read::{ReadScope, ReadTarget};
 use crate::api::GoogleAdsAccount;
 use crate::api::reasons::reason;
 use crate::controller::shared::account::controller::AccountController;
-use crate::controller::shared::account::kind::{AccountKind, CommonStatus, StatusUpdate, Summary};
+use crate::controller::shared::account::kind::{AccountKind, AccountSummary, CommonStatus, StatusUpdate};
 use crate::controller::shared::account::user_change::UserChange;
 use crate::controller::shared::context::{Cache, Caches, Context};
 use crate::controller::shared::error::Error;
@@ -87,8 +88,8 @@ impl AccountKind for GoogleKind {
         }
     }
 
-    fn summarize(object: &GoogleAdsAccount, memory: &GoogleMemory, view: &View) -> Summary {
-        Summary {
+    fn summarize(object: &GoogleAdsAccount, memory: &GoogleMemory, view: &View) -> AccountSummary {
+        AccountSummary {
             what: described_as(object, memory),
             known: view.snapshot.is_some(),
             remark: memory.remark(),
@@ -209,8 +210,17 @@ async fn read_account(
     if other_clients {
         log::account_changed(object);
     }
-    let all = change || asked || refused;
-    read::read_due(ctx, &key, customer, &clients, memory, all, urgent).await;
+    let target = ReadTarget {
+        ctx,
+        key: &key,
+        customer,
+        clients: &clients,
+    };
+    let scope = ReadScope {
+        everything: change || asked || refused,
+        customer: urgent,
+    };
+    read::read_due(target, memory, scope).await;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use crate::registry::{GoogleAccount, GoogleSnapshot, Readiness};
 
 /// Why an account could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
+pub struct UnreadAccount {
     /// What the failed call means; `None`: it was not made, because of the manifest.
     pub cause: Option<Cause>,
     /// What the controller would say of the account.
@@ -42,12 +42,16 @@ pub struct ReadAccount {
 /// Reads the customer, its goals and its conversion actions, as the controller does.
 ///
 /// # Errors
-/// See [`Unread`].
-pub async fn read_once(object: &Manifest, clients: GoogleClients, now: Timestamp) -> Result<ReadAccount, Unread> {
-    let (customer, login) = identity_of(object).map_err(|fault| Unread { cause: None, fault })?;
+/// See [`UnreadAccount`].
+pub async fn read_once(
+    object: &Manifest,
+    clients: GoogleClients,
+    now: Timestamp,
+) -> Result<ReadAccount, UnreadAccount> {
+    let (customer, login) = identity_of(object).map_err(|fault| UnreadAccount { cause: None, fault })?;
     let mut state = AccountState::default();
     state.use_secret(object.spec.credentials_secret_ref.as_ref().map(|r| r.name.as_str()));
-    let unread = |error: UpstreamError| Unread {
+    let unread = |error: UpstreamError| UnreadAccount {
         cause: Some(error.cause),
         fault: state.to_fault(&error),
     };

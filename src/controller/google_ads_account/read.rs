@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::lists::failure_of_list;
 use super::memory::{ACTIONS, GOALS, GoogleMemory, List};
 use crate::api::Uploads;
+use crate::api::reasons::reason;
 use crate::controller::shared::account::state::is_due;
 use crate::controller::shared::context::Context;
 use crate::domain::action::ENABLED;
@@ -21,29 +22,47 @@ use crate::registry::{Account, GoogleAccount, GoogleSnapshot, Readiness};
 /// Customer and goals are read this much less often than actions: hourly where those are read every ten minutes.
 const SLOWER: u32 = 6;
 
-/// Reads what is due; everything if somebody `changed`, the customer too if it is `urgent` or something was wrong.
-/// The outcome is noted in the memory and the registry.
-pub(crate) async fn read_due(
-    ctx: &Context,
-    key: &ObjectKey,
-    customer: &CustomerId,
-    clients: &GoogleClients,
-    memory: &mut GoogleMemory,
-    changed: bool,
-    urgent: bool,
-) {
-    let probe = urgent || memory.state.health.failing_since().is_some();
-    let reader = Reader {
+/// An account, and the clients it is read with.
+#[derive(Clone, Copy)]
+pub(crate) struct ReadTarget<'a> {
+    pub ctx: &'a Context,
+    pub key: &'a ObjectKey,
+    pub customer: &'a CustomerId,
+    pub clients: &'a GoogleClients,
+}
+
+/// What a pass reads besides what is due by its interval.
+#[derive(Clone, Copy)]
+pub(crate) struct ReadScope {
+    /// Everything: somebody changed something, or asked.
+    pub everything: bool,
+    /// The customer: something may be wrong with the account.
+    pub customer: bool,
+}
+
+/// Reads what is due. The outcome is noted in the memory and the registry.
+pub(crate) async fn read_due(target: ReadTarget<'_>, memory: &mut GoogleMemory, scope: ReadScope) {
+    let ReadTarget {
+        ctx,
+        key,
+        customer,
+        clients,
+    } = target;
+    let scope = ReadScope {
+        customer: scope.customer || memory.state.health.failing_since().is_some(),
+        ..scope
+    };
+    let reader = AccountReader {
         ctx,
         key,
         customer,
         clients,
         memory: &mut *memory,
-        changed,
+        scope,
         verified: false,
         asked: false,
     };
-    let result = reader.read(probe).await;
+    let result = reader.read().await;
     let now = ctx.clock.now();
     match result {
         Ok(false) => {}
@@ -77,26 +96,25 @@ fn read_intervals(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory) -> (Dur
 }
 
 /// One pass over what there is to read.
-struct Reader<'a> {
+struct AccountReader<'a> {
     ctx: &'a Context,
     key: &'a ObjectKey,
     customer: &'a CustomerId,
     clients: &'a GoogleClients,
     memory: &'a mut GoogleMemory,
-    /// Somebody changed something: all is due.
-    changed: bool,
+    scope: ReadScope,
     /// The customer was read in this pass.
     verified: bool,
     /// Google was asked.
     asked: bool,
 }
 
-impl Reader<'_> {
-    /// True if Google was asked. The customer is read in any case if that is to be a `probe`.
-    async fn read(mut self, probe: bool) -> Result<bool, UpstreamError> {
+impl AccountReader<'_> {
+    /// True if Google was asked.
+    async fn read(mut self) -> Result<bool, UpstreamError> {
         let (refresh, slowly) = read_intervals(self.ctx, self.key, self.memory);
         let read = self.memory.customer.as_ref().map(|(_, at)| *at);
-        if probe || self.is_due(read, slowly) {
+        if self.scope.customer || self.is_due(read, slowly) {
             self.read_customer().await?;
         }
         let Some(owner) = self
@@ -118,12 +136,12 @@ impl Reader<'_> {
         self.read_goals(&owner, registered.as_deref(), (refresh, slowly))
             .await?;
         self.read_actions(&owner, registered.as_deref(), refresh).await?;
-        read_attribution(self.ctx, self.key, self.clients, self.memory, self.customer).await;
+        self.read_attribution().await;
         Ok(self.asked)
     }
 
     fn is_due(&self, last: Option<Timestamp>, interval: Duration) -> bool {
-        self.changed || is_due(last, interval, self.ctx.clock.now())
+        self.scope.everything || is_due(last, interval, self.ctx.clock.now())
     }
 
     /// A list of which nothing is known is always due; one that could not be read again, after a shorter wait than `interval`.
@@ -180,7 +198,7 @@ impl Reader<'_> {
         if let Some(goals) = self.list_read(GOALS, read).await? {
             self.memory.goals = Some((Arc::new(goals), now));
         }
-        // Without any nobody is told of goals, and conversions go.
+        // Without any goals the conditions say nothing about them, and conversions are still sent.
         self.memory.goals.get_or_insert_with(|| (Arc::default(), now));
         Ok(())
     }
@@ -206,9 +224,79 @@ impl Reader<'_> {
             Some(read?)
         };
         if let Some(actions) = actions {
-            first_or_later(self.ctx, self.key, self.customer, self.memory, owner, actions, read_at);
+            self.register_actions(owner, actions, read_at);
         }
         Ok(())
+    }
+
+    /// Reads what Google attributes, for accounts that have events: of the account itself, whoever owns the actions, because
+    /// Google has no metrics for a manager. Nothing waits for these numbers: a failure is logged and the next interval tries
+    /// again.
+    async fn read_attribution(&mut self) {
+        let interval = self.memory.intervals.lengthen(self.ctx.settings.attribution_interval);
+        let now = self.ctx.clock.now();
+        let used = !self.ctx.registry.events_of_ad_account(self.key).is_empty();
+        let manager = self.memory.known_customer().is_some_and(|customer| customer.manager);
+        if !used || manager || !is_due(self.memory.attribution_asked, interval, now) {
+            return;
+        }
+        self.memory.attribution_asked = Some(now);
+        match self.clients.ads.read_attribution(self.customer).await {
+            Ok(read) => self.memory.attribution = Some((Arc::new(read), now)),
+            Err(error) => {
+                tracing::warn!(account = %self.key, error = brief(&error), "attributed conversions could not be read");
+            }
+        }
+    }
+
+    /// Puts freshly read actions into the registry, where event controllers look for them and may refresh them too.
+    fn register_actions(&self, owner: &CustomerId, actions: Vec<ConversionAction>, read_at: Timestamp) {
+        let (Some((read, _)), Some((goals, _))) = (&self.memory.customer, &self.memory.goals) else {
+            return;
+        };
+        let account = self.ctx.registry.google_account(self.key);
+        let known = account.as_ref().and_then(|a| a.snapshot.as_ref());
+        if known.is_some_and(|snapshot| snapshot.customer.conversion_customer == *owner) {
+            if let Some((_, true)) = self.ctx.registry.set_google_actions(self.key, owner, actions, read_at) {
+                self.ctx.wake_events_of(&Account::Google(self.key.clone()));
+            }
+            return;
+        }
+        let snapshot = GoogleSnapshot {
+            customer: read.clone(),
+            actions: Arc::new(actions),
+            before: None,
+            goals: Arc::clone(goals),
+            attribution: self.memory.attribution.clone(),
+            read_at,
+            unread: false,
+        };
+        let base = account.unwrap_or_else(|| unread_account(self.key, self.customer));
+        let changed = self.ctx.registry.set_google(GoogleAccount {
+            snapshot: Some(Arc::new(snapshot)),
+            ..base
+        });
+        // The end of the pass would find nothing changed any more, so events whose action is in the account of before are woken
+        // here.
+        if changed {
+            self.ctx.wake_events_of(&Account::Google(self.key.clone()));
+        }
+    }
+}
+
+/// An account as it is registered until the end of its first pass sets what it is.
+fn unread_account(key: &ObjectKey, customer: &CustomerId) -> GoogleAccount {
+    GoogleAccount {
+        key: key.clone(),
+        customer: customer.clone(),
+        login: None,
+        uploads: Uploads::default(),
+        clients: None,
+        readiness: Readiness::NotReady {
+            reason: reason::PROGRESSING.to_owned(),
+            message: "The account is being read.".to_owned(),
+        },
+        snapshot: None,
     }
 }
 
@@ -262,88 +350,11 @@ fn with_short_names(customer: Customer) -> Customer {
     }
 }
 
-/// Reads what Google attributes, for accounts that have events: of the account itself, whoever owns the actions, because
-/// Google has no metrics for a manager. Nothing waits for these numbers: a failure is logged and the next interval tries
-/// again.
-async fn read_attribution(
-    ctx: &Context,
-    key: &ObjectKey,
-    clients: &GoogleClients,
-    memory: &mut GoogleMemory,
-    customer: &CustomerId,
-) {
-    let interval = memory.intervals.lengthen(ctx.settings.attribution_interval);
-    let now = ctx.clock.now();
-    let used = !ctx.registry.events_of_ad_account(key).is_empty();
-    let manager = memory.customer.as_ref().is_some_and(|(customer, _)| customer.manager);
-    if !used || manager || !is_due(memory.attribution_asked, interval, now) {
-        return;
-    }
-    memory.attribution_asked = Some(now);
-    match clients.ads.read_attribution(customer).await {
-        Ok(read) => memory.attribution = Some((Arc::new(read), now)),
-        Err(error) => tracing::warn!(account = %key, error = brief(&error), "attributed conversions could not be read"),
-    }
-}
-
 /// True if an action that counts has no goal among these.
 fn lacks_a_goal(actions: &[ConversionAction], goals: &[Goal]) -> bool {
     actions
         .iter()
         .any(|a| a.status == ENABLED && a.goal_in(goals).is_none())
-}
-
-/// Puts freshly read actions where event controllers look for them and may refresh them too.
-fn first_or_later(
-    ctx: &Context,
-    key: &ObjectKey,
-    customer: &CustomerId,
-    memory: &GoogleMemory,
-    owner: &CustomerId,
-    actions: Vec<crate::ports::ads::ConversionAction>,
-    read_at: Timestamp,
-) {
-    let (Some((read, _)), Some((goals, _))) = (&memory.customer, &memory.goals) else {
-        return;
-    };
-    let account = ctx.registry.google_account(key);
-    let known = account.as_ref().and_then(|a| a.snapshot.as_ref());
-    if known.is_some_and(|snapshot| snapshot.customer.conversion_customer == *owner) {
-        if let Some((_, true)) = ctx.registry.set_google_actions(key, owner, actions, read_at) {
-            ctx.wake_events_of(&Account::Google(key.clone()));
-        }
-        return;
-    }
-    let snapshot = GoogleSnapshot {
-        customer: read.clone(),
-        actions: Arc::new(actions),
-        before: None,
-        goals: Arc::clone(goals),
-        attribution: memory.attribution.clone(),
-        read_at,
-        unread: false,
-    };
-    let base = account.unwrap_or_else(|| GoogleAccount {
-        key: key.clone(),
-        customer: customer.clone(),
-        login: None,
-        uploads: Uploads::default(),
-        clients: None,
-        // For the moment only: the end of the pass sets it, once everything is known.
-        readiness: Readiness::NotReady {
-            reason: "Progressing".to_owned(),
-            message: "The account is being read.".to_owned(),
-        },
-        snapshot: None,
-    });
-    let changed = ctx.registry.set_google(GoogleAccount {
-        snapshot: Some(Arc::new(snapshot)),
-        ..base
-    });
-    // The end of the pass finds nothing changed any more: events whose action is in the account of before would not see it.
-    if changed {
-        ctx.wake_events_of(&Account::Google(key.clone()));
-    }
 }
 
 /// When the next read is due.

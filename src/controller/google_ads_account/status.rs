@@ -61,7 +61,7 @@ pub(crate) async fn compose_status(
             }
             // The events of the account say what the ledger has; here the list only stays as it was.
             Err(error) => {
-                tracing::warn!(account = %object.key(), error = brief(&error), "orphaned actions are not brought up to date");
+                tracing::warn!(account = %object.key(), error = brief(&error), "the list of orphaned conversion actions could not be updated");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What is read of a portal beside its identity. Of most of it only some events have need, or nobody at the moment: where a part
-//! can't be read, what was known of it before stands, and the account says so.
+//! What is read of a portal besides its identity. Only some events need most of it, or none at the moment: if a part can't be
+//! read, what was known of it before stands, and the account says so.
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::read::{PortalSnapshot, wanted_by_events};
 use crate::api::HubSpotAccount as Manifest;
-use crate::controller::shared::account::kind::Memory;
+use crate::controller::shared::account::kind::AccountMemory;
 use crate::controller::shared::account::state::AccountState;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::object::Object;
@@ -28,7 +28,7 @@ pub struct HubSpotMemory {
     pub(super) snapshot: Option<Arc<PortalSnapshot>>,
 }
 
-impl Memory for HubSpotMemory {
+impl AccountMemory for HubSpotMemory {
     fn account_state(&self) -> &AccountState {
         &self.state
     }

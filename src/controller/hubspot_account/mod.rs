@@ -19,7 +19,7 @@ use self::read::{PortalSnapshot, WantedLists};
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::controller::shared::account::controller::AccountController;
-use crate::controller::shared::account::kind::{AccountKind, CommonStatus, StatusUpdate, Summary};
+use crate::controller::shared::account::kind::{AccountKind, AccountSummary, CommonStatus, StatusUpdate};
 use crate::controller::shared::account::user_change::UserChange;
 use crate::controller::shared::context::{Cache, Caches, Context};
 use crate::controller::shared::error::Error;
@@ -69,8 +69,8 @@ impl AccountKind for HubSpotKind {
         Interval::from_spec(object, ctx.settings.min_interval)
     }
 
-    fn summarize(object: &Manifest, memory: &HubSpotMemory, interval: &Interval) -> Summary {
-        Summary {
+    fn summarize(object: &Manifest, memory: &HubSpotMemory, interval: &Interval) -> AccountSummary {
+        AccountSummary {
             what: described_as(object, memory),
             // With a client that has opened nothing yet nothing is read, whatever is known.
             known: memory.snapshot.is_some() && memory.verified,

@@ -53,7 +53,7 @@ pub(super) fn compose_status(
     status
 }
 
-/// What is known; what HubSpot gave in no usable form is empty.
+/// `None` for a text that HubSpot gave in no usable form, which is empty.
 fn if_known(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }

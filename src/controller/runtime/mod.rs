@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::AdConversionEvent;
 use crate::controller::google_ads_account::GoogleController;
 use crate::controller::hubspot_account::HubSpotController;
-use crate::controller::shared::context::{Cache, Context, Parts};
+use crate::controller::shared::context::{Cache, Context, Dependencies};
 use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::{Action, Reconciler};
@@ -42,7 +42,7 @@ pub use proxy::{BadProxy, make_usable as make_proxy_usable};
 pub use standby::WarmCaches;
 use standby::Watches;
 use tasks::{endless_task, route_wakes};
-use turns::{Turn, Turns};
+use turns::{NamespaceTurn, Turns};
 use wake_queue::{KeySender, WakeQueue};
 
 /// Reconciles at once in all: as many as there are turns. What bounds them is [`turns`].
@@ -57,21 +57,21 @@ const DEFER: Duration = Duration::from_millis(100);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs the controllers of all three kinds until `stop`; `controller` is that of events. `wakes` is the receiver that
-/// came with `parts.registry`. After `stop` no reconcile begins. A reconcile that is about to change something outside, or
+/// came with `dependencies.registry`. After `stop` no reconcile begins. A reconcile that is about to change something outside, or
 /// has, gets 20 seconds to end; the others are broken off.
 pub async fn run_controllers<E: Reconciler<Object = AdConversionEvent>>(
-    parts: Parts,
+    dependencies: Dependencies,
     controller: E,
     wakes: mpsc::UnboundedReceiver<Wake>,
     stop: CancellationToken,
 ) {
-    let caches = WarmCaches::new(&parts.namespaces);
-    run_warm_controllers(parts, caches, controller, wakes, stop).await;
+    let caches = WarmCaches::new(&dependencies.namespaces);
+    run_warm_controllers(dependencies, caches, controller, wakes, stop).await;
 }
 
 /// As [`run_controllers`], over caches that may be filled already: then it begins at once.
 pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
-    parts: Parts,
+    dependencies: Dependencies,
     warm: WarmCaches,
     controller: E,
     wakes: mpsc::UnboundedReceiver<Wake>,
@@ -87,14 +87,14 @@ pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
     let unserved = if let Some(unserved) = unserved {
         unserved
     } else {
-        parts.probes.set_gate("caches", false);
-        let served = crds::wait_until_served(&parts.client, &parts.namespaces);
+        dependencies.probes.set_gate("caches", false);
+        let served = crds::wait_until_served(&dependencies.client, &dependencies.namespaces);
         match stop.run_until_cancelled(served).await {
             Some(unserved) => unserved,
             None => return,
         }
     };
-    let ctx = Arc::new(Context::new(parts, caches));
+    let ctx = Arc::new(Context::new(dependencies, caches));
     ctx.registry.set_manifests(Arc::new(ctx.caches.google.clone()));
     let mut tasks = JoinSet::new();
     let mut wake_queue = WakeQueue::new(ctx.settings.status_interval);
@@ -122,8 +122,8 @@ pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
     ctx.probes.retire_loop(wake_queue::LOOP);
 }
 
-/// Keys of objects to look at; kept where a controller is started again.
-type Keys = Arc<Mutex<mpsc::UnboundedReceiver<ObjectKey>>>;
+/// Receives the keys of objects to look at. It is kept while a controller is started again.
+type KeyReceiver = Arc<Mutex<mpsc::UnboundedReceiver<ObjectKey>>>;
 
 /// What all kinds are started with.
 struct Start<'a> {
@@ -187,7 +187,7 @@ async fn run_controller<R: Reconciler>(
     controller: Arc<R>,
     ctx: Arc<Context>,
     (scope, store): (Option<String>, Store<R::Object>),
-    (keys, again): (Keys, bool),
+    (keys, again): (KeyReceiver, bool),
     stop: CancellationToken,
 ) {
     // An account that seems unused because the events are not listed yet must not lose its finalizer.
@@ -241,7 +241,7 @@ async fn in_turn<R: Reconciler>(
     object: Arc<R::Object>,
     ctx: Arc<Context>,
     store: Store<R::Object>,
-    turn: impl Future<Output = Option<Turn>>,
+    turn: impl Future<Output = Option<NamespaceTurn>>,
 ) -> Result<Action, Error> {
     let Some(_turn) = turn.await else {
         return Ok(Action::await_change());
@@ -254,7 +254,7 @@ async fn in_turn<R: Reconciler>(
 
 /// The turn of an object's namespace; `None` once the process stops: what only waits has begun nothing, and the end is not to
 /// wait for a namespace to work off all of it.
-async fn wait_for_turn(turns: Arc<Turns>, key: ObjectKey, stop: CancellationToken) -> Option<Turn> {
+async fn wait_for_turn(turns: Arc<Turns>, key: ObjectKey, stop: CancellationToken) -> Option<NamespaceTurn> {
     stop.run_until_cancelled(turns.take_turn(&key.namespace)).await
 }
 

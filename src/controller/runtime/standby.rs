@@ -5,14 +5,14 @@ use kube::Client;
 use kube::runtime::reflector::Store;
 
 use super::crds::{self, Unserved};
-use super::watch::Kept;
+use super::watch::WatchState;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::shared::context::{Cache, CacheWriters, Caches, Writers};
 use crate::controller::shared::object::Object;
 use crate::ops::health::Probes;
 
 /// What fills the caches of a kind, in the order of its scopes.
-pub(super) type Watches<K> = Vec<Kept<K>>;
+pub(super) type Watches<K> = Vec<WatchState<K>>;
 
 /// Cached objects of all three kinds, and what fills the caches.
 pub struct WarmCaches {
@@ -77,7 +77,7 @@ fn new_watches<K: Object>(cache: &Cache<K>, writers: CacheWriters<K>) -> Watches
     let scopes = cache.stores().iter().map(|(scope, _)| scope.clone());
     scopes
         .zip(writers)
-        .map(|(scope, writer)| Kept::new(scope, writer))
+        .map(|(scope, writer)| WatchState::new(scope, writer))
         .collect()
 }
 

@@ -17,15 +17,15 @@ pub(crate) struct Turns {
 }
 
 /// A turn; over once it is dropped.
-pub(crate) struct Turn {
+pub(crate) struct NamespaceTurn {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Turns {
     /// Waits for a turn of this namespace: first come, first served.
-    pub async fn take_turn(&self, namespace: &str) -> Turn {
+    pub async fn take_turn(&self, namespace: &str) -> NamespaceTurn {
         let turns = self.turns_of(namespace);
-        Turn {
+        NamespaceTurn {
             // Only a closed semaphore gives none, and these are never closed.
             _permit: turns.acquire_owned().await.ok(),
         }

@@ -16,9 +16,9 @@ use crate::registry::{Urgency, Wake};
 pub(crate) const LOOP: &str = "router of the controllers";
 /// Shortest time between two runs for one object that somebody asked for.
 const GAP: Duration = Duration::from_millis(200);
-/// How often this loop turns at least.
-const TURN: Duration = Duration::from_secs(5);
-/// Without a turn for this long the process is stuck.
+/// Longest pause between two ticks of this loop.
+const TICK: Duration = Duration::from_secs(5);
+/// Without a tick for this long the process is stuck.
 pub(crate) const STUCK: Duration = Duration::from_mins(1);
 
 /// The way to one controller.
@@ -30,13 +30,13 @@ pub(crate) struct KeySender {
 
 /// Which controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Kind {
+enum WakeKind {
     Event,
     Google,
     HubSpot,
 }
 
-type Address = (Kind, ObjectKey);
+type Address = (WakeKind, ObjectKey);
 
 /// The ways to all controllers.
 pub(crate) struct WakeQueue {
@@ -66,8 +66,8 @@ impl WakeQueue {
             for address in self.throttle.due_keys(now) {
                 self.deliver_key(address);
             }
-            let turn = now + TURN;
-            let until = self.throttle.next_due().map_or(turn, |due| due.min(turn));
+            let tick = now + TICK;
+            let until = self.throttle.next_due().map_or(tick, |due| due.min(tick));
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(until) => {}
@@ -85,13 +85,13 @@ impl WakeQueue {
             Wake::Event {
                 key,
                 urgency: Urgency::Now,
-            } => ((Kind::Event, key), GAP),
+            } => ((WakeKind::Event, key), GAP),
             Wake::Event {
                 key,
                 urgency: Urgency::Soon,
-            } => ((Kind::Event, key), self.lazy_gap),
-            Wake::Google(key) => ((Kind::Google, key), GAP),
-            Wake::HubSpot(key) => ((Kind::HubSpot, key), GAP),
+            } => ((WakeKind::Event, key), self.lazy_gap),
+            Wake::Google(key) => ((WakeKind::Google, key), GAP),
+            Wake::HubSpot(key) => ((WakeKind::HubSpot, key), GAP),
         };
         if self.throttle.passes_now(&address, gap, Instant::now()) {
             self.deliver_key(address);
@@ -100,9 +100,9 @@ impl WakeQueue {
 
     fn deliver_key(&self, (kind, key): Address) {
         let senders = match kind {
-            Kind::Event => &self.events,
-            Kind::Google => &self.google,
-            Kind::HubSpot => &self.hubspot,
+            WakeKind::Event => &self.events,
+            WakeKind::Google => &self.google,
+            WakeKind::HubSpot => &self.hubspot,
         };
         let sender = senders
             .iter()
@@ -116,7 +116,7 @@ impl WakeQueue {
 
 /// Lets the first of a burst through at once and the last when its gap is over.
 struct Throttle<K> {
-    entries: HashMap<K, Entry>,
+    entries: HashMap<K, ThrottledKey>,
     /// The keys that wait, the next one first: ten thousand of them wait at a start, and none is looked at before its time.
     waiting: BTreeSet<(Instant, K)>,
     keep: Duration,
@@ -125,7 +125,7 @@ struct Throttle<K> {
 }
 
 #[derive(Clone, Copy)]
-struct Entry {
+struct ThrottledKey {
     last: Instant,
     due: Option<Instant>,
 }
@@ -144,14 +144,14 @@ impl<K: Clone + Ord + std::hash::Hash> Throttle<K> {
     /// True if the key passes now; else it is due once `gap` has passed since it did last.
     fn passes_now(&mut self, key: &K, gap: Duration, now: Instant) -> bool {
         let Some(entry) = self.entries.get_mut(key) else {
-            self.entries.insert(key.clone(), Entry { last: now, due: None });
+            self.entries.insert(key.clone(), ThrottledKey { last: now, due: None });
             return true;
         };
         let earliest = entry.last + gap;
         let waits_until = entry.due;
         let passes = earliest <= now;
         if passes {
-            *entry = Entry { last: now, due: None };
+            *entry = ThrottledKey { last: now, due: None };
         } else {
             entry.due = Some(waits_until.map_or(earliest, |due| due.min(earliest)));
         }
@@ -178,15 +178,15 @@ impl<K: Clone + Ord + std::hash::Hash> Throttle<K> {
             let Some((_, key)) = self.waiting.pop_first() else {
                 break;
             };
-            self.entries.insert(key.clone(), Entry { last: now, due: None });
+            self.entries.insert(key.clone(), ThrottledKey { last: now, due: None });
             keys.push(key);
         }
         keys
     }
 
-    /// Drops entries that hold nothing back any more, once in a turn: all are looked at.
+    /// Drops entries that hold nothing back any more, once in a tick: all are looked at.
     fn forget_passed(&mut self, now: Instant) {
-        if now.duration_since(self.cleaned) < TURN {
+        if now.duration_since(self.cleaned) < TICK {
             return;
         }
         self.cleaned = now;

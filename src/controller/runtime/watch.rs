@@ -32,23 +32,23 @@ const PAGE: u32 = 50;
 const FINALIZERS: usize = 64;
 
 /// What a watch keeps if it ends and is started again.
-pub(crate) struct Kept<K: Object> {
+pub(crate) struct WatchState<K: Object> {
     /// The namespace; `None`: all.
     scope: Option<String>,
     writer: CacheWriter<K>,
     tracker: Tracker,
     /// What is still to be done about what was seen.
-    due: Changes,
+    due: WatchChanges,
 }
 
-impl<K: Object> Kept<K> {
+impl<K: Object> WatchState<K> {
     /// Fills the cache of a namespace, or of all.
     pub(crate) fn new(scope: Option<String>, writer: CacheWriter<K>) -> Self {
         Self {
             scope,
             writer,
             tracker: Tracker::default(),
-            due: Changes::default(),
+            due: WatchChanges::default(),
         }
     }
 
@@ -61,7 +61,7 @@ impl<K: Object> Kept<K> {
                 Ok(event) => {
                     self.record_event(&event);
                     // Nobody worked before: all is new to whoever begins to.
-                    self.due = Changes::default();
+                    self.due = WatchChanges::default();
                 }
                 Err(error) => log_interruption::<K>(&error),
             }
@@ -75,7 +75,7 @@ impl<K: Object> Kept<K> {
 
     fn record_event(&mut self, event: &Event<K>) {
         self.writer.apply_event(event);
-        let Changes { wake, gone } = self.tracker.changes_of(event);
+        let WatchChanges { wake, gone } = self.tracker.changes_of(event);
         self.due.wake.extend(wake);
         self.due.gone.extend(gone);
     }
@@ -97,7 +97,7 @@ impl<K: Object> Kept<K> {
 pub(crate) async fn run_watch<R: Reconciler>(
     controller: Arc<R>,
     ctx: Arc<Context>,
-    kept: &mut Kept<R::Object>,
+    kept: &mut WatchState<R::Object>,
     stop: CancellationToken,
 ) {
     let reporting = Arc::clone(&ctx);
@@ -118,14 +118,10 @@ pub(crate) async fn run_watch<R: Reconciler>(
 }
 
 fn log_interruption<K: Object>(error: &watcher::Error) {
-    tracing::warn!(
-        kind = K::KIND,
-        error = brief(error),
-        "watch interrupted, it is taken up again"
-    );
+    tracing::warn!(kind = K::KIND, error = brief(error), "watch interrupted, it is resumed");
 }
 
-/// What becomes of the objects that can be read; `report` is told of the others.
+/// What happens to the objects that can be read; the others are given to `report`.
 fn watch_objects<K: Object>(
     api: Api<DeserializeGuard<K>>,
     report: impl Fn(InvalidObject) + Send,
@@ -168,8 +164,8 @@ fn decode_event<K: Object>(
     })
 }
 
-/// What is wrong with an object that has more finalizers than anybody needs: they have to be kept all, because our own is
-/// written together with them.
+/// The error of an object with too many finalizers: all of them have to be kept in memory, because our own is written together
+/// with them.
 fn too_many_finalizers<K: Object>(object: &K) -> Option<InvalidObject> {
     (object.finalizers().len() > FINALIZERS).then(|| InvalidObject {
         error: format!("it has more than {FINALIZERS} finalizers"),
@@ -200,7 +196,7 @@ fn report_invalid<K: Object>(ctx: &Arc<Context>, invalid: InvalidObject) {
     let ctx = Arc::clone(ctx);
     tokio::spawn(async move {
         let note = format!("This operator cannot read the object and leaves it alone: {error}");
-        ctx.events
+        ctx.recorder
             .publish_about(&reference, Severity::Warning, reason::INVALID_SPEC, &note)
             .await;
     });
@@ -208,20 +204,20 @@ fn report_invalid<K: Object>(ctx: &Arc<Context>, invalid: InvalidObject) {
 
 /// What follows from an event of the watch.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Changes {
+struct WatchChanges {
     wake: Vec<Wake>,
     gone: Vec<ObjectKey>,
 }
 
-impl Changes {
-    fn object_gone(&mut self, key: ObjectKey, known: Known) {
+impl WatchChanges {
+    fn object_gone(&mut self, key: ObjectKey, known: KnownObject) {
         self.wake.extend(known.neighbours);
         self.gone.push(key);
     }
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownObject {
     uid: String,
     fingerprint: u64,
     neighbours: Vec<Wake>,
@@ -232,24 +228,24 @@ struct Known {
 /// so that what went while the watch was down is noticed.
 #[derive(Debug, Default)]
 struct Tracker {
-    known: HashMap<ObjectKey, Known>,
+    known: HashMap<ObjectKey, KnownObject>,
     /// While a list is being received the cache still holds the old objects: wakes wait until it is complete.
-    held: Option<Changes>,
+    held: Option<WatchChanges>,
 }
 
 impl Tracker {
-    fn changes_of<K: Object>(&mut self, event: &Event<K>) -> Changes {
+    fn changes_of<K: Object>(&mut self, event: &Event<K>) -> WatchChanges {
         match event {
             Event::Init => {
                 self.known.values_mut().for_each(|k| k.listed = false);
-                self.held = Some(Changes::default());
-                Changes::default()
+                self.held = Some(WatchChanges::default());
+                WatchChanges::default()
             }
             Event::InitApply(object) => {
                 let mut held = self.held.take().unwrap_or_default();
                 self.track_object(object, &mut held);
                 self.held = Some(held);
-                Changes::default()
+                WatchChanges::default()
             }
             Event::InitDone => {
                 let mut changes = self.held.take().unwrap_or_default();
@@ -259,12 +255,12 @@ impl Tracker {
                 changes
             }
             Event::Apply(object) => {
-                let mut changes = Changes::default();
+                let mut changes = WatchChanges::default();
                 self.track_object(object, &mut changes);
                 changes
             }
             Event::Delete(object) => {
-                let mut changes = Changes::default();
+                let mut changes = WatchChanges::default();
                 let key = object.key();
                 if let Some(known) = self.known.remove(&key) {
                     changes.object_gone(key, known);
@@ -274,7 +270,7 @@ impl Tracker {
         }
     }
 
-    fn track_object<K: Object>(&mut self, object: &K, changes: &mut Changes) {
+    fn track_object<K: Object>(&mut self, object: &K, changes: &mut WatchChanges) {
         let key = object.key();
         let uid = object.id();
         // Deleted and created again while nobody watched: not the same object.
@@ -297,7 +293,7 @@ impl Tracker {
         changes.wake.extend(neighbours.iter().cloned());
         self.known.insert(
             key,
-            Known {
+            KnownObject {
                 uid,
                 fingerprint,
                 neighbours,

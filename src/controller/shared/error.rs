@@ -17,7 +17,7 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// The object was changed meanwhile: nothing was written, the next pass sees the change.
-    #[error("{what}: the object was changed by somebody else meanwhile")]
+    #[error("{what}: the object was changed by another client meanwhile")]
     Conflict {
         /// What was being done.
         what: &'static str,

@@ -109,13 +109,13 @@ struct Recent {
 
 /// Publishes Kubernetes Events. Cheap to clone.
 #[derive(Clone)]
-pub struct Events {
+pub struct EventRecorder {
     client: Client,
     instance: String,
     recent: Arc<Mutex<Recent>>,
 }
 
-impl Events {
+impl EventRecorder {
     /// `instance` is the name of the pod, if known.
     pub fn new(client: Client, instance: Option<String>) -> Self {
         let instance = instance.unwrap_or_else(|| CONTROLLER.to_owned());
@@ -145,7 +145,13 @@ impl Events {
         };
         let object = reference.name.as_deref().unwrap_or_default();
         let namespace = reference.namespace.as_deref().unwrap_or_default();
-        tracing::warn!(namespace, object, reason, failure, "a Kubernetes Event was not taken");
+        tracing::warn!(
+            namespace,
+            object,
+            reason,
+            failure,
+            "a Kubernetes Event could not be published"
+        );
     }
 
     async fn send_event(

@@ -47,20 +47,20 @@ pub fn healed_by(why: &str, google: &ObjectKey, hubspot: &ObjectKey) -> Option<A
 
 /// Which events wait for which account. Lost in a restart: everything is read again then.
 #[derive(Debug, Default)]
-pub struct Rereads(Mutex<State>);
+pub struct Rereads(Mutex<RereadState>);
 
 #[derive(Debug)]
-struct State {
+struct RereadState {
     /// Shortest time between two reads of an account that were asked for.
     gap: Duration,
     asked: HashMap<Account, Instant>,
     read: HashMap<Account, Instant>,
-    waiting: HashMap<(ObjectKey, Topic), Waiting>,
+    waiting: HashMap<(ObjectKey, Topic), WaitingEvent>,
     /// Events that are stalled, by the account that can show that it is over.
     stalled: Index<Account, ObjectKey>,
 }
 
-impl Default for State {
+impl Default for RereadState {
     fn default() -> Self {
         Self {
             gap: GAP,
@@ -74,7 +74,7 @@ impl Default for State {
 
 /// What an event waits for, or has waited for: the same cause does not make it wait twice on a topic.
 #[derive(Debug)]
-struct Waiting {
+struct WaitingEvent {
     cause: String,
     since: Instant,
     /// Not read since.
@@ -84,13 +84,13 @@ struct Waiting {
 impl Rereads {
     /// `gap`: shortest time between two reads of an account that were asked for.
     pub fn with_gap(gap: Duration) -> Self {
-        Self(Mutex::new(State {
+        Self(Mutex::new(RereadState {
             gap,
-            ..State::default()
+            ..RereadState::default()
         }))
     }
 
-    fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+    fn with_state<T>(&self, f: impl FnOnce(&mut RereadState) -> T) -> T {
         f(&mut self.0.lock())
     }
 
@@ -184,7 +184,7 @@ impl Rereads {
     }
 }
 
-impl State {
+impl RereadState {
     /// Whether the event waits, and which accounts are to be woken.
     fn must_wait(
         &mut self,
@@ -201,7 +201,7 @@ impl State {
             self.asked.insert(account.clone(), now);
         }
         let waits = !accounts.is_empty();
-        let waiting = Waiting {
+        let waiting = WaitingEvent {
             cause: cause.to_owned(),
             since: now,
             accounts: accounts.clone(),
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn one_read_serves_all_who_asked_before_it_and_nobody_who_asked_later() {
-        let (mut state, begin) = (State::default(), Instant::now());
+        let (mut state, begin) = (RereadState::default(), Instant::now());
         let at = |ms| begin + Duration::from_millis(ms);
         for (n, event) in ["one", "two"].iter().enumerate() {
             let (waits, wakes) = state.must_wait(asks(event), "1", vec![account()], at(n as u64));
@@ -263,7 +263,7 @@ mod tests {
         let mut woken = state.record_read(&account(), at(5));
         woken.sort();
         assert_eq!(woken, [key("one"), key("two")]);
-        let waits = |state: &mut State, event: &str| state.must_wait(asks(event), "1", vec![account()], at(10)).0;
+        let waits = |state: &mut RereadState, event: &str| state.must_wait(asks(event), "1", vec![account()], at(10)).0;
         assert!(!waits(&mut state, "one") && !waits(&mut state, "two") && waits(&mut state, "late"));
         // The one who asked later gets a read of his own, but not at once.
         assert_eq!(state.due_in(&account(), at(10)), Some(Duration::from_millis(2995)));
@@ -275,9 +275,9 @@ mod tests {
     #[test]
     fn without_a_gap_a_second_read_is_due_at_once() {
         let begin = Instant::now();
-        let mut state = State {
+        let mut state = RereadState {
             gap: Duration::ZERO,
-            ..State::default()
+            ..RereadState::default()
         };
         state.record_read(&account(), begin);
         let asked = begin + Duration::from_millis(1);
@@ -287,9 +287,10 @@ mod tests {
 
     #[test]
     fn a_cause_makes_an_event_wait_once_and_not_for_ever() {
-        let (mut state, now) = (State::default(), Instant::now());
-        let waits =
-            |state: &mut State, topic, cause, now| state.must_wait((key("one"), topic), cause, vec![account()], now).0;
+        let (mut state, now) = (RereadState::default(), Instant::now());
+        let waits = |state: &mut RereadState, topic, cause, now| {
+            state.must_wait((key("one"), topic), cause, vec![account()], now).0
+        };
         assert!(waits(&mut state, Topic::AtHubSpot, "2", now));
         let late = now + PATIENCE;
         assert!(!waits(&mut state, Topic::AtHubSpot, "2", late));

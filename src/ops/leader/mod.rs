@@ -19,7 +19,7 @@ use kube::api::{PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
-use self::record::{Observed, Standing, is_free, released_lease, taken_lease};
+use self::record::{LeaseState, ObservedLease, is_free, released_lease, taken_lease};
 pub use self::settings::LeaseSettings;
 use super::health::Probes;
 use crate::domain::brief::brief;
@@ -54,13 +54,13 @@ pub enum LostLease {
 }
 
 /// Why the Lease could not be read or written.
-struct Refused {
+struct LeaseError {
     /// It is not there, and was to be created.
     is_missing: bool,
     error: kube::Error,
 }
 
-impl From<kube::Error> for Refused {
+impl From<kube::Error> for LeaseError {
     fn from(error: kube::Error) -> Self {
         Self {
             is_missing: false,
@@ -69,14 +69,14 @@ impl From<kube::Error> for Refused {
     }
 }
 
-type Changes = BoxStream<'static, kube::Result<WatchEvent<Lease>>>;
+type LeaseChanges = BoxStream<'static, kube::Result<WatchEvent<Lease>>>;
 
 /// This process as a candidate for the Lease, and as its holder.
 pub struct Election {
     api: Api<Lease>,
     settings: LeaseSettings,
     probes: Arc<Probes>,
-    observed: Observed,
+    observed: ObservedLease,
     /// What the last try said where it failed, so that a lasting failure is logged once.
     failure: Option<String>,
 }
@@ -88,7 +88,7 @@ impl Election {
             api: Api::namespaced(client, &settings.namespace),
             settings,
             probes,
-            observed: Observed::default(),
+            observed: ObservedLease::default(),
             failure: None,
         }
     }
@@ -105,19 +105,19 @@ impl Election {
         loop {
             pulse::beat();
             match self.try_acquire(self.settings.renew / 2).await {
-                Ok(Standing::Mine) => {
+                Ok(LeaseState::Mine) => {
                     tracing::info!(
                         lease = self.settings.name,
                         identity = self.settings.identity,
-                        "this process is leader"
+                        "this process is the leader"
                     );
                     return;
                 }
-                Ok(Standing::Held { holder: now, .. }) if holder.as_ref() != Some(&now) => {
+                Ok(LeaseState::Held { holder: now, .. }) if holder.as_ref() != Some(&now) => {
                     tracing::info!(
                         lease = self.settings.name,
                         holder = now,
-                        "another process is leader, this one stands by"
+                        "another process is the leader, this one stands by"
                     );
                     holder = Some(now);
                 }
@@ -147,11 +147,11 @@ impl Election {
             // A process that was stopped for longer asks at least once: where nobody took the Lease, all is well.
             let limit = left.min(self.settings.renew / 2).max(Duration::from_secs(1));
             match self.try_acquire(limit).await {
-                Ok(Standing::Mine) => renewed = asked,
-                Ok(Standing::Held { holder, .. }) => return Err(LostLease::Taken { holder }),
-                Ok(Standing::Contested) | Err(_) if renewed.elapsed() < self.settings.renew => {}
-                Ok(Standing::Contested) => {
-                    return Err(self.not_renewed("somebody else writes it all the time".to_owned()));
+                Ok(LeaseState::Mine) => renewed = asked,
+                Ok(LeaseState::Held { holder, .. }) => return Err(LostLease::Taken { holder }),
+                Ok(LeaseState::Contested) | Err(_) if renewed.elapsed() < self.settings.renew => {}
+                Ok(LeaseState::Contested) => {
+                    return Err(self.not_renewed("another client keeps writing it".to_owned()));
                 }
                 Err(why) => return Err(self.not_renewed(why)),
             }
@@ -195,7 +195,7 @@ impl Election {
     }
 
     /// One try, and what it tells whoever asks for readiness.
-    async fn try_acquire(&mut self, limit: Duration) -> Result<Standing, String> {
+    async fn try_acquire(&mut self, limit: Duration) -> Result<LeaseState, String> {
         let tried = match tokio::time::timeout(limit, self.acquire_or_renew()).await {
             Ok(Ok(standing)) => Ok(standing),
             Ok(Err(refused)) => Err(self.explain_failure(&refused)),
@@ -218,7 +218,7 @@ impl Election {
         tried
     }
 
-    fn explain_failure(&self, Refused { is_missing, error }: &Refused) -> String {
+    fn explain_failure(&self, LeaseError { is_missing, error }: &LeaseError) -> String {
         let LeaseSettings { name, namespace, .. } = &self.settings;
         match error {
             kube::Error::Api(status) if status.is_forbidden() && *is_missing => format!(
@@ -237,7 +237,7 @@ impl Election {
         }
     }
 
-    async fn acquire_or_renew(&mut self) -> Result<Standing, Refused> {
+    async fn acquire_or_renew(&mut self) -> Result<LeaseState, LeaseError> {
         let name = self.settings.name.clone();
         let parameters = PostParams {
             field_manager: Some("adconversion-operator".to_owned()),
@@ -247,8 +247,8 @@ impl Election {
         if let Some(found) = &found {
             self.observed.record_read(found, Instant::now());
             let standing = self.observed.standing_of(&self.settings.identity, Instant::now());
-            if let Some(Standing::Held { .. }) = standing {
-                return Ok(standing.unwrap_or(Standing::Contested));
+            if let Some(LeaseState::Held { .. }) = standing {
+                return Ok(standing.unwrap_or(LeaseState::Contested));
             }
         }
         let is_new = found.is_none();
@@ -262,10 +262,10 @@ impl Election {
         match written {
             Ok(lease) => {
                 self.observed.record_read(&lease, Instant::now());
-                Ok(Standing::Mine)
+                Ok(LeaseState::Mine)
             }
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Standing::Contested),
-            Err(error) => Err(Refused {
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(LeaseState::Contested),
+            Err(error) => Err(LeaseError {
                 is_missing: is_new,
                 error,
             }),
@@ -273,7 +273,7 @@ impl Election {
     }
 
     /// Waits for the next try: the usual pause, or until the Lease expires, or until its holder lets it go.
-    async fn wait_for_turn(&self, changes: &mut Option<Changes>) {
+    async fn wait_for_turn(&self, changes: &mut Option<LeaseChanges>) {
         let expires = self.observed.expires_at();
         let left = expires.map(|at| at.saturating_duration_since(Instant::now()));
         let pause = left.map_or(self.settings.retry, |left| left.min(self.settings.retry));
@@ -284,7 +284,7 @@ impl Election {
     }
 
     /// Returns once the Lease is let go. Where it can't be watched: never, the next look finds it.
-    async fn becomes_free(&self, changes: &mut Option<Changes>) {
+    async fn becomes_free(&self, changes: &mut Option<LeaseChanges>) {
         loop {
             let Some(stream) = changes else {
                 let fields = format!("metadata.name={}", self.settings.name);

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 /// Where this process stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum LeaseState {
     /// It holds the Lease.
     Mine,
     /// Another one does.
@@ -28,7 +28,7 @@ pub(super) enum Standing {
 
 /// The Lease as this process last saw it change.
 #[derive(Debug, Default)]
-pub(super) struct Observed {
+pub(super) struct ObservedLease {
     uid: String,
     version: String,
     spec: LeaseSpec,
@@ -36,7 +36,7 @@ pub(super) struct Observed {
     since: Option<Instant>,
 }
 
-impl Observed {
+impl ObservedLease {
     /// Takes note of what was read. Only a spec that differs is a sign of life.
     pub(super) fn record_read(&mut self, lease: &Lease, now: Instant) {
         let spec = lease.spec.clone().unwrap_or_default();
@@ -66,13 +66,13 @@ impl Observed {
     }
 
     /// Whether it is this process's, or another's; `None` where it is free.
-    pub(super) fn standing_of(&self, identity: &str, now: Instant) -> Option<Standing> {
+    pub(super) fn standing_of(&self, identity: &str, now: Instant) -> Option<LeaseState> {
         let holder = holder_of(&self.spec)?;
         if holder == identity {
-            return Some(Standing::Mine);
+            return Some(LeaseState::Mine);
         }
         let expired = self.expires_at().is_none_or(|at| at <= now);
-        (!expired).then(|| Standing::Held {
+        (!expired).then(|| LeaseState::Held {
             holder: holder.to_owned(),
         })
     }
@@ -151,8 +151,8 @@ mod tests {
         taken_lease(None, &settings(identity), at(second))
     }
 
-    fn held_by(holder: &str) -> Standing {
-        Standing::Held {
+    fn held_by(holder: &str) -> LeaseState {
+        LeaseState::Held {
             holder: holder.to_owned(),
         }
     }
@@ -161,7 +161,7 @@ mod tests {
     fn a_holder_has_as_long_as_it_promised_since_its_change_was_seen() {
         let begin = Instant::now();
         let later = |seconds| begin + Duration::from_secs(seconds);
-        let mut observed = Observed::default();
+        let mut observed = ObservedLease::default();
         // Its own times lie years back: they count for nothing.
         observed.record_read(&held("other", -100_000_000), begin);
         assert_eq!(observed.standing_of("me", later(14)), Some(held_by("other")));
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(observed.standing_of("me", later(29)), Some(held_by("other")));
         assert_eq!(
             observed.standing_of("other", later(99)),
-            Some(Standing::Mine),
+            Some(LeaseState::Mine),
             "until somebody takes it"
         );
     }
@@ -184,7 +184,7 @@ mod tests {
         let begin = Instant::now();
         let mut lease = held("other", 0);
         for nobody in [None, Some(String::new())] {
-            let mut observed = Observed::default();
+            let mut observed = ObservedLease::default();
             lease.spec.as_mut().unwrap().holder_identity = nobody;
             observed.record_read(&lease, begin);
             assert!(is_free(&lease));
@@ -192,7 +192,7 @@ mod tests {
             assert_eq!(observed.expires_at(), None);
         }
         // One that says nothing at all, as the chart makes it.
-        let mut observed = Observed::default();
+        let mut observed = ObservedLease::default();
         observed.record_read(&Lease::default(), begin);
         assert_eq!(observed.standing_of("me", begin), None);
     }
@@ -203,7 +203,7 @@ mod tests {
         let mut lease = held("other", 0);
         for (seconds, ends) in [(i32::MAX, 3600), (0, 0), (-5, 0)] {
             lease.spec.as_mut().unwrap().lease_duration_seconds = Some(seconds);
-            let mut observed = Observed::default();
+            let mut observed = ObservedLease::default();
             observed.record_read(&lease, begin);
             assert_eq!(observed.standing_of("me", begin + Duration::from_secs(ends)), None);
         }

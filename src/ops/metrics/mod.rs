@@ -107,7 +107,7 @@ fn call_histogram() -> Histogram {
 }
 
 #[derive(Default)]
-struct Objects {
+struct ObjectCounts {
     ready: HashMap<(&'static str, ObjectKey), &'static str>,
     counts: HashMap<ObjectKey, EventCounts>,
 }
@@ -131,7 +131,7 @@ pub struct Metrics {
     panics: Counter,
     restarts: Family<LoopLabels, Counter>,
     leader: Gauge,
-    seen: Mutex<Objects>,
+    seen: Mutex<ObjectCounts>,
 }
 
 impl Default for Metrics {
@@ -144,7 +144,7 @@ impl Metrics {
     /// All of them at zero, without series of single events.
     pub fn new() -> Self {
         let mut process = Registry::default();
-        process.register_collector(Box::new(process::Process));
+        process.register_collector(Box::new(process::ProcessMetrics));
         let mut metrics = Self {
             registry: Registry::with_prefix("adconversion"),
             process,
@@ -187,7 +187,7 @@ impl Metrics {
         self
     }
 
-    fn lock_objects(&self) -> MutexGuard<'_, Objects> {
+    fn lock_objects(&self) -> MutexGuard<'_, ObjectCounts> {
         self.seen.lock()
     }
 
@@ -280,7 +280,7 @@ impl Metrics {
         })
     }
 
-    fn sum_up(&self, seen: &Objects, now: Timestamp) {
+    fn sum_up(&self, seen: &ObjectCounts, now: Timestamp) {
         self.objects.clear();
         for ((kind, _), ready) in &seen.ready {
             self.objects.get_or_create(&ObjectLabels { kind, ready }).inc();

@@ -14,7 +14,7 @@ const TICKS: f64 = 100.0;
 
 /// Reads the process's own figures when it is asked for them.
 #[derive(Debug)]
-pub(super) struct Process;
+pub(super) struct ProcessMetrics;
 
 /// The figures; each is absent where `/proc` does not tell.
 #[derive(Debug, Default, PartialEq)]
@@ -80,7 +80,7 @@ fn most_files(limits: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-impl Collector for Process {
+impl Collector for ProcessMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let figures = Figures::read_from(Path::new("/proc"));
         if let Some(seconds) = figures.cpu_seconds {

@@ -17,20 +17,20 @@ use crate::domain::shown_state::{Behind, ShownState};
 use crate::domain::time::later;
 use crate::ports::ledger::AsideContact;
 
-/// More contacts than this are no matter of single records any more: then the feed stops where it is.
+/// Most contacts put aside. Beyond this single records are not the reason any more, and the feed stops where it is.
 const MOST: usize = 1_000;
-/// So many of them may lack an entry that a property tells of. Of a portal in which more do, that is its way, and not that
-/// its answers are old: it is not to take the room of contacts that cannot be read.
+/// Most of them that lack an entry which a property shows. If a portal has more, that is how it is and not a sign of old
+/// answers: they must not take the room of contacts that cannot be read.
 const MOST_LACKING: usize = 500;
 /// Contacts whose rows two reads have shown alike; beyond this all are forgotten, and each is read twice once more.
 const MOST_AGREED: usize = 50_000;
-/// So many are read again in one pass.
+/// Most that are read again in one pass.
 const AT_ONCE: usize = 200;
 
 /// The contacts put aside by one feed.
 #[derive(Default)]
 pub struct Aside {
-    waiting: BTreeMap<ContactId, Wait>,
+    waiting: BTreeMap<ContactId, AsideEntry>,
     /// Rows that two reads have shown, as one number, of contacts with entries that no search tells of.
     agreed: HashMap<ContactId, u64>,
     /// The ledger's list was taken over.
@@ -39,7 +39,7 @@ pub struct Aside {
     changed: bool,
 }
 
-struct Wait {
+struct AsideEntry {
     tries: u32,
     due: Timestamp,
     /// What searches showed of it: a read that shows less is older.
@@ -74,7 +74,7 @@ impl Aside {
     /// Takes over what the ledger remembers of the process before: all is due at once.
     pub fn load(&mut self, contacts: Vec<AsideContact>) {
         for contact in contacts {
-            self.waiting.entry(contact.id).or_insert(Wait {
+            self.waiting.entry(contact.id).or_insert(AsideEntry {
                 tries: 0,
                 due: Timestamp::MIN,
                 shown: contact.shown,
@@ -101,7 +101,7 @@ impl Aside {
         if self.is_full() {
             return PutAside::Full;
         }
-        let wait = Wait {
+        let wait = AsideEntry {
             tries: 0,
             due: next(0),
             shown: ShownState::default(),
@@ -113,7 +113,7 @@ impl Aside {
         PutAside::First
     }
 
-    /// Of one that is put aside a search has shown this: only a read that shows as much brings it back.
+    /// A search has shown this of a contact that is put aside: only a read that shows as much brings it back.
     pub fn expect_state(&mut self, contact: ContactId, shown: &ShownState) {
         if let Some(wait) = self.waiting.get_mut(&contact) {
             let expected = wait.shown.clone().merge_with(shown);
@@ -286,7 +286,7 @@ impl Aside {
 
     /// What the ledger has to remember, if that changed.
     pub fn unsaved_contacts(&self) -> Option<Vec<AsideContact>> {
-        let to_save = |(id, wait): (&ContactId, &Wait)| AsideContact {
+        let to_save = |(id, wait): (&ContactId, &AsideEntry)| AsideContact {
             id: *id,
             shown: wait.shown.clone(),
             behind_since: wait.behind_since,

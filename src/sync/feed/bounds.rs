@@ -16,6 +16,15 @@ use crate::sync::contact_cache::ReadPlan;
 /// How far a normal poll goes back: the search index lags (docs/reference/hubspot.md 3).
 pub const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
 
+/// How far a poll goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PollReach {
+    /// [`STEP_BACK`].
+    Usual,
+    /// The whole `--overlap`, every sixth part of it.
+    Wide,
+}
+
 /// An event and its stream, with how far it is covered.
 #[derive(Clone)]
 pub struct Tracked {

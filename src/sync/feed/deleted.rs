@@ -34,15 +34,15 @@ use crate::registry::Readiness;
 use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
 
-/// Contacts of one call: the most without history.
+/// Contacts of one call: the most that a read without histories takes.
 const PORTION: usize = read_limit(false);
 /// Calls in a row, of the hundred that HubSpot allows in ten seconds.
 const AT_ONCE: i64 = 6;
-/// On average there are as many between two of them, also for very many contacts: 4 % of the smallest day's quota.
+/// Shortest average pause between two calls, however many contacts there are: 4 % of the smallest daily quota.
 const MIN_GAP: SignedDuration = SignedDuration::from_secs(10);
-/// So many may vanish at once if nobody else is known.
+/// Most contacts that may vanish at once if the ledger knows no others.
 const FEW: usize = 10;
-/// More than this part of the day's calls must be left.
+/// More than one part in so many of the day's calls must be left.
 const SPARED: u64 = 2;
 
 impl Feed {
@@ -81,7 +81,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Who looks, and how many calls it is time for.
+    /// The account that looks, and how many calls are due.
     async fn looks_due(&self) -> Result<Option<(Looker, i64)>, SyncError> {
         let account = self.ctx.registry.hubspot_account(&self.key);
         let Some(portal) = account
@@ -150,13 +150,13 @@ async fn make_call(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<
     Ok(after.is_some())
 }
 
-struct Answer {
+struct PortalAnswer {
     /// Every id that leads to a record, or was merged into one.
     seen: BTreeSet<ContactId>,
     unreadable: BTreeSet<ContactId>,
 }
 
-async fn ask_portal(crm: &dyn Crm, ids: &[ContactId]) -> Result<Answer, SyncError> {
+async fn ask_portal(crm: &dyn Crm, ids: &[ContactId]) -> Result<PortalAnswer, SyncError> {
     pulse::beat();
     let read = ContactRead {
         ids: ids.to_vec(),
@@ -164,7 +164,7 @@ async fn ask_portal(crm: &dyn Crm, ids: &[ContactId]) -> Result<Answer, SyncErro
         with_history: Vec::new(),
     };
     let batch = crm.read_contacts(&read).await?;
-    Ok(Answer {
+    Ok(PortalAnswer {
         seen: batch.contacts.iter().flat_map(Contact::lineage).collect(),
         unreadable: batch.unreadable.into_keys().collect(),
     })

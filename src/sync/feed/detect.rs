@@ -16,13 +16,13 @@ const MAX_DATED_STAGES: usize = 30;
 /// The way of finding changes, picked once for each set of stages and listing of properties.
 #[derive(Default)]
 pub struct ChangeDetector {
-    picked: Option<Picked>,
+    picked: Option<PickedMode>,
     /// Stages of which a search by entry time has found a contact: there the property is filled and searchable.
     proven: BTreeSet<String>,
     given_up: Option<Instant>,
 }
 
-struct Picked {
+struct PickedMode {
     mode: ChangeDetection,
     stages: BTreeSet<String>,
     listed: bool,
@@ -52,7 +52,7 @@ impl ChangeDetector {
         } else {
             ChangeDetection::LastModified
         };
-        self.picked = Some(Picked { mode, stages, listed });
+        self.picked = Some(PickedMode { mode, stages, listed });
     }
 
     /// Entry times can't be searched here, or searches on them don't find what is there.

@@ -17,9 +17,9 @@ use crate::ports::{Cause, UpstreamError, pulse};
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{ChangeDetection, Side};
 use crate::sync::failing::may_be_of_part;
-use crate::sync::feed::bounds::{Tracked, date_entered, stage_bounds};
+use crate::sync::feed::bounds::{PollReach, Tracked, date_entered, stage_bounds};
 
-/// So many stages that fail one after the other are no matter of stages.
+/// If so many stages fail one after the other, the stages are not the reason.
 const IN_VAIN: usize = 12;
 
 impl Feed {
@@ -88,7 +88,7 @@ impl Feed {
             return false;
         }
         for (stage, fault) in failed {
-            warn!(account = %self.key, stage, error = brief(&fault), "searches for this stage fail: it is asked for by itself");
+            warn!(account = %self.key, stage, error = brief(&fault), "searches for this stage fail, so it is searched for separately");
             self.note_failing(stage, &fault);
         }
         true
@@ -111,7 +111,7 @@ impl Feed {
     /// One page of the search for this stage alone.
     async fn search_stage(&self, pass: &Pass, stage: &str) -> Result<(), UpstreamError> {
         pulse::beat();
-        let bounds = stage_bounds(&pass.events, self.lookback(false));
+        let bounds = stage_bounds(&pass.events, self.lookback(PollReach::Usual));
         let Some(since) = bounds.get(stage) else {
             return Ok(());
         };
@@ -133,7 +133,7 @@ fn may_be_of_stage(fault: &SyncError) -> bool {
 fn named(stage: &str, error: UpstreamError) -> SyncError {
     let property = date_entered(stage);
     let message = format!(
-        "searches for the stage {stage:?} by its property {property} fail, while those for other stages are answered: {}. It is asked for by itself; give the token access to that property if it lacks it",
+        "searches for the stage {stage:?} by its property {property} fail, while those for other stages are answered: {}. The operator searches for this stage separately. If the token has no access to that property, grant it",
         error.message
     );
     let cause = if error.needs_a_person() {

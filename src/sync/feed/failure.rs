@@ -1,4 +1,4 @@
-//! What follows a turn that failed.
+//! What follows a pass that failed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(super) fn failure_pause(
     Duration::try_from(wait.max(asked)).unwrap_or(interval)
 }
 
-/// A scope for forms that is missing, or a form that is gone, is no matter of the account's lifecycle events.
+/// A missing scope for forms, or a form that is gone, does not concern the account's lifecycle events.
 fn concerns_forms_only(error: &UpstreamError, events: &[&Tracked]) -> bool {
     let of_forms = !events.is_empty() && events.iter().all(|t| t.event.trigger.form().is_some());
     of_forms

@@ -1,4 +1,4 @@
-//! Full scans, by modification time: they find what the polls can't.
+//! Full scans, by modification time: they find what the polls cannot find.
 //!
 //! After a backfill over its whole span, because entry times may keep one entry only; once a day over three days, for
 //! what became visible late or with an old time (imports, merges); and with the wider polls while nobody has shown yet
@@ -15,18 +15,18 @@ use super::pass::Pass;
 use super::scan::{Scan, ScanFindings, SearchMode};
 use crate::registry::ChangeDetection;
 use crate::registry::sync_error::SyncError;
-use crate::sync::feed::bounds::Tracked;
+use crate::sync::feed::bounds::{PollReach, Tracked};
 
 /// Span of the daily full scan.
 const SPAN: SignedDuration = SignedDuration::from_hours(72);
 
 impl Feed {
-    /// Makes one if it is time to. Returns false if it turned out that the poll did not see everything.
+    /// Makes a full scan if it is due. Returns false if it turned out that the poll did not see everything.
     pub(super) async fn full_scan(
         &mut self,
         pass: &Pass,
         bounds: &BTreeMap<String, Timestamp>,
-        wide: bool,
+        reach: PollReach,
         seen: &mut ScanFindings,
     ) -> Result<bool, SyncError> {
         let now = self.ctx.clock.now();
@@ -39,7 +39,7 @@ impl Feed {
         let since = [
             self.backfill_start(pass).filter(|_| dated),
             due.then(|| self.before_present(pass, SPAN)),
-            (wide && !unproven.is_empty()).then(|| self.unproven_since(bounds)),
+            (reach == PollReach::Wide && !unproven.is_empty()).then(|| self.unproven_since(bounds)),
         ];
         if let Some(since) = since.into_iter().flatten().min() {
             let first = pass.events.iter().map(|t| t.event.start).min();
@@ -88,12 +88,12 @@ impl Feed {
             .map(|t| t.event.start)
             .min();
         if let Some(since) = since {
-            info!(account = %self.key, %since, "backfill read");
+            info!(account = %self.key, %since, "backfill begins");
         }
         since
     }
 
-    /// So long before HubSpot's present, as far as it is known.
+    /// The time `span` before HubSpot's present, as far as that is known.
     fn before_present(&self, pass: &Pass, span: SignedDuration) -> Timestamp {
         let cursors = pass.events.iter().filter_map(|t| t.mark.map(|m| m.cursor));
         let newest = cursors
@@ -122,7 +122,7 @@ impl Feed {
                 self.history.forget_all();
             }
             if !found? {
-                info!(account = %self.key, stage, "searches by entry time don't find what is there: by modification time");
+                info!(account = %self.key, stage, "searches by entry time miss contacts; changes are found by modification time instead");
                 self.detector.give_up(Instant::now());
                 self.portal_clock.forget_reached();
                 self.last_wide = None;

@@ -41,13 +41,13 @@ use crate::ports::ledger::{StreamId, Watermark};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
-use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked, date_entered, stage_bounds};
+use crate::sync::feed::bounds::{Lookback, PollReach, STEP_BACK, Tracked, date_entered, stage_bounds};
 use crate::sync::feed::read_history::ReadHistory;
 use crate::sync::withheld::record_read;
 
 pub use crate::sync::feed::bounds::{contact_query, form_contact_query};
 
-/// How soon after a change it is looked for what it means to the feed.
+/// Pause after a change before the feed looks what it means: changes that come together are looked at together.
 const LOOK_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// The feed of one HubSpot account.
@@ -210,7 +210,7 @@ impl Feed {
         self.failed(&faults, interval)
     }
 
-    /// One more pass failed: the pause before the next.
+    /// Counts one more failed pass; returns the pause before the next.
     fn failed(&mut self, faults: &[SyncError], interval: std::time::Duration) -> std::time::Duration {
         // As long as others are read, those do not wait longer and longer for what fails.
         self.failures = if self.history.read_any { 0 } else { self.failures };
@@ -253,29 +253,29 @@ impl Feed {
 
     /// The lifecycle events.
     async fn run_pass(&mut self, pass: &Pass) -> Result<(), SyncError> {
-        self.welcome_newcomers(&pass.events);
+        self.restart_for_newcomers(&pass.events);
         self.load_aside().await?;
         if self.history.aside.is_full() {
             // Where nobody can be put aside any more the pass may end before its end, where these are read.
             self.read_aside(pass).await?;
         }
         let began = Instant::now();
-        let wide = self.is_wide(began);
-        let back = self.lookback(wide);
+        let reach = self.poll_reach(began);
+        let back = self.lookback(reach);
         let bounds = stage_bounds(&pass.events, back);
         let mut seen = self.search_changes(pass, &bounds).await?;
-        let whole = self.full_scan(pass, &bounds, wide, &mut seen).await? && seen.nameless == 0;
+        let whole = self.full_scan(pass, &bounds, reach, &mut seen).await? && seen.nameless == 0;
         self.finish_pass(pass, back, &seen, began).await?;
         if whole {
             self.portal_clock.pass_completed(began);
-            self.last_wide = if wide { Some(began) } else { self.last_wide };
+            self.last_wide = (reach == PollReach::Wide).then_some(began).or(self.last_wide);
         }
         self.read_aside(pass).await
     }
 
-    /// Where an event joins or comes back, or an action of another id takes the place of the old one, nothing that was
-    /// read before counts for it.
-    fn welcome_newcomers(&mut self, events: &[Tracked]) {
+    /// If an event joins or comes back, or an action of another id replaces the old one, nothing that was read before counts
+    /// for it.
+    fn restart_for_newcomers(&mut self, events: &[Tracked]) {
         let newcomer = |t: &Tracked| match self.served.get(&Member::new(&t.event)) {
             None => true,
             Some(stream) => *stream != t.stream && t.is_backfill(),
@@ -288,14 +288,17 @@ impl Feed {
         self.served = events.iter().map(|t| (Member::new(&t.event), t.stream)).collect();
     }
 
-    fn is_wide(&self, now: Instant) -> bool {
+    fn poll_reach(&self, now: Instant) -> PollReach {
         let pause = std::time::Duration::try_from(self.ctx.settings.overlap / 6).unwrap_or_default();
-        self.last_wide.is_none_or(|last| now.duration_since(last) >= pause)
+        match self.last_wide {
+            Some(last) if now.duration_since(last) < pause => PollReach::Usual,
+            _ => PollReach::Wide,
+        }
     }
 
     /// Two minutes, and every so often the whole overlap before the newest time seen.
-    fn lookback(&self, wide: bool) -> Lookback {
-        if wide {
+    fn lookback(&self, reach: PollReach) -> Lookback {
+        if reach == PollReach::Wide {
             let by = self.ctx.settings.overlap.max(STEP_BACK);
             return Lookback { by, reached: None };
         }
@@ -323,7 +326,7 @@ impl Feed {
         if self.detector.mode() == ChangeDetection::DateEntered {
             match scan.by_entry(bounds).await {
                 Err(SyncError::Upstream(error)) if error.cause == Cause::Refused => {
-                    info!(account = %self.key, error = brief(&error), "entry times can't be searched here: by modification time");
+                    info!(account = %self.key, error = brief(&error), "HubSpot does not let entry times be searched; changes are found by modification time instead");
                     self.detector.give_up(Instant::now());
                 }
                 found => seen = Some(found?),
@@ -339,11 +342,12 @@ impl Feed {
         Ok(seen)
     }
 
-    /// What is looked for while a scan of this pass goes on: a first read of one event holds no other's fresh conversions up.
+    /// What is polled for while a scan of this pass goes on, so that the first read of one event does not hold up the fresh
+    /// conversions of others.
     fn fresh_poll(&self, pass: &Pass) -> FreshPoll {
         let covered: Vec<Tracked> = pass.events.iter().filter(|t| !t.is_backfill()).cloned().collect();
         FreshPoll {
-            bounds: stage_bounds(&covered, self.lookback(false)),
+            bounds: stage_bounds(&covered, self.lookback(PollReach::Usual)),
             detection: self.detector.mode(),
             interval: pass.account.interval,
             last: Instant::now(),
@@ -380,9 +384,9 @@ impl Feed {
         }
         for tracked in &pass.events {
             let new = seen.new_of(tracked.stream);
-            let lacks = self.lacks(&tracked.event);
+            let shortfall = self.shortfall_of(&tracked.event);
             self.ctx.registry.update_report(&tracked.event.key, |report| {
-                let notice = record_read(report, lacks, now);
+                let notice = record_read(report, shortfall, now);
                 notice.max(if new > 0 { Notice::Soon } else { Notice::Quiet })
             });
         }

@@ -9,13 +9,13 @@ use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice};
 use crate::sync::withheld::{record_read, withheld_of};
 
-/// So long at most, and one read more: what is due then comes with the next pass.
+/// Longest time for these reads, plus one read: what is left comes with the next pass.
 const LONGEST: Duration = Duration::from_secs(5);
-/// Most that are asked for together, those of one call.
+/// Most contacts that are asked for together: those of one call.
 const MOST: usize = 50;
 
-/// How many are asked for together after so many: each by itself as long as they fail, which may take long, and more and more at
-/// a time where they are given.
+/// How many contacts the next read asks for: one as long as reads fail, which may take long, and twice as many after each
+/// success.
 const fn next_size(size: usize, fails: bool) -> usize {
     match (fails, size * 2) {
         (true, _) => 1,
@@ -47,8 +47,8 @@ impl Feed {
         let now = self.ctx.clock.now();
         if was_told && self.reads_in_vain().is_none() {
             for tracked in &pass.events {
-                let lacks = self.lacks(&tracked.event);
-                let note = |report: &mut _| record_read(report, lacks, now);
+                let shortfall = self.shortfall_of(&tracked.event);
+                let note = |report: &mut _| record_read(report, shortfall, now);
                 self.ctx.registry.update_report(&tracked.event.key, note);
             }
         }
@@ -61,8 +61,8 @@ impl Feed {
         self.history.in_vain.describe("by id", threshold)
     }
 
-    /// What the event could not be read for in a pass that went well.
-    pub(super) fn lacks(&self, event: &Event) -> Option<String> {
+    /// What a pass that went well could not read for the event, as a message.
+    pub(super) fn shortfall_of(&self, event: &Event) -> Option<String> {
         let withheld = || withheld_of(&self.ctx, event).map(|(what, _)| what);
         self.reads_in_vain().or_else(withheld)
     }

@@ -87,7 +87,7 @@ pub struct Candidate<'a> {
     entered: Vec<(&'a str, Timestamp)>,
     /// The entry times as one number: another one says that some of them changed.
     entries: u64,
-    /// What is later is no time of HubSpot's clock.
+    /// A later time does not come from HubSpot's clock.
     latest: Timestamp,
 }
 

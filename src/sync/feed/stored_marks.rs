@@ -34,7 +34,7 @@ impl Feed {
                 if report.pulled_back.is_some_and(|back| back.cursor == mark.cursor) {
                     return Notice::Quiet;
                 }
-                warn!(event = %event.key, cursor = %mark.cursor, "the stored cursor is ahead of HubSpot's clock: read again from the start");
+                warn!(event = %event.key, cursor = %mark.cursor, "the stored cursor is ahead of HubSpot's clock; the event is read again from its start");
                 report.pull_back(mark.cursor);
                 Notice::Now
             });

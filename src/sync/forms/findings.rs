@@ -10,6 +10,7 @@ use crate::domain::contact::Contact;
 use crate::ports::crm::{Submission, Unreadable};
 use crate::ports::ledger::StreamId;
 use crate::registry::sync_error::SyncError;
+use crate::sync::feed::pass::Pass;
 
 /// What one read of a form showed.
 #[derive(Default)]
@@ -26,7 +27,9 @@ pub(super) struct FormFindings {
 pub(super) enum FormReadDepth {
     /// All that could still be sent: events joined, or nothing was read for long.
     Whole,
+    /// What was submitted since the last read.
     News,
+    /// What may have become visible late (`--overlap`).
     Late,
 }
 
@@ -55,6 +58,15 @@ impl FoundContacts {
             .as_ref()
             .is_some_and(|email| self.nobodys.contains(email))
     }
+}
+
+/// What the rows of one page of submissions have in common.
+#[derive(Clone, Copy)]
+pub(super) struct NotedPage<'a> {
+    pub(super) pass: &'a Pass,
+    pub(super) whose: &'a FoundContacts,
+    /// When the page is noted.
+    pub(super) now: Timestamp,
 }
 
 /// How a submission's contact was looked for.

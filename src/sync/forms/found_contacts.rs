@@ -1,4 +1,4 @@
-//! Whose submissions they are; and those that cannot be read, or whose contact can't be.
+//! The contacts of submissions; and the submissions that cannot be read, or whose contact cannot be read.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::domain::time::later;
 use crate::ports::crm::{MAX_EMAILS, OddSubmission, Submission, SubmissionPage};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
-use crate::sync::contact_cache::ContactRead;
+use crate::sync::contact_cache::ContactSnapshot;
 use crate::sync::feed::bounds::{Tracked, form_contact_query};
 use crate::sync::feed::pass::Pass;
 use crate::sync::unreadable;
@@ -27,7 +27,7 @@ impl FormReader {
         later(submission.at, deadline)
     }
 
-    /// Whoever has not been found is looked for until HubSpot has said once after the grace that there is nobody; whoever can't be
+    /// A contact that was not found is looked for until HubSpot has said once after the grace that there is none; one that can't be
     /// read, until nothing could be sent any more.
     pub(super) fn remember_submission(
         &mut self,
@@ -114,7 +114,7 @@ impl FormReader {
             for (email, contact) in batch.contacts {
                 let contact = Arc::new(contact);
                 if keep && contact.flaw.is_none() {
-                    let read = ContactRead {
+                    let read = ContactSnapshot {
                         at: asked,
                         contact: contact.clone(),
                         confirmed: false,
@@ -127,8 +127,8 @@ impl FormReader {
         Ok(found)
     }
 
-    /// Takes out what is not believed yet: a time that has not come, and a missing id while Google could still be told of the
-    /// submission. Old data has no ids (docs/reference/hubspot.md 7.2); nothing of it can be sent, so it counts as it is.
+    /// Takes out what is not believed yet: a time that has not come, and a missing id while the submission could still be
+    /// sent. Old data has no ids (docs/reference/hubspot.md 7.2); nothing of it can be sent, so it counts as it is.
     pub(super) fn take_implausible(&self, page: &mut SubmissionPage, latest: Timestamp) {
         let now = self.ctx.clock.now();
         let why = |submission: &Submission| {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use self::findings::{ContactLook, FormFindings, FormRead, FormReadDepth, FormsRead, FoundContacts};
+use self::findings::{ContactLook, FormFindings, FormRead, FormReadDepth, FormsRead, NotedPage};
 use self::form_probe::FormProbe;
 use self::found_addresses::FoundAddresses;
 use self::partial_read::{PartialRead, in_turn};
@@ -297,13 +297,17 @@ impl FormReader {
         }
         let asked = self.ctx.clock.now();
         let whose = self.contacts_of(pass, &fresh).await?;
-        let now = self.ctx.clock.now();
+        let noted = NotedPage {
+            pass,
+            whose: &whose,
+            now: self.ctx.clock.now(),
+        };
         for tracked in events {
             pulse::beat();
             let rows: Vec<NewRow> = fresh
                 .iter()
                 .filter(|(_, s)| s.at >= tracked.event.start)
-                .map(|(key, s)| self.new_row(pass, tracked, *key, s, &whose, now))
+                .map(|(key, s)| self.new_row(&noted, tracked, *key, s))
                 .collect();
             self.ctx.may_record(&tracked.event.key.namespace).await?;
             let new = self.ctx.ledger.record_occurrences(tracked.stream, &rows).await?;
@@ -329,15 +333,8 @@ impl FormReader {
         Ok(())
     }
 
-    fn new_row(
-        &self,
-        pass: &Pass,
-        tracked: &Tracked,
-        key: OccurrenceKey,
-        submission: &Submission,
-        whose: &FoundContacts,
-        now: Timestamp,
-    ) -> NewRow {
+    fn new_row(&self, page: &NotedPage<'_>, tracked: &Tracked, key: OccurrenceKey, submission: &Submission) -> NewRow {
+        let NotedPage { pass, whose, now } = *page;
         let email = submission.email.as_ref();
         let contact = email.and_then(|email| whose.contacts.get(email));
         let why = contact.and_then(|contact| contact.flaw.as_ref()).map(|flaw| &flaw.why);

@@ -59,9 +59,9 @@ impl FormReader {
         for tracked in events {
             let withheld = || withheld_of(&self.ctx, &tracked.event).map(|(what, _)| what);
             let in_vain = self.addresses.in_vain.describe("by e-mail address", threshold);
-            let lacks = in_vain.or_else(withheld);
+            let shortfall = in_vain.or_else(withheld);
             self.ctx.registry.update_report(&tracked.event.key, |report| {
-                let notice = record_read(report, lacks, now);
+                let notice = record_read(report, shortfall, now);
                 let new = new.get(&tracked.stream).is_some_and(|n| *n > 0);
                 notice.max(if new { Notice::Soon } else { Notice::Quiet })
             });

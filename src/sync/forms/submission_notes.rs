@@ -37,7 +37,7 @@ pub(super) struct SoughtSubmission {
 }
 
 impl SubmissionNotes {
-    /// Whose a submission is that need not be looked at again.
+    /// The contact of a submission that need not be looked at again.
     pub fn known_contact(&self, key: TransactionId) -> Option<ContactId> {
         self.known.get(&key).map(|(_, contact)| *contact)
     }

@@ -1,7 +1,6 @@
-//! What is said of the account while results are asked for: in the status of requests, of single actions; and where the
-//! ad network denies the status of a request. Credentials that were exchanged may not see what the old ones sent, and
-//! one action may be refused in the words that the ad network has for an account. A conversion of nobody decides
-//! ([`nobody`]).
+//! Refusals that claim to be about the account while results are asked for: of single actions in the status of a request,
+//! and of the question itself. New credentials may not see what the old ones sent, and one action may be refused in the
+//! same words as an account. A dummy conversion decides ([`account_judgement`]).
 
 use jiff::Timestamp;
 
@@ -11,11 +10,11 @@ use crate::ports::UpstreamError;
 use crate::ports::ledger::{ActionKey, OpenRequest};
 use crate::ports::sink::{AsNobody, Route, RouteInfo};
 use crate::registry::Routes;
+use crate::sync::account_judgement::{self, Judgement};
 use crate::sync::delivery::{self, Delivery};
-use crate::sync::nobody::{self, Judgement};
 use crate::sync::refusals::Suspicion;
 
-/// By what most conversions are found.
+/// Most conversions are attributed by their click id.
 const BY_CLICK: AsNobody = AsNobody {
     click: true,
     identifiers: false,
@@ -56,7 +55,7 @@ impl Poller {
 
     /// Tells the account's controller what was said of the account in this round, where it is a matter of the account.
     pub(super) async fn weigh_refusals(&mut self, routes: &Routes) {
-        let way = Route::Polled(routes.results.clone());
+        let by_poll = Route::Polled(routes.results.clone());
         for Suspicion {
             route,
             action,
@@ -64,18 +63,18 @@ impl Poller {
             error,
         } in self.refusals.take_suspicions(self.ctx.clock.now())
         {
-            if self.judge(&way, (action, by), &error).await == Judgement::LetIn {
+            if self.judge(&by_poll, (action, by), &error).await == Judgement::LetIn {
                 self.refusals.record_let_in(route, self.ctx.clock.now());
             }
         }
         if let Some((action, error)) = self.denied.take_suspicion()
-            && self.judge(&way, (action, BY_CLICK), &error).await == Judgement::LetIn
+            && self.judge(&by_poll, (action, BY_CLICK), &error).await == Judgement::LetIn
         {
             self.denied.record_let_in(self.ctx.clock.now());
         }
     }
 
-    async fn judge(&self, way: &Route, own: (ActionKey, AsNobody), error: &UpstreamError) -> Judgement {
-        nobody::weigh_error(&self.ctx, &self.key, way, own, error, &self.refusals).await
+    async fn judge(&self, route: &Route, own: (ActionKey, AsNobody), error: &UpstreamError) -> Judgement {
+        account_judgement::weigh_error(&self.ctx, &self.key, route, own, error, &self.refusals).await
     }
 }

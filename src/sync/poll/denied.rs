@@ -15,7 +15,7 @@ const MOST: usize = 1_000;
 #[derive(Default)]
 pub(super) struct Denied {
     since: BTreeMap<BatchId, Timestamp>,
-    /// When the status of a request was read last, or a conversion of nobody was let in.
+    /// When the status of a request was read last, or a dummy conversion was let in.
     let_in: Option<Timestamp>,
     /// The last denial that nobody has judged yet, and an action of its request.
     latest: Option<(ActionKey, UpstreamError)>,
@@ -37,7 +37,7 @@ impl Denied {
         self.record_let_in(now);
     }
 
-    /// A conversion of nobody was let in.
+    /// A dummy conversion was let in.
     pub(super) const fn record_let_in(&mut self, now: Timestamp) {
         self.let_in = Some(now);
     }
@@ -86,9 +86,6 @@ mod tests {
         assert!(!deny(&mut denied, &[1, 2], 5), "their own by now");
         assert!(deny(&mut denied, &[4, 5], 6));
         denied.record_let_in(at(7));
-        assert!(
-            !deny(&mut denied, &[1, 2, 4, 5], 8),
-            "a conversion of nobody was let in"
-        );
+        assert!(!deny(&mut denied, &[1, 2, 4, 5], 8), "a dummy conversion was let in");
     }
 }

@@ -16,7 +16,7 @@ impl Poller {
             return Ok(());
         }
         let adopted = self.ctx.ledger.adopt_requests(&self.sender, owner, &gone).await?;
-        info!(account = %self.key, adopted, "open requests of an account that is gone are taken over");
+        info!(account = %self.key, adopted, "took over the open requests of removed accounts");
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use self::denied::Denied;
-use self::unread::Unread;
+use self::unread::UnreadRequests;
 use super::context::SyncContext;
 use super::delivery::{self, Delivery};
 use crate::domain::backoff::backoff;
@@ -43,13 +43,13 @@ use crate::sync::upload::{isolation_group_of, row_result_update};
 const MAX_REQUESTS: usize = 50;
 /// Looks at least this often whether an answer is due.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// What one answer has said is asked about again after this at the latest.
+/// Longest pause before the second look that has to confirm an answer.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(30);
-/// Between two looks at a request.
+/// Shortest pause between two looks at a request.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(200);
 /// Most destinations of requests that wait for their second answer.
 const MOST_UNCONFIRMED: usize = 1_000;
-/// So many requests in a row without an answer end a round: the service is not answering.
+/// After so many requests in a row without an answer a round ends: the service is not answering.
 const GIVE_UP: usize = 3;
 
 /// The poller of one Google account.
@@ -60,7 +60,7 @@ pub struct Poller {
     ctx: Arc<SyncContext>,
     uploaded: Arc<Notify>,
     failures: u32,
-    unread: Unread,
+    unread: UnreadRequests,
     denied: Denied,
     /// What results say of the account.
     refusals: Refusals,
@@ -77,7 +77,7 @@ impl Poller {
             ctx,
             uploaded,
             failures: 0,
-            unread: Unread::default(),
+            unread: UnreadRequests::default(),
             denied: Denied::default(),
             refusals: Refusals::default(),
             results: LastAnswers::new(MOST_UNCONFIRMED),
@@ -96,7 +96,7 @@ impl Poller {
                     pause
                 }
                 Err(fault) => {
-                    warn!(account = %self.key, error = brief(&fault), "request status not read");
+                    warn!(account = %self.key, error = brief(&fault), "the status of requests could not be read");
                     let wait = backoff(self.failures, self.ctx.settings.backoff_max, 0);
                     self.failures = self.failures.saturating_add(1);
                     to_std(wait.max(fault.retry_after().unwrap_or_default()))
@@ -162,8 +162,8 @@ impl Poller {
         Ok(next.map_or(MAX_PAUSE, |t| to_std(t.duration_since(now))).min(MAX_PAUSE))
     }
 
-    /// Asks about one request; why that could not be done, if so. An answer that breaks the code which reads it is as
-    /// good as none.
+    /// Asks about one request; returns the error if that failed. An answer that makes the code which reads it panic counts as
+    /// no answer.
     async fn look_safely(
         &mut self,
         sink: &dyn ConversionSink,
@@ -184,15 +184,15 @@ impl Poller {
         }
     }
 
-    /// The others go on; this one is asked about again after a pause, and its events say so. `own`: no other event says
-    /// so.
+    /// Asks about this request again after a pause, and has its events say so. `own`: it is about this request alone, so the
+    /// account does not say so.
     async fn put_off(
         &mut self,
         (request, network): (&OpenRequest, &str),
         error: &UpstreamError,
         own: bool,
     ) -> Result<(), SyncError> {
-        warn!(account = %self.key, request = %request.request_id, error = brief(error), "the status of a request is not read");
+        warn!(account = %self.key, request = %request.request_id, error = brief(error), "the status of a request could not be read");
         if !own {
             self.ctx.registry.ad_account_fault(&self.key, error);
         }
@@ -213,13 +213,13 @@ impl Poller {
     async fn check_request(&mut self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), SyncError> {
         let answer = sink.request_status(&request.request_id).await;
         let now = self.ctx.clock.now();
-        let Judged {
+        let JudgedStatus {
             updates,
             done,
             unconfirmed,
         } = match answer {
             Ok(statuses) => self.judge_statuses(sink.route_info(), request, &statuses, now),
-            Err(error) if is_forgotten(&error) => Judged {
+            Err(error) if is_forgotten(&error) => JudgedStatus {
                 updates: self.send_again(request, now),
                 done: true,
                 unconfirmed: false,
@@ -262,8 +262,8 @@ impl Poller {
         request: &OpenRequest,
         statuses: &[DestinationStatus],
         now: Timestamp,
-    ) -> Judged {
-        let mut judged = Judged {
+    ) -> JudgedStatus {
+        let mut judged = JudgedStatus {
             updates: Vec::new(),
             done: true,
             unconfirmed: false,
@@ -278,7 +278,7 @@ impl Poller {
                 .filter(|(_, row)| row.destination == index)
                 .map(|(i, _)| i)
                 .collect();
-            // Entries come in no promised order, and some are left out: one counts only if it can be told that it is
+            // The order of entries is not promised, and some are left out: one counts only if it is certain that it is
             // about this action (docs/reference/google.md 6.6).
             let row_results = match entry_of(&named, index, action, request.destinations.len()) {
                 Some(entry) => destination_results(&statuses[entry].report, &members, request.rows.len()),
@@ -357,7 +357,7 @@ impl Poller {
 }
 
 /// What an answer about a request comes to.
-struct Judged {
+struct JudgedStatus {
     updates: Vec<RowUpdate>,
     /// Nothing more is to be asked.
     done: bool,

@@ -12,9 +12,9 @@ const MOST: usize = 1_000;
 
 /// Requests whose last look failed.
 #[derive(Default)]
-pub(crate) struct Unread(BTreeMap<BatchId, (Vec<ActionKey>, ErrorNote)>);
+pub(crate) struct UnreadRequests(BTreeMap<BatchId, (Vec<ActionKey>, ErrorNote)>);
 
-impl Unread {
+impl UnreadRequests {
     /// The look at a request failed.
     pub(crate) fn record_failure(&mut self, (request, network): (&OpenRequest, &str), mut note: ErrorNote) {
         note.message = format!(

@@ -14,7 +14,7 @@ use crate::ports::crm::Unreadable;
 use crate::ports::ledger::{Row, RowUpdate};
 use crate::registry::sync_error::SyncError;
 use crate::sync::absences::AbsentContact;
-use crate::sync::contact_cache::ContactRead;
+use crate::sync::contact_cache::ContactSnapshot;
 use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::{contact_query, form_contact_query};
@@ -23,14 +23,14 @@ use crate::sync::unreadable;
 /// The contacts of some rows. Those that are in none of the four are deleted.
 #[derive(Default)]
 pub(crate) struct Contacts {
-    read: HashMap<ContactId, ContactRead>,
+    read: HashMap<ContactId, ContactSnapshot>,
     unreadable: Unreadable<ContactId>,
     sought: BTreeMap<ContactId, AbsentContact>,
     failed: Option<(BTreeSet<ContactId>, UpstreamError)>,
 }
 
 impl Contacts {
-    pub(crate) fn get(&self, id: ContactId) -> Option<&ContactRead> {
+    pub(crate) fn get(&self, id: ContactId) -> Option<&ContactSnapshot> {
         self.read.get(&id)
     }
 
@@ -59,10 +59,10 @@ impl EligibleEvent {
         whole.or_else(|| lacks().map(unreadable::property_of_it))
     }
 
-    /// What is sent of a row by what was read of its contact.
+    /// What is sent of a row, decided by what was read of its contact.
     ///
     /// # Errors
-    /// Where it does not go now: what becomes of it instead.
+    /// If the row is not sent now: the update that says what becomes of it.
     pub(super) fn judge_row(
         &self,
         ctx: &SyncContext,
@@ -136,7 +136,7 @@ impl EligibleEvent {
         for (at, contact) in answer.contacts {
             let contact = Arc::new(contact);
             let id = contact.requested_id;
-            let read = ContactRead {
+            let read = ContactSnapshot {
                 at,
                 contact,
                 confirmed: false,

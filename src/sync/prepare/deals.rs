@@ -27,8 +27,7 @@ const MAX_ASSOCIATIONS: usize = 1000;
 const MAX_DEALS: usize = 100;
 
 /// Why a row is not priced though its deals can be read.
-const NO_CURRENCY: &str =
-    "its deal is in the company's currency, and HubSpot does not tell that one in two answers that agree";
+const NO_CURRENCY: &str = "its deal is in the company's currency, and two answers of HubSpot do not agree on that one";
 
 /// A row with what identifies it, and what it is worth.
 pub(crate) type Priced = (Row, Prepared, Option<(Decimal, String)>);
@@ -179,7 +178,7 @@ impl EligibleEvent {
             let is_shown = links.deals.get(&contact).is_some_and(|deals| !deals.is_empty());
             // Whichever of the two is behind the other.
             if counted && !is_shown {
-                let why = || "HubSpot counts deals of it and shows none".to_owned();
+                let why = || "HubSpot counts deals for it, but shows none".to_owned();
                 links.unreadable.entry(contact).or_insert_with(why);
             }
         }

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 
 use self::updates::postpone_rows;
 pub use self::updates::{pending_reason, retry_later, row_update};
-use super::contact_cache::ContactRead;
+use super::contact_cache::ContactSnapshot;
 use super::context::SyncContext;
 use super::second_look::Finding;
 use super::unreadable;
@@ -245,7 +245,7 @@ impl EligibleEvent {
             .update_report(&self.event.key, |report| report.record_failure(Side::Upload, note));
     }
 
-    fn decide_row(&self, ctx: &SyncContext, row: &Row, read: Option<&ContactRead>) -> Decision {
+    fn decide_row(&self, ctx: &SyncContext, row: &Row, read: Option<&ContactSnapshot>) -> Decision {
         let now = ctx.clock.now();
         let contact = read.map(|read| read.contact.as_ref());
         let decision = if self.event.rules.form {

@@ -24,10 +24,10 @@ use crate::sync::poll::Poller;
 use crate::sync::upload::Uploader;
 
 /// Which loop of which account.
-pub(super) type Id = (Loop, ObjectKey);
+pub(super) type LoopId = (Loop, ObjectKey);
 
 /// One loop that is wanted, or has not ended yet.
-struct Slot {
+struct LoopSlot {
     stop: CancellationToken,
     begun: Instant,
     /// It ended, and is not started again before.
@@ -39,12 +39,12 @@ struct Slot {
 /// All loops of accounts.
 #[derive(Default)]
 pub(super) struct Loops {
-    slots: BTreeMap<Id, Slot>,
+    slots: BTreeMap<LoopId, LoopSlot>,
     /// What wakes the poller of a Google account after an upload.
     uploads: BTreeMap<ObjectKey, Arc<Notify>>,
     /// Google accounts whose uploader ended in the midst of its work: what it had in flight is settled first.
     unsettled: BTreeSet<ObjectKey>,
-    tasks: JoinSet<Id>,
+    tasks: JoinSet<LoopId>,
 }
 
 impl Loops {
@@ -52,7 +52,7 @@ impl Loops {
     /// `None`: when something happens.
     pub(super) fn start_and_stop(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken) -> Option<Instant> {
         let google = ctx.registry.ad_account_keys();
-        let mut wanted: BTreeSet<Id> = BTreeSet::new();
+        let mut wanted: BTreeSet<LoopId> = BTreeSet::new();
         wanted.extend(ctx.registry.hubspot_keys().into_iter().map(|key| (Loop::Feed, key)));
         for key in &google {
             wanted.extend([Loop::Uploader, Loop::Poller].map(|which| (which, key.clone())));
@@ -82,7 +82,7 @@ impl Loops {
         &mut self,
         ctx: &Arc<SyncContext>,
         stop: &CancellationToken,
-        id: Id,
+        id: LoopId,
         now: Instant,
     ) -> Option<Instant> {
         let longest = to_std(ctx.settings.backoff_max);
@@ -107,9 +107,9 @@ impl Loops {
         }
     }
 
-    fn start_loop(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken, id: Id, broke: u32) {
+    fn start_loop(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken, id: LoopId, broke: u32) {
         let token = stop.child_token();
-        let slot = Slot {
+        let slot = LoopSlot {
             stop: token.clone(),
             begun: Instant::now(),
             rests_until: None,
@@ -130,7 +130,7 @@ impl Loops {
     fn loop_work(
         &mut self,
         ctx: &Arc<SyncContext>,
-        (which, key): &Id,
+        (which, key): &LoopId,
         stop: CancellationToken,
     ) -> (String, BoxFuture<'static, ()>) {
         let (ctx, account) = (ctx.clone(), key.clone());
@@ -172,7 +172,7 @@ impl Loops {
         }
     }
 
-    fn record_end(&mut self, ctx: &SyncContext, id: &Id) {
+    fn record_end(&mut self, ctx: &SyncContext, id: &LoopId) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let (which, key) = id;
         if slot.stop.is_cancelled() {

@@ -24,8 +24,8 @@ use crate::ports::stopping::run_until_stopped;
 const STOP_LIMIT: Duration = Duration::from_secs(25);
 /// Pause before another look at a ledger that fails at start.
 const RECOVER_PAUSE: Duration = Duration::from_secs(5);
-/// Looks at least this often whether accounts came or went.
-const TURN: Duration = Duration::from_secs(30);
+/// Longest pause before the next look whether accounts came or went.
+const TICK: Duration = Duration::from_secs(30);
 
 /// Name of this loop among the signs of life.
 const SUPERVISOR: &str = "supervisor of the sync loops";
@@ -53,7 +53,7 @@ async fn supervise(ctx: Arc<SyncContext>, stop: CancellationToken) {
     let own = stop.child_token();
     let mut loops = Loops::default();
     let retention = tokio::spawn(run_retention(ctx.clone(), own.clone()));
-    let turns = AssertUnwindSafe(look_after(&ctx, &mut loops, &own))
+    let ended = AssertUnwindSafe(look_after(&ctx, &mut loops, &own))
         .catch_unwind()
         .await;
     own.cancel();
@@ -64,7 +64,7 @@ async fn supervise(ctx: Arc<SyncContext>, stop: CancellationToken) {
     if drained.is_err() {
         warn!("sync loops did not stop in time; what was in flight is settled at the next start");
     }
-    if let Err(panic) = turns {
+    if let Err(panic) = ended {
         std::panic::resume_unwind(panic);
     }
 }
@@ -73,10 +73,10 @@ async fn supervise(ctx: Arc<SyncContext>, stop: CancellationToken) {
 async fn look_after(ctx: &Arc<SyncContext>, loops: &mut Loops, stop: &CancellationToken) {
     let mut changes = ctx.registry.subscribe();
     loop {
-        pulse::rest(TURN);
+        pulse::rest(TICK);
         changes.mark_unchanged();
         let next = loops.start_and_stop(ctx, stop);
-        let pause = next.map_or(TURN, |at| TURN.min(at.saturating_duration_since(Instant::now())));
+        let pause = next.map_or(TICK, |at| TICK.min(at.saturating_duration_since(Instant::now())));
         tokio::select! {
             () = stop.cancelled() => return,
             changed = changes.changed() => if changed.is_err() { return },
@@ -114,7 +114,7 @@ async fn recover_batches(ctx: &SyncContext, stop: &CancellationToken) -> bool {
                 );
                 return true;
             }
-            Err(error) => error!(error = brief(&error), "ledger not usable, nothing is sent"),
+            Err(error) => error!(error = brief(&error), "the ledger cannot be used, so nothing is sent"),
         }
         tokio::select! {
             () = stop.cancelled() => return false,

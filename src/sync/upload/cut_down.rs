@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tracing::debug;
 
 use super::Uploader;
-use super::round_queue::{Part, RoundQueue};
+use super::round_queue::{QueuedRequest, RoundQueue};
 use crate::domain::batch::{FinalWord, Refusal, cut_down_refused, halve_rows};
 use crate::ports::ledger::{BatchRow, RowUpdate};
 use crate::ports::sink::IngestError;
@@ -15,7 +15,7 @@ use crate::sync::prepare::PreparedRow;
 use crate::sync::upload::upload_route::row_updates;
 
 impl Uploader {
-    /// How to cut a refused request down; `None` if the failure is no matter of rows.
+    /// How to cut a refused request down; `None` if rows are not the reason of the failure.
     pub(super) fn plan_resend(
         &mut self,
         failure: &IngestError,
@@ -34,7 +34,7 @@ impl Uploader {
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
         let mut plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);
         plan.doubt_first_words(self.final_words_of(ready));
-        debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "refused, cut down");
+        debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "request refused, sent again in smaller ones");
         Some(plan)
     }
 
@@ -59,31 +59,31 @@ impl Uploader {
     /// The updates of the rows whose result is known; the others go again at once.
     pub(super) fn cut_down(
         &mut self,
-        part: Part,
+        queued: QueuedRequest,
         plan: Refusal,
         error: &UpstreamError,
         queue: &mut RoundQueue,
         now: Timestamp,
     ) -> Vec<RowUpdate> {
-        queue.clear_other_half(part.refused);
-        if plan.unnamed && part.rows.len() == 1 && !self.is_singled_out(&part) {
-            return self.suspect_row(part, &plan, error, queue);
+        queue.clear_other_half(queued.refused);
+        if plan.unnamed && queued.rows.len() == 1 && !self.is_singled_out(&queued) {
+            return self.suspect_row(queued, &plan, error, queue);
         }
-        let Part { route, rows, .. } = part;
+        let QueuedRequest { route, rows, .. } = queued;
         self.report_results(route, &rows, &plan.row_results, now);
         let updates = row_updates(&self.ctx, &rows, &plan.row_results, None, now);
         let refused = plan.unnamed.then(|| self.lone_rows.record_refused());
         let mut by_index: BTreeMap<usize, PreparedRow> = rows.into_iter().enumerate().collect();
-        let again = plan.resend.into_iter().map(|rows| Part {
+        let again = plan.resend.into_iter().map(|rows| QueuedRequest {
             route,
             rows: rows.into_iter().filter_map(|i| by_index.remove(&i)).collect(),
             refused,
         });
-        let mut parts: Vec<Part> = again.collect();
+        let mut requests: Vec<QueuedRequest> = again.collect();
         if plan.unnamed && self.lone_rows.is_right_first() {
-            parts.reverse();
+            requests.reverse();
         }
-        queue.push_cut_down(parts);
+        queue.push_cut_down(requests);
         updates
     }
 }

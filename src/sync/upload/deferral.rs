@@ -10,9 +10,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::request::{destinations_of, is_known_to_fail};
-use super::round_queue::{FailedPart, Part};
-use super::route_state::{Failure, MOST_FAILING, RouteState, TRIED, known_pause};
-use super::{Sent, Uploader};
+use super::round_queue::{FailedRequest, QueuedRequest};
+use super::route_state::{MOST_FAILING, RequestFailure, RouteState, TRIED, failing_row_pause};
+use super::{AfterRequest, Uploader};
 use crate::domain::backoff::backoff;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::{BatchId, LedgerError, Row, RowUpdate};
@@ -38,7 +38,7 @@ fn quarter_tried(attempts: &[u32]) -> Vec<Option<u8>> {
 }
 
 /// When a request of a round goes.
-pub(super) enum Turn {
+pub(super) enum SendTurn {
     Now,
     /// What may fail in this round has failed.
     Later,
@@ -47,32 +47,32 @@ pub(super) enum Turn {
 }
 
 impl Uploader {
-    pub(super) fn turn_of(&self, part: &Part) -> Turn {
-        let Some(state) = self.states.get(part.route.name) else {
-            return Turn::Now;
+    pub(super) fn turn_of(&self, queued: &QueuedRequest) -> SendTurn {
+        let Some(state) = self.states.get(queued.route.name) else {
+            return SendTurn::Now;
         };
-        let waits = is_known_to_fail(&part.rows) && !state.takes_known(self.ctx.clock.now());
+        let waits = is_known_to_fail(&queued.rows) && !state.may_try_failing_row(self.ctx.clock.now());
         if state.is_exhausted() || (waits && !state.is_closed()) {
-            Turn::Later
+            SendTurn::Later
         } else if state.is_closed() {
-            Turn::WithItsRoute
+            SendTurn::WithItsRoute
         } else {
-            Turn::Now
+            SendTurn::Now
         }
     }
 
     /// Rows of which the answer to their request tells nothing wait, each by itself, and go apart once they were tried
     /// often.
-    pub(super) fn put_off_untold(
+    pub(super) fn put_off_unanswered(
         &self,
         batch: BatchId,
         ready: &[PreparedRow],
-        untold: &BTreeSet<usize>,
+        unanswered: &BTreeSet<usize>,
         updates: &mut [RowUpdate],
         not_before: Timestamp,
     ) {
         let now = self.ctx.clock.now();
-        let rows: Vec<&Row> = untold
+        let rows: Vec<&Row> = unanswered
             .iter()
             .filter_map(|index| ready.get(*index))
             .map(|ready| &ready.row)
@@ -94,23 +94,23 @@ impl Uploader {
     pub(super) fn defer_all(
         &mut self,
         batch: BatchId,
-        part: Part,
+        queued: QueuedRequest,
         failure: &IngestError,
         took: Duration,
-    ) -> (Vec<RowUpdate>, Sent) {
+    ) -> (Vec<RowUpdate>, AfterRequest) {
         let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
         let error = &with_bounded_wait(&failure.error, longest);
-        let rows: Vec<Row> = part.rows.iter().map(|ready| ready.row.clone()).collect();
+        let rows: Vec<Row> = queued.rows.iter().map(|ready| ready.row.clone()).collect();
         let mut updates = retry_later(&self.ctx, &rows, error);
-        let known = is_known_to_fail(&part.rows);
-        let state = self.states.entry(part.route.name).or_default();
+        let known = is_known_to_fail(&queued.rows);
+        let state = self.states.entry(queued.route.name).or_default();
         let mut goes_on = false;
         if error.may_be_of_a_part() {
             goes_on = state.is_troubled(now) || (known && state.is_answered());
-            let failed = Failure {
-                actions: &destinations_of(&part.rows),
+            let failed = RequestFailure {
+                actions: &destinations_of(&queued.rows),
                 took,
-                known,
+                known_to_fail: known,
                 retry_after: error.retry_after,
             };
             state.record_failed(&failed, longest, now);
@@ -120,35 +120,35 @@ impl Uploader {
         }
         if goes_on {
             let error = error.clone();
-            self.failed.push(FailedPart { part, error });
-            return (updates, Sent::Done);
+            self.failed.push(FailedRequest { queued, error });
+            return (updates, AfterRequest::GoOn);
         }
         let due = state.hold(error.retry_after, longest, now);
         for update in &mut updates {
             update.due = due;
         }
-        self.report_failed(&part, error, true);
-        (updates, Sent::Held)
+        self.report_failed(&queued, error, true);
+        (updates, AfterRequest::RouteHeld)
     }
 
     /// A request has failed; `whole`: with the whole route.
-    fn report_failed(&self, part: &Part, error: &UpstreamError, whole: bool) {
+    fn report_failed(&self, queued: &QueuedRequest, error: &UpstreamError, whole: bool) {
         if whole {
             self.ctx.registry.ad_account_fault(&self.key, error);
         }
-        for (event, _) in self.events_of(&part.rows) {
+        for (event, _) in self.events_of(&queued.rows) {
             self.upload_failed(&event, &error.clone().into());
         }
     }
 
     /// What has failed while something else was answered is a matter of its rows; else the route waits.
     pub(super) fn end_round(&mut self) {
-        for FailedPart { part, error } in std::mem::take(&mut self.failed) {
-            let answered = self.states.get(part.route.name).is_some_and(RouteState::is_answered);
-            if answered && is_known_to_fail(&part.rows) {
-                self.note_poison(&part, &error);
+        for FailedRequest { queued, error } in std::mem::take(&mut self.failed) {
+            let answered = self.states.get(queued.route.name).is_some_and(RouteState::is_answered);
+            if answered && is_known_to_fail(&queued.rows) {
+                self.note_poison(&queued, &error);
             } else {
-                self.report_failed(&part, &error, !answered);
+                self.report_failed(&queued, &error, !answered);
             }
         }
         let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
@@ -158,20 +158,21 @@ impl Uploader {
     }
 
     /// Requests that had no turn in this round wait for theirs: until then their contacts need not be read again.
-    pub(super) async fn put_off_turns(&self, parts: &[Part]) -> Result<(), LedgerError> {
+    pub(super) async fn put_off_turns(&self, requests: &[QueuedRequest]) -> Result<(), LedgerError> {
         let now = self.ctx.clock.now();
         let mut updates = Vec::new();
-        let poor = parts.iter().filter(|part| self.prospects(&part.rows).are_poor());
-        let (known, poor): (Vec<&Part>, Vec<&Part>) = poor.partition(|part| is_known_to_fail(&part.rows));
+        let poor = requests.iter().filter(|queued| self.prospects(&queued.rows).are_poor());
+        let (known, poor): (Vec<&QueuedRequest>, Vec<&QueuedRequest>) =
+            poor.partition(|queued| is_known_to_fail(&queued.rows));
         let longest = self.ctx.settings.backoff_max;
         let known = known
             .into_iter()
-            .zip((1..).map(|place| known_pause(longest).saturating_mul(place)));
+            .zip((1..).map(|place| failing_row_pause(longest).saturating_mul(place)));
         let interval = self.ctx.settings.upload_interval;
         let poor = poor.into_iter().zip((0..).map(|place| turn_after(place, interval)));
-        for (part, wait) in known.chain(poor) {
+        for (queued, wait) in known.chain(poor) {
             let due = now.saturating_add(wait.min(longest)).unwrap_or(Timestamp::MAX);
-            for row in part.rows.iter().map(|ready| &ready.row) {
+            for row in queued.rows.iter().map(|ready| &ready.row) {
                 updates.push(row_update(row, row.outcome, row.reason.clone(), due));
             }
         }

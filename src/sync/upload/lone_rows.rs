@@ -1,5 +1,5 @@
 //! Rows that were refused alone, by an answer that names none: it may be about anything, also about all that goes to this
-//! action or this way. It is held against the row only if others of the same action were accepted between two refused
+//! action or by this route. It is held against the row only if others of the same action were accepted between two refused
 //! requests that it was in, all within one round (docs/reference/google.md 6.5). Else the row waits, and the next round
 //! looks again.
 
@@ -8,21 +8,21 @@ use std::collections::BTreeMap;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::ActionKey;
 
-/// A conversion action by one route.
-pub(crate) type Way = (&'static str, ActionKey);
+/// A conversion action and the route that its rows go by.
+pub(crate) type ActionRoute = (&'static str, ActionKey);
 
-/// So many rows of a way are refused alone in one round, with nothing accepted since, before its other rows wait too: a way
-/// that refuses everything is not asked about each of them.
+/// After so many rows refused alone in one round, with nothing accepted since, the other rows of the action wait too: where
+/// everything is refused, the ad network is not asked about each of them.
 const MOST_IN_VAIN: u32 = 4;
-/// So many rounds in which a way took nothing are worth an alarm: before, it may be one row and no other to compare.
+/// So many rounds in which nothing was accepted are worth an alarm: before, it may be one row with no other to compare.
 const ALARMING_ROUNDS: u32 = 3;
 
-/// What is known of a way.
+/// What is known of an action by a route.
 #[derive(Default)]
-struct Standing {
+struct ActionRouteState {
     /// The last answer of this round that took something.
     accepted: Option<u64>,
-    /// Rows refused alone in this round since.
+    /// Rows refused alone in this round since then.
     in_vain: u32,
     /// What its other rows wait for, once it is closed for this round.
     closed: Option<UpstreamError>,
@@ -36,23 +36,23 @@ struct Standing {
 pub(crate) struct LoneRows {
     /// Counts answers: the time of this file.
     answers: u64,
-    ways: BTreeMap<Way, Standing>,
+    states: BTreeMap<ActionRoute, ActionRouteState>,
 }
 
 impl LoneRows {
-    /// What was seen in the round before proves nothing now: the way may have failed since.
+    /// What was seen in the round before proves nothing now: the route may have failed since.
     pub(crate) fn begin_round(&mut self) {
-        self.ways.retain(|_, standing| standing.rounds > 0);
-        for standing in self.ways.values_mut() {
-            (standing.accepted, standing.in_vain, standing.closed) = (None, 0, None);
+        self.states.retain(|_, state| state.rounds > 0);
+        for state in self.states.values_mut() {
+            (state.accepted, state.in_vain, state.closed) = (None, 0, None);
         }
     }
 
-    /// Something was accepted this way.
-    pub(crate) fn record_accepted(&mut self, way: Way) {
+    /// Something was accepted for the action.
+    pub(crate) fn record_accepted(&mut self, route: ActionRoute) {
         self.answers += 1;
-        let standing = self.ways.entry(way).or_default();
-        (standing.accepted, standing.in_vain, standing.rounds) = (Some(self.answers), 0, 0);
+        let state = self.states.entry(route).or_default();
+        (state.accepted, state.in_vain, state.rounds) = (Some(self.answers), 0, 0);
     }
 
     /// A request was refused without a name; returns its place among the answers.
@@ -62,33 +62,33 @@ impl LoneRows {
     }
 
     /// A row was refused alone that was in a refused request before, if so. True if others were accepted between.
-    pub(crate) fn is_singled_out(&self, way: &Way, refused: Option<u64>) -> bool {
-        let accepted = self.ways.get(way).and_then(|standing| standing.accepted);
+    pub(crate) fn is_singled_out(&self, route: &ActionRoute, refused: Option<u64>) -> bool {
+        let accepted = self.states.get(route).and_then(|state| state.accepted);
         accepted > refused && refused.is_some()
     }
 
     /// A row was refused alone, and nothing is known yet.
-    pub(crate) fn record_in_vain(&mut self, way: Way, error: &UpstreamError) {
-        let standing = self.ways.entry(way).or_default();
-        standing.in_vain += 1;
-        if standing.in_vain >= MOST_IN_VAIN {
-            standing.closed.get_or_insert_with(|| error.clone());
+    pub(crate) fn record_in_vain(&mut self, route: ActionRoute, error: &UpstreamError) {
+        let state = self.states.entry(route).or_default();
+        state.in_vain += 1;
+        if state.in_vain >= MOST_IN_VAIN {
+            state.closed.get_or_insert_with(|| error.clone());
         }
     }
 
-    /// Why nothing more goes this way in this round, if so.
-    pub(crate) fn why_closed(&self, way: &Way) -> Option<&UpstreamError> {
-        self.ways.get(way)?.closed.as_ref()
+    /// Why nothing more goes there in this round, if so.
+    pub(crate) fn why_closed(&self, route: &ActionRoute) -> Option<&UpstreamError> {
+        self.states.get(route)?.closed.as_ref()
     }
 
-    /// The round ends with rows of this way that were refused alone. True if the way is worth an alarm.
-    pub(crate) fn end_round(&mut self, way: Way) -> bool {
-        let standing = self.ways.entry(way).or_default();
-        if standing.accepted.is_some() {
+    /// The round ends with rows of the action that were refused alone. True if that is worth an alarm.
+    pub(crate) fn end_round(&mut self, route: ActionRoute) -> bool {
+        let state = self.states.entry(route).or_default();
+        if state.accepted.is_some() {
             return false;
         }
-        standing.rounds = standing.rounds.saturating_add(1);
-        standing.closed.is_some() || standing.rounds >= ALARMING_ROUNDS
+        state.rounds = state.rounds.saturating_add(1);
+        state.closed.is_some() || state.rounds >= ALARMING_ROUNDS
     }
 
     /// Which half of a refused request goes first: no order of rows may hide those that would be accepted for ever.

@@ -5,9 +5,9 @@ use crate::domain::codes::{Class, Code};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::Cause;
 use crate::ports::sink::RouteInfo;
-use crate::sync::upload::round_queue::{Part, RoundQueue, Suspect};
+use crate::sync::upload::round_queue::{QueuedRequest, RoundQueue, Suspect};
 
-fn way(action: u64) -> Way {
+fn way(action: u64) -> ActionRoute {
     let owner: CustomerId = "1234567890".parse().unwrap();
     ("a route", owner.action_key(ActionId(action)))
 }
@@ -102,37 +102,37 @@ fn run_round(rows: &mut LoneRows, due: Vec<usize>, mut takes: impl FnMut(&[usize
     };
     let mut queue = RoundQueue::new(vec![(route, due)]);
     let mut ended = Ended::default();
-    while let Some(part) = queue.next_part() {
+    while let Some(queued) = queue.next_request() {
         if rows.why_closed(&way(1)).is_some() {
             continue;
         }
         ended.requests += 1;
-        if takes(&part.rows) {
+        if takes(&queued.rows) {
             rows.record_accepted(way(1));
             queue.send_suspects_again(|_| true);
-            ended.accepted.extend(part.rows);
+            ended.accepted.extend(queued.rows);
             continue;
         }
-        queue.clear_other_half(part.refused);
-        if part.rows.len() > 1 {
+        queue.clear_other_half(queued.refused);
+        if queued.rows.len() > 1 {
             let refused = Some(rows.record_refused());
-            let (left, right) = part.rows.split_at(part.rows.len() / 2);
-            let mut parts = [left, right].map(|rows| Part {
+            let (left, right) = queued.rows.split_at(queued.rows.len() / 2);
+            let mut requests = [left, right].map(|rows| QueuedRequest {
                 route,
                 rows: rows.to_vec(),
                 refused,
             });
             if rows.is_right_first() {
-                parts.reverse();
+                requests.reverse();
             }
-            queue.push_cut_down(parts.into());
-        } else if rows.is_singled_out(&way(1), part.refused) {
-            ended.rejected.extend(part.rows);
+            queue.push_cut_down(requests.into());
+        } else if rows.is_singled_out(&way(1), queued.refused) {
+            ended.rejected.extend(queued.rows);
         } else {
             rows.record_in_vain(way(1), &refusal());
             let refused = Some(rows.record_refused());
             queue.put_aside(Suspect {
-                part: Part { refused, ..part },
+                queued: QueuedRequest { refused, ..queued },
                 code: Code::test("NO", Class::Unknown),
             });
         }

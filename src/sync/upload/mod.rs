@@ -8,6 +8,7 @@ mod log;
 mod lone_rows;
 mod reads;
 mod refresh;
+mod reports;
 mod request;
 mod round_queue;
 mod route_state;
@@ -24,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::lone_rows::LoneRows;
-use self::reads::Reads;
-use self::round_queue::FailedPart;
+use self::reads::{PortalChoice, PortalReads};
+use self::round_queue::FailedRequest;
 use self::route_state::RouteState;
 use super::context::SyncContext;
 use crate::domain::batch::FinalWord;
@@ -57,32 +58,33 @@ pub struct Uploader {
     /// By the names of routes.
     states: BTreeMap<&'static str, RouteState>,
     /// Requests of this round that failed, on routes that go on.
-    failed: Vec<FailedPart>,
-    /// The ledger failed as a batch was to begin, or the uploader before broke: it may hold one that will never be sent.
-    unsure: bool,
+    failed: Vec<FailedRequest>,
+    /// The ledger may hold a batch that will never be sent: it failed as one was to begin, or the uploader before this one
+    /// ended in the midst of its work.
+    must_recover: bool,
     refusals: Refusals,
     lone_rows: LoneRows,
     /// What a code has said of rows for good, once.
     final_words: LastAnswers<RowId, FinalWord>,
-    reads: Reads,
+    reads: PortalReads,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
 }
 
-/// How a request went on the whole.
-enum Sent {
-    /// Go on.
-    Done,
-    /// This route has a problem, or had its failures of this round: its rows wait.
-    Held,
-    /// Stop this round: the account can't be used, or the process stops.
-    Stop,
+/// What follows for the round once a request has been answered.
+enum AfterRequest {
+    /// The next request goes.
+    GoOn,
+    /// The route has a problem, or as many requests failed in this round as may: its rows wait.
+    RouteHeld,
+    /// No other request goes: the account can't be used, or the process stops.
+    EndRound,
 }
 
 impl Uploader {
-    /// The uploader of this account; `uploaded` is notified after each accepted request. `unsure`: the one before ended in
+    /// The uploader of this account; `uploaded` is notified after each accepted request. `must_recover`: the one before ended in
     /// the midst of its work, so the ledger may hold a batch that will never be sent.
-    pub fn new(sender: Sender, ctx: Arc<SyncContext>, uploaded: Arc<tokio::sync::Notify>, unsure: bool) -> Self {
+    pub fn new(sender: Sender, ctx: Arc<SyncContext>, uploaded: Arc<tokio::sync::Notify>, must_recover: bool) -> Self {
         Self {
             key: sender.account.clone(),
             sender,
@@ -91,11 +93,11 @@ impl Uploader {
             was_ready: false,
             states: BTreeMap::new(),
             failed: Vec::new(),
-            unsure,
+            must_recover,
             refusals: Refusals::default(),
             lone_rows: LoneRows::default(),
             final_words: LastAnswers::new(MOST_DOUBTED),
-            reads: Reads::default(),
+            reads: PortalReads::default(),
             uploaded,
         }
     }
@@ -107,13 +109,13 @@ impl Uploader {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             pulse::rest(interval);
-            let rest = tokio::select! {
+            let portals = tokio::select! {
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => false,
-                () = self.ctx.due_rows.wait_until_full(&self.key) => false,
-                () = self.reads.wait_for_read(&self.ctx) => true,
+                _ = ticks.tick() => PortalChoice::All,
+                () = self.ctx.due_rows.wait_until_full(&self.key) => PortalChoice::All,
+                () = self.reads.wait_for_read(&self.ctx) => PortalChoice::Unfinished,
             };
-            if let Err(fault) = self.run_round(&stop, rest).await {
+            if let Err(fault) = self.run_round(&stop, portals).await {
                 warn!(account = %self.key, error = brief(&fault), "upload round failed");
                 if matches!(fault, SyncError::Ledger(_)) {
                     for event in self.ctx.registry.events_of_ad_account(&self.key) {
@@ -127,27 +129,27 @@ impl Uploader {
     /// Rounds by hand, until no more is due. Portals are waited for, however slow they are.
     pub(in crate::sync) async fn send_due(&mut self) -> Result<(), SyncError> {
         let never = CancellationToken::new();
-        let mut rest = false;
+        let mut portals = PortalChoice::All;
         loop {
-            self.run_round(&never, rest).await?;
+            self.run_round(&never, portals).await?;
             if !self.reads.is_any_open() {
                 return Ok(());
             }
             self.reads.wait_for_read(&self.ctx).await;
-            rest = true;
+            portals = PortalChoice::Unfinished;
         }
     }
 
-    /// Sends everything that is due; `rest`: of the portals that were not waited for. Accounts and events are looked at again
-    /// before each request.
-    async fn run_round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), SyncError> {
-        if self.unsure {
+    /// Sends everything that is due, beginning with rows of these portals. Accounts and events are looked at again before
+    /// each request.
+    async fn run_round(&mut self, stop: &CancellationToken, mut portals: PortalChoice) -> Result<(), SyncError> {
+        if self.must_recover {
             // This uploader sends one request after the other, so no batch of the account is under way now.
             self.ctx
                 .ledger
                 .recover_batches(Some(&self.sender), self.ctx.clock.now())
                 .await?;
-            self.unsure = false;
+            self.must_recover = false;
         }
         while !stop.is_cancelled() {
             pulse::beat();
@@ -165,12 +167,12 @@ impl Uploader {
             open.retain(|sendable| due.contains(&sendable.stream()));
             // What fails takes no room from the others.
             open.sort_by_key(|sendable| self.last_failure([sendable.action()]));
-            let ready = self.collect_rows(open, &routes, rest).await?;
+            let ready = self.collect_rows(open, &routes, portals).await?;
             let sent = self.send_all(&routes, ready, stop).await?;
-            if !matches!(sent, Sent::Done) || !self.reads.has_more() {
+            if !matches!(sent, AfterRequest::GoOn) || !self.reads.has_more() {
                 return Ok(());
             }
-            rest = true;
+            portals = PortalChoice::Unfinished;
         }
         Ok(())
     }
@@ -261,12 +263,12 @@ impl Uploader {
         &mut self,
         open: Vec<EligibleEvent>,
         routes: &Routes,
-        rest: bool,
+        portals: PortalChoice,
     ) -> Result<Vec<PreparedRow>, SyncError> {
         let fill = routes.stages.route_info().rows.max(routes.forms.route_info().rows);
         let mut all = Vec::new();
         let mut broken = None;
-        for collected in self.reads.take_rows(&self.ctx, open, fill, rest).await {
+        for collected in self.reads.take_rows(&self.ctx, open, fill, portals).await {
             for (sendable, error) in collected.read.failed {
                 self.read_failed(&sendable, error);
             }

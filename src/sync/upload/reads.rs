@@ -49,7 +49,7 @@ impl ReadRows {
 }
 
 /// What a read of due rows of one portal brought.
-pub(crate) struct Collected {
+pub(crate) struct PortalRows {
     /// Rows to send, and what failed.
     pub read: ReadRows,
     portal: ObjectKey,
@@ -59,54 +59,63 @@ pub(crate) struct Collected {
     more: bool,
 }
 
+/// Which portals are asked for rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PortalChoice {
+    /// All that are not being asked already.
+    All,
+    /// Those that had more rows than their share, or were not waited for.
+    Unfinished,
+}
+
 /// A read that is under way.
-struct Open {
+struct OpenRead {
     portal: ObjectKey,
     began: Instant,
 }
 
 /// The reads of one uploader.
 #[derive(Default)]
-pub(crate) struct Reads {
-    tasks: JoinSet<Collected>,
-    open: HashMap<Id, Open>,
-    arrived: Vec<Collected>,
+pub(crate) struct PortalReads {
+    tasks: JoinSet<PortalRows>,
+    open: HashMap<Id, OpenRead>,
+    arrived: Vec<PortalRows>,
     /// HubSpot accounts that may have more.
-    hungry: BTreeSet<ObjectKey>,
+    with_more: BTreeSet<ObjectKey>,
     /// Rows that a portal is asked about at once, if it has shown to be slow.
     paces: BTreeMap<ObjectKey, usize>,
 }
 
-impl Reads {
-    /// Asks the portals of these events for about `fill` rows together: all that are not being asked, or (`rest`) those
-    /// that had more than their share. Returns what has come, at the latest after [`PATIENCE`].
+impl PortalReads {
+    /// Asks the portals of these events for about `fill` rows together. Returns what has come, at the latest after
+    /// [`PATIENCE`].
     pub async fn take_rows(
         &mut self,
         ctx: &Arc<SyncContext>,
         open: Vec<EligibleEvent>,
         fill: usize,
-        rest: bool,
-    ) -> Vec<Collected> {
+        which: PortalChoice,
+    ) -> Vec<PortalRows> {
         let mut portals: BTreeMap<ObjectKey, Vec<EligibleEvent>> = BTreeMap::new();
         for sendable in open {
             let portal = sendable.event().hubspot.clone();
             portals.entry(portal).or_default().push(sendable);
         }
         let share = (fill / portals.len().max(1)).max(LEAST);
-        self.hungry.retain(|portal| portals.contains_key(portal));
+        self.with_more.retain(|portal| portals.contains_key(portal));
         self.paces.retain(|portal, _| portals.contains_key(portal));
         let mut begun = 0_usize;
         for (portal, events) in portals {
             // What has come and is not sent yet would be read once more.
             if self.arrived.iter().any(|collected| collected.portal == portal) {
-                self.hungry.insert(portal);
+                self.with_more.insert(portal);
                 continue;
             }
             let asked = self.open.values().any(|open| open.portal == portal);
-            if asked || (rest && !self.hungry.contains(&portal)) {
+            if asked || (which == PortalChoice::Unfinished && !self.with_more.contains(&portal)) {
                 continue;
             }
-            self.hungry.remove(&portal);
+            self.with_more.remove(&portal);
             let rows = self.paces.get(&portal).map_or(share, |pace| share.min(*pace));
             self.begin_read(ctx, portal, events, rows);
             begun += 1;
@@ -120,7 +129,7 @@ impl Reads {
 
     /// True if a portal had more than its share.
     pub fn has_more(&self) -> bool {
-        !self.hungry.is_empty()
+        !self.with_more.is_empty()
     }
 
     /// True if a read is under way, or has come and was not taken.
@@ -154,13 +163,13 @@ impl Reads {
         let (age, before) = (ctx.settings.read_age(), ready.len());
         ready.retain(|row| now.duration_since(row.read) <= age);
         if collected.more || ready.len() < before {
-            self.hungry.insert(open.portal);
+            self.with_more.insert(open.portal);
         }
         self.arrived.push(collected);
     }
 
     /// A portal that needs longer than half of the time that a read may be old is asked about fewer rows at once.
-    fn adjust_pace(&mut self, ctx: &SyncContext, collected: &Collected, took: Duration) {
+    fn adjust_pace(&mut self, ctx: &SyncContext, collected: &PortalRows, took: Duration) {
         let limit = Duration::try_from(ctx.settings.read_age() / 2).unwrap_or_default();
         let portal = &collected.portal;
         if took > limit {
@@ -176,7 +185,7 @@ impl Reads {
             .tasks
             .spawn(collect_rows(Arc::clone(ctx), portal.clone(), events, rows));
         let began = Instant::now();
-        self.open.insert(task.id(), Open { portal, began });
+        self.open.insert(task.id(), OpenRead { portal, began });
     }
 }
 
@@ -187,8 +196,8 @@ fn paced_rows(asked: usize, took: Duration, limit: Duration) -> usize {
 }
 
 /// Takes due rows of a portal's events until there are so many.
-async fn collect_rows(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleEvent>, rows: usize) -> Collected {
-    let mut all = Collected {
+async fn collect_rows(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleEvent>, rows: usize) -> PortalRows {
+    let mut all = PortalRows {
         read: ReadRows::default(),
         portal,
         asked: 0,

@@ -32,14 +32,14 @@ pub(crate) struct Refreshed {
 #[derive(Default)]
 pub(crate) struct Refreshes {
     tasks: JoinSet<Refreshed>,
-    failed: Failed,
+    failed: FailedPortals,
 }
 
 /// Portals that failed in this round: they are not asked again in it, and their rows stay due.
 #[derive(Default)]
-struct Failed(BTreeSet<ObjectKey>);
+struct FailedPortals(BTreeSet<ObjectKey>);
 
-impl Failed {
+impl FailedPortals {
     /// A read of this portal has ended, and so many of its events could not be read.
     fn note(&mut self, portal: &ObjectKey, events: usize) {
         if events > 0 {
@@ -144,7 +144,7 @@ mod tests {
         let portal = |name: &str| ObjectKey::new("ns", name);
         // Events by their portal, and rows by the number of their event.
         let events = [(1, portal("a")), (2, portal("b")), (3, portal("a")), (4, portal("c"))];
-        let asked = |failed: &Failed| -> Vec<(String, Vec<u32>)> {
+        let asked = |failed: &FailedPortals| -> Vec<(String, Vec<u32>)> {
             let found = failed.others(
                 &events,
                 vec![1, 3, 2, 1, 9],
@@ -159,7 +159,7 @@ mod tests {
         };
         let of_a = ("a".to_owned(), vec![1, 1, 3]);
         let of_b = ("b".to_owned(), vec![2]);
-        let mut failed = Failed::default();
+        let mut failed = FailedPortals::default();
         failed.note(&portal("a"), 0);
         assert_eq!(asked(&failed), [of_a, of_b.clone()]);
         failed.note(&portal("a"), 1);

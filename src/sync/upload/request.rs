@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Uploader;
-use super::round_queue::Part;
+use super::round_queue::QueuedRequest;
 use crate::domain::ids::AdAccountKey;
 use crate::ports::ledger::ActionKey;
 use crate::ports::sink::{Conversion, RouteInfo};
@@ -64,7 +64,7 @@ pub(super) struct Prospects {
     /// The isolation group of its rows: those that failed longer ago have smaller ones.
     pub group: i64,
     /// It is a single row that fails each time.
-    pub known: bool,
+    pub known_to_fail: bool,
     /// Which failure was the last of its actions, where one fails.
     pub last_failure: Option<u64>,
 }
@@ -74,14 +74,14 @@ impl Prospects {
         Self {
             attempts: rows.iter().map(|row| row.row.attempts).min().unwrap_or(0),
             group: rows.first().map_or(0, |row| row.row.isolation_group),
-            known: is_known_to_fail(rows),
+            known_to_fail: is_known_to_fail(rows),
             last_failure,
         }
     }
 
     /// True where it will hardly be answered.
     pub(super) const fn are_poor(&self) -> bool {
-        self.known || self.group != 0 || self.last_failure.is_some()
+        self.known_to_fail || self.group != 0 || self.last_failure.is_some()
     }
 }
 
@@ -97,7 +97,7 @@ fn in_turns<T>(requests: Vec<(Prospects, T)>) -> Vec<T> {
     let (mut poor, mut good): (Vec<_>, Vec<_>) = requests.into_iter().partition(|(request, _)| request.are_poor());
     good.sort_by_key(|(request, _)| request.attempts);
     poor.sort_by_key(|(request, _)| (request.last_failure, request.group));
-    let (mut known, poor): (Vec<_>, Vec<_>) = poor.into_iter().partition(|(request, _)| request.known);
+    let (mut known, poor): (Vec<_>, Vec<_>) = poor.into_iter().partition(|(request, _)| request.known_to_fail);
     let (mut cut, whole): (Vec<_>, Vec<_>) = poor.into_iter().partition(|(request, _)| request.group != 0);
     cut.sort_by_key(|(request, _)| request.group);
     known.sort_by_key(|(request, _)| request.group);
@@ -139,10 +139,10 @@ impl Uploader {
     }
 
     /// How long this request may take; `None`: as long as any.
-    pub(super) fn time_limit(&self, part: &Part, now: Timestamp) -> Option<Duration> {
-        let prospects = self.prospects(&part.rows);
-        let state = self.states.get(part.route.name)?;
-        let doubtful = prospects.known || (prospects.are_poor() && state.is_troubled(now));
+    pub(super) fn time_limit(&self, queued: &QueuedRequest, now: Timestamp) -> Option<Duration> {
+        let prospects = self.prospects(&queued.rows);
+        let state = self.states.get(queued.route.name)?;
+        let doubtful = prospects.known_to_fail || (prospects.are_poor() && state.is_troubled(now));
         state.time_limit(now).filter(|_| doubtful)
     }
 }

@@ -197,7 +197,7 @@ fn fresh(attempts: u32, last_failure: Option<u64>) -> Prospects {
     Prospects {
         attempts,
         group: 0,
-        known: false,
+        known_to_fail: false,
         last_failure,
     }
 }
@@ -206,7 +206,7 @@ fn cut(group: i64, known: bool) -> Prospects {
     Prospects {
         attempts: 5,
         group,
-        known,
+        known_to_fail: known,
         last_failure: Some(1),
     }
 }

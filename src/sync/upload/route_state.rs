@@ -1,5 +1,5 @@
 //! What an uploader knows of a route on which requests fail. A route that has failed several times in a row is in trouble:
-//! it may be down, or it may be that some conversions are what its requests fail with, each time anew. Then more than one
+//! it may be down, or some conversions may be what its requests fail with, time after time. Then more than one
 //! request is tried a round, so that those of others get through; how many may fail, and how long they may take, is limited.
 
 use std::collections::BTreeMap;
@@ -10,14 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::backoff::backoff;
 use crate::ports::ledger::ActionKey;
 
-/// So often a row was in a request that failed before it goes in a smaller one, and so often a route fails before it is in
-/// trouble. A short failure of the ad network's leaves its requests whole.
+/// After so many failed requests a row goes in a smaller one, and after so many a route counts as in trouble. A short
+/// failure of the ad network's leaves its requests whole.
 pub(super) const TRIED: u32 = 3;
-/// So many requests of a route may fail in one round: a route that is down is not asked about each of its rows.
+/// Most requests of a route that may fail in one round: a route that is down is not asked about each of its rows.
 pub(super) const MOST_FAILING: usize = 8;
-/// So long may requests that fail take together in one round: whoever comes meanwhile waits as long.
+/// Longest time that failing requests may take together in one round: the others wait as long.
 const FAILING_TIME: Duration = Duration::from_secs(10);
-/// How long the last answer shows that the way is open, and how fast it is.
+/// How long the last answer counts as proof that the route works, and of how fast it is.
 const ANSWER_HOLDS: SignedDuration = SignedDuration::from_mins(10);
 /// Rows that fail each time are tried one by one, this part of the longest pause apart: 1,440 requests a day by default, however
 /// many they are, of the 2,880 of the smallest quota (docs/reference/google.md 1.2).
@@ -28,7 +28,7 @@ const TROUBLE: SignedDuration = SignedDuration::from_mins(10);
 /// What is known of a route.
 #[derive(Default)]
 pub(super) struct RouteState {
-    /// Nothing is sent this way before.
+    /// Nothing is sent by this route before then.
     until: Option<Timestamp>,
     /// Rounds that failed in a row, with nothing answered.
     failures: u32,
@@ -36,8 +36,8 @@ pub(super) struct RouteState {
     /// Actions whose requests failed and have not been answered since, by which failure was the last.
     failing: BTreeMap<ActionKey, u64>,
     counted: u64,
-    /// Rows that fail each time are not tried before.
-    known_after: Option<Timestamp>,
+    /// No row that fails each time is tried before then.
+    failing_row_after: Option<Timestamp>,
     /// When something was answered last, and how long that took.
     answered: Option<(Timestamp, Duration)>,
     round: Round,
@@ -49,20 +49,20 @@ struct Round {
     answered: bool,
     held: bool,
     failed: usize,
-    /// Something failed of which that was not known before.
+    /// A request failed that was not known to.
     news: bool,
     spent: Duration,
     retry_after: Option<SignedDuration>,
 }
 
-/// One request that failed for what may be a matter of its rows.
-pub(super) struct Failure<'a> {
+/// One failed request whose rows may be the reason.
+pub(super) struct RequestFailure<'a> {
     /// Where its rows go.
     pub actions: &'a [ActionKey],
     /// How long it took.
     pub took: Duration,
-    /// It was a single row of which it was known that it fails.
-    pub known: bool,
+    /// It was a single row that is known to fail.
+    pub known_to_fail: bool,
     pub retry_after: Option<SignedDuration>,
 }
 
@@ -101,24 +101,29 @@ impl RouteState {
         self.release();
     }
 
-    /// The way is open, whatever becomes of the rows.
+    /// The route works, whatever becomes of the rows.
     pub(super) fn release(&mut self) {
         (self.until, self.failures) = (None, 0);
     }
 
-    pub(super) fn record_failed(&mut self, failure: &Failure<'_>, longest_pause: SignedDuration, now: Timestamp) {
+    pub(super) fn record_failed(
+        &mut self,
+        failure: &RequestFailure<'_>,
+        longest_pause: SignedDuration,
+        now: Timestamp,
+    ) {
         for action in failure.actions {
             self.counted += 1;
             self.failing.insert(action.clone(), self.counted);
         }
         self.round.failed += 1;
         self.round.spent = self.round.spent.saturating_add(failure.took);
-        self.round.news |= !failure.known;
+        self.round.news |= !failure.known_to_fail;
         self.round.retry_after = self.round.retry_after.max(failure.retry_after);
-        if failure.known {
-            self.known_after = now.checked_add(known_pause(longest_pause)).ok();
+        if failure.known_to_fail {
+            self.failing_row_after = now.checked_add(failing_row_pause(longest_pause)).ok();
         }
-        if failure.known || self.is_troubled(now) {
+        if failure.known_to_fail || self.is_troubled(now) {
             self.trouble(longest_pause, now);
         }
     }
@@ -128,7 +133,7 @@ impl RouteState {
         self.troubled_until = Some(now.saturating_add(lasts).unwrap_or(Timestamp::MAX));
     }
 
-    /// Nothing more goes this way for a while; returns until when. The pause follows the failures of the route: a row that
+    /// Nothing more goes by this route for a while; returns until when. The pause follows the failures of the route: a row that
     /// waits for a reason of its own lengthens nobody's.
     pub(super) fn hold(
         &mut self,
@@ -167,14 +172,14 @@ impl RouteState {
         }
     }
 
-    /// True if nothing more goes this way in this round.
+    /// True if nothing more goes by this route in this round.
     pub(super) fn is_closed(&self) -> bool {
         self.round.held || self.is_exhausted()
     }
 
     /// True if a row that fails each time may be tried.
-    pub(super) fn takes_known(&self, now: Timestamp) -> bool {
-        self.known_after.is_none_or(|after| after <= now)
+    pub(super) fn may_try_failing_row(&self, now: Timestamp) -> bool {
+        self.failing_row_after.is_none_or(|after| after <= now)
     }
 
     /// True if as many requests of this round have failed, or for as long, as may.
@@ -192,7 +197,7 @@ impl RouteState {
 }
 
 /// How long after a row that failed as each time the next such row is tried.
-pub(super) fn known_pause(longest_pause: SignedDuration) -> SignedDuration {
+pub(super) fn failing_row_pause(longest_pause: SignedDuration) -> SignedDuration {
     longest_pause / PART_OF_PAUSE
 }
 

@@ -14,10 +14,10 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn fail(state: &mut RouteState, id: u64, took: Duration, known: bool) {
-    let failure = Failure {
+    let failure = RequestFailure {
         actions: &[action(id)],
         took,
-        known,
+        known_to_fail: known,
         retry_after: None,
     };
     state.record_failed(&failure, LONGEST, at(100));
@@ -124,11 +124,11 @@ fn a_row_known_to_fail_is_trouble_enough() {
 #[test]
 fn rows_that_fail_each_time_are_tried_one_by_one() {
     let mut state = troubled();
-    assert!(state.takes_known(at(100)));
+    assert!(state.may_try_failing_row(at(100)));
     fail(&mut state, 1, QUICK, false);
-    assert!(state.takes_known(at(100)), "it was none");
+    assert!(state.may_try_failing_row(at(100)), "it was none");
     fail(&mut state, 1, QUICK, true);
-    assert!(!state.takes_known(at(159)) && state.takes_known(at(160)));
+    assert!(!state.may_try_failing_row(at(159)) && state.may_try_failing_row(at(160)));
     answer(&mut state, 1);
-    assert!(!state.takes_known(at(159)), "another was answered");
+    assert!(!state.may_try_failing_row(at(159)), "another was answered");
 }

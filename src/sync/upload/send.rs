@@ -1,35 +1,30 @@
 //! One request: ledger, call, ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::deferral::Turn;
-use super::denials::by_of_action;
+use super::deferral::SendTurn;
 use super::refresh::{Refreshed, Refreshes};
 use super::request::{destination_of, destinations_of, to_conversion};
-use super::round_queue::{Part, RoundQueue};
-use super::{Sent, Uploader};
+use super::round_queue::{QueuedRequest, RoundQueue};
+use super::{AfterRequest, Uploader};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{RowResult, doubt_first_words};
+use crate::domain::batch::doubt_first_words;
 use crate::domain::brief::brief;
-use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
 use crate::ports::Effect;
-use crate::ports::ledger::{BatchId, BatchResult, BatchRow, RowUpdate, StreamId};
+use crate::ports::ledger::{BatchId, BatchResult, BatchRow, RowUpdate};
 use crate::ports::pulse;
 use crate::ports::sink::{IngestError, RouteAnswer, RouteInfo, UploadRequest};
 use crate::ports::stopping::begin_unfinished_step;
 use crate::registry::sync_error::SyncError;
-use crate::registry::{Event, Notice, RefusedAt, Routes};
-use crate::sync::delivery::{self, Delivery};
+use crate::registry::{Notice, Routes};
 use crate::sync::prepare::{EligibleEvent, PreparedRow};
-use crate::sync::refusals::Suspicion;
-use crate::sync::upload::upload_route::{await_answer, row_results_of, row_updates, silent_answer, untold_rows};
+use crate::sync::upload::upload_route::{await_answer, row_results_of, row_updates, unanswered_rows};
 
 /// Rows of which a code has said something for good once go again without a pause, for the second answer.
 fn send_again(updates: &mut [RowUpdate], ready: &[PreparedRow], doubted: &BTreeSet<usize>, due: Timestamp) {
@@ -48,7 +43,7 @@ impl Uploader {
         routes: &Routes,
         ready: Vec<PreparedRow>,
         stop: &CancellationToken,
-    ) -> Result<Sent, SyncError> {
+    ) -> Result<AfterRequest, SyncError> {
         self.lone_rows.begin_round();
         let now = self.ctx.clock.now();
         self.states.values_mut().for_each(|state| state.begin_round(now));
@@ -63,7 +58,7 @@ impl Uploader {
         routes: &Routes,
         ready: Vec<PreparedRow>,
         stop: &CancellationToken,
-    ) -> Result<Sent, SyncError> {
+    ) -> Result<AfterRequest, SyncError> {
         let mut queue = RoundQueue::new(self.plan_requests(ready, routes));
         let mut without_turn = Vec::new();
         let mut refreshes = Refreshes::default();
@@ -73,56 +68,60 @@ impl Uploader {
             if let Some(refreshed) = refreshes.take_ended() {
                 queue.push_first(self.take_up(refreshed)?);
             }
-            let Some(part) = queue.next_part() else {
+            let Some(queued) = queue.next_request() else {
                 let Some(refreshed) = refreshes.next_ended().await else {
                     self.report_suspects(queue.suspects());
                     self.put_off_turns(&without_turn).await?;
                     let all_had_turns = without_turn.is_empty();
-                    return Ok(if all_had_turns { Sent::Done } else { Sent::Held });
+                    return Ok(if all_had_turns {
+                        AfterRequest::GoOn
+                    } else {
+                        AfterRequest::RouteHeld
+                    });
                 };
                 queue.push_last(self.take_up(refreshed)?);
                 continue;
             };
-            match self.turn_of(&part) {
-                Turn::Now => {}
-                Turn::Later => {
-                    without_turn.push(part);
+            match self.turn_of(&queued) {
+                SendTurn::Now => {}
+                SendTurn::Later => {
+                    without_turn.push(queued);
                     continue;
                 }
-                Turn::WithItsRoute => continue,
+                SendTurn::WithItsRoute => continue,
             }
             if stop.is_cancelled() || self.usable_routes().is_none() {
-                return Ok(Sent::Stop);
+                return Ok(AfterRequest::EndRound);
             }
             if matches!(
-                self.send_part(routes, part, &mut queue, &mut refreshes).await?,
-                Sent::Stop
+                self.send_queued(routes, queued, &mut queue, &mut refreshes).await?,
+                AfterRequest::EndRound
             ) {
-                return Ok(Sent::Stop);
+                return Ok(AfterRequest::EndRound);
             }
         }
     }
 
     /// Sends what of a request may go this very moment; its events' counts change.
-    async fn send_part(
+    async fn send_queued(
         &mut self,
         routes: &Routes,
-        part: Part,
+        queued: QueuedRequest,
         queue: &mut RoundQueue,
         refreshes: &mut Refreshes,
-    ) -> Result<Sent, SyncError> {
-        let (route, all) = (part.route, part.rows.len());
+    ) -> Result<AfterRequest, SyncError> {
+        let (route, all) = (queued.route, queued.rows.len());
         let open = self.eligible_events();
-        let rows = self.fit_to_send(&open, route, part.rows, refreshes);
+        let rows = self.fit_to_send(&open, route, queued.rows, refreshes);
         let touched: BTreeSet<_> = rows.iter().map(|r| r.row.stream).collect();
         let rows = self.defer_closed(route, rows).await?;
         // The refusal may have been about those that don't go any more.
-        let refused = part.refused.filter(|_| rows.len() == all);
+        let refused = queued.refused.filter(|_| rows.len() == all);
         let sent = if rows.is_empty() {
-            Sent::Done
+            AfterRequest::GoOn
         } else {
-            let part = Part { route, rows, refused };
-            self.send_request(routes, part, queue).await?
+            let queued = QueuedRequest { route, rows, refused };
+            self.send_request(routes, queued, queue).await?
         };
         for sendable in open.iter().filter(|s| touched.contains(&s.stream())) {
             self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
@@ -154,7 +153,7 @@ impl Uploader {
     }
 
     /// Rows that were read again, as a request. What took too long again stays due: the next round reads it again.
-    fn take_up(&self, refreshed: Refreshed) -> Result<Part, SyncError> {
+    fn take_up(&self, refreshed: Refreshed) -> Result<QueuedRequest, SyncError> {
         for (sendable, error) in refreshed.read.failed {
             self.read_failed(&sendable, error);
         }
@@ -164,7 +163,7 @@ impl Uploader {
         let (now, age) = (self.ctx.clock.now(), self.ctx.settings.read_age());
         let mut ready = refreshed.read.ready;
         ready.retain(|row| now.duration_since(row.read) <= age);
-        Ok(Part {
+        Ok(QueuedRequest {
             route: refreshed.route,
             rows: ready,
             refused: None,
@@ -172,12 +171,16 @@ impl Uploader {
     }
 
     /// Sends one request: ledger, call, ledger. What of its rows goes again at once is put into the queue.
-    async fn send_request(&mut self, routes: &Routes, part: Part, queue: &mut RoundQueue) -> Result<Sent, SyncError> {
-        let route = part.route;
-        let Some(way) = routes.route_named(route.name) else {
-            return Ok(Sent::Stop);
+    async fn send_request(
+        &mut self,
+        routes: &Routes,
+        queued: QueuedRequest,
+        queue: &mut RoundQueue,
+    ) -> Result<AfterRequest, SyncError> {
+        let Some(route) = routes.route_named(queued.route.name) else {
+            return Ok(AfterRequest::EndRound);
         };
-        let ready = part.rows.as_slice();
+        let ready = queued.rows.as_slice();
         let destinations = destinations_of(ready);
         let row = |r: &PreparedRow| BatchRow {
             row: r.row.id,
@@ -193,7 +196,7 @@ impl Uploader {
             .ledger
             .begin_batch(&self.sender, &destinations, &rows, now)
             .await;
-        self.unsure |= begun.is_err();
+        self.must_recover |= begun.is_err();
         let id = begun?;
         let sent = ready.iter().map(|r| to_conversion(r, destination_of(&destinations, r)));
         let request = UploadRequest {
@@ -202,7 +205,12 @@ impl Uploader {
         };
         pulse::beat();
         let asked = Instant::now();
-        let answer = await_answer(way.send_request(&request), self.time_limit(&part, now), route.service).await;
+        let answer = await_answer(
+            route.send_request(&request),
+            self.time_limit(&queued, now),
+            queued.route.service,
+        )
+        .await;
         // A stop that comes now waits until the answer is in the ledger.
         let _step = begin_unfinished_step();
         let elapsed = asked.elapsed();
@@ -211,13 +219,13 @@ impl Uploader {
         match answer {
             Ok(answer) => {
                 self.log_sent(ready, answer.request_id(), elapsed);
-                self.record_answer(id, (&answer, elapsed), &part, queue, now).await;
-                Ok(Sent::Done)
+                self.record_answer(id, (&answer, elapsed), &queued, queue, now).await;
+                Ok(AfterRequest::GoOn)
             }
             Err(failure) => {
                 self.log_failed(ready, &failure, elapsed);
-                let failure = self.weigh_denial(way, ready, failure).await;
-                Ok(self.take_failure(id, part, (&failure, elapsed), &rows, queue).await)
+                let failure = self.weigh_denial(route, ready, failure).await;
+                Ok(self.take_failure(id, queued, (&failure, elapsed), &rows, queue).await)
             }
         }
     }
@@ -226,18 +234,21 @@ impl Uploader {
     async fn take_failure(
         &mut self,
         id: BatchId,
-        part: Part,
+        queued: QueuedRequest,
         (failure, took): (&IngestError, Duration),
         rows: &[(BatchRow, usize)],
         queue: &mut RoundQueue,
-    ) -> Sent {
+    ) -> AfterRequest {
         let now = self.ctx.clock.now();
-        let (updates, sent) = match self.plan_resend(failure, &part.rows, rows) {
+        let (updates, sent) = match self.plan_resend(failure, &queued.rows, rows) {
             Some(plan) => {
-                self.states.entry(part.route.name).or_default().release();
-                (self.cut_down(part, plan, &failure.error, queue, now), Sent::Done)
+                self.states.entry(queued.route.name).or_default().release();
+                (
+                    self.cut_down(queued, plan, &failure.error, queue, now),
+                    AfterRequest::GoOn,
+                )
             }
-            None => self.defer_all(id, part, failure, took),
+            None => self.defer_all(id, queued, failure, took),
         };
         let result = match failure.error.effect {
             Effect::None => BatchResult::Refused { updates },
@@ -252,18 +263,18 @@ impl Uploader {
         &mut self,
         id: BatchId,
         (answer, took): (&RouteAnswer, Duration),
-        part: &Part,
+        queued: &QueuedRequest,
         queue: &mut RoundQueue,
         now: Timestamp,
     ) {
-        let (route, ready) = (part.route, part.rows.as_slice());
+        let (route, ready) = (queued.route, queued.rows.as_slice());
         let mut row_results = BTreeMap::new();
         let mut doubted = BTreeSet::new();
         if let RouteAnswer::Rows(rows) = answer {
             row_results = row_results_of(rows);
             doubted = doubt_first_words(&rows.evidence, &mut row_results, self.final_words_of(ready));
         }
-        let untold = untold_rows(&row_results, &doubted);
+        let unanswered = unanswered_rows(&row_results, &doubted);
         let result = match answer {
             RouteAnswer::Accepted(request_id) => {
                 let first_look = self.ctx.settings.diagnostics_first_poll;
@@ -277,7 +288,7 @@ impl Uploader {
                 let mut updates = row_updates(&self.ctx, ready, &row_results, asked, now);
                 let soonest = asked.unwrap_or(now).max(now);
                 send_again(&mut updates, ready, &doubted, soonest);
-                self.put_off_untold(id, ready, &untold, &mut updates, soonest);
+                self.put_off_unanswered(id, ready, &unanswered, &mut updates, soonest);
                 let taken = updates.iter().filter(|u| u.outcome == Outcome::Uploaded).count();
                 debug!(account = %self.key, rows = ready.len(), taken, "answered");
                 BatchResult::Answered {
@@ -287,18 +298,18 @@ impl Uploader {
             }
         };
         self.record_result(id, &result, now).await;
-        if untold.len() < ready.len() {
+        if unanswered.len() < ready.len() {
             let state = self.states.entry(route.name).or_default();
             state.record_answered(&destinations_of(ready), took, now);
         }
         if matches!(answer, RouteAnswer::Accepted(_)) {
-            self.note_accepted(part, None, queue);
+            self.note_accepted(queued, None, queue);
             self.report_open(route, ready, now);
         } else {
-            self.note_accepted(part, Some(&row_results), queue);
-            row_results.retain(|row, _| !untold.contains(row));
+            self.note_accepted(queued, Some(&row_results), queue);
+            row_results.retain(|row, _| !unanswered.contains(row));
             self.report_results(route, ready, &row_results, now);
-            self.report_untold(route, ready, &untold);
+            self.report_unanswered(route, ready, &unanswered);
         }
         self.uploaded.notify_one();
     }
@@ -318,78 +329,5 @@ impl Uploader {
             pulse::rest(pause);
             tokio::time::sleep(pause).await;
         }
-    }
-
-    /// The request was accepted, whatever becomes of its rows.
-    fn report_open(&mut self, route: RouteInfo, ready: &[PreparedRow], now: Timestamp) {
-        for action in destinations_of(ready) {
-            self.refusals.record_taken(&action, now);
-        }
-        for (event, _) in self.events_of(ready) {
-            let place = (RefusedAt::Upload, route);
-            delivery::report_delivery(&self.ctx.registry, &event, place, &Delivery::Open, now);
-        }
-    }
-
-    /// What the results of rows say of their actions and events.
-    pub(super) fn report_results(
-        &mut self,
-        route: RouteInfo,
-        ready: &[PreparedRow],
-        row_results: &BTreeMap<usize, RowResult>,
-        now: Timestamp,
-    ) {
-        let of = |chosen: &dyn Fn(&PreparedRow) -> bool| {
-            let own = row_results
-                .iter()
-                .filter(|(index, _)| ready.get(**index).is_some_and(chosen));
-            Delivery::from_results(own.map(|(_, row_result)| row_result))
-        };
-        for action in destinations_of(ready) {
-            match of(&|row| row.action == action) {
-                Some(Delivery::Open) => self.refusals.record_taken(&action, now),
-                Some(Delivery::Refused(code)) => {
-                    if let Some(error) = delivery::account_error(&code, route) {
-                        let suspicion = Suspicion {
-                            route: route.name,
-                            by: by_of_action(ready, &action),
-                            action,
-                            error,
-                        };
-                        self.refusals.record_refused(suspicion, now);
-                    }
-                }
-                Some(Delivery::Failed(..)) | None => {}
-            }
-        }
-        for (event, stream) in self.events_of(ready) {
-            if let Some(found) = of(&|row| row.row.stream == stream) {
-                let place = (RefusedAt::Upload, route);
-                delivery::report_delivery(&self.ctx.registry, &event, place, &found, now);
-            }
-        }
-    }
-
-    /// Events of whose conversions an answer tells nothing at all have a failure.
-    fn report_untold(&self, route: RouteInfo, ready: &[PreparedRow], untold: &BTreeSet<usize>) {
-        let told = |stream| {
-            let mut own = ready.iter().enumerate().filter(|(_, row)| row.row.stream == stream);
-            own.any(|(index, _)| !untold.contains(&index))
-        };
-        for (event, stream) in self.events_of(ready) {
-            if !told(stream) {
-                self.upload_failed(&event, &silent_answer(route.service).into());
-            }
-        }
-    }
-
-    pub(super) fn events_of(&self, ready: &[PreparedRow]) -> Vec<(ObjectKey, StreamId)> {
-        let streams: BTreeSet<_> = ready.iter().map(|r| r.row.stream).collect();
-        let of = |event: Arc<Event>| {
-            let stream = self.ctx.registry.stream_of(&event.key)?;
-            streams.contains(&stream).then(|| (event.key.clone(), stream))
-        };
-        let events = self.ctx.registry.events_of_ad_account(&self.key);
-        events.into_iter().filter_map(of).collect()
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Uploader;
-use super::lone_rows::Way;
-use super::round_queue::{Part, RoundQueue, Suspect};
+use super::lone_rows::ActionRoute;
+use super::round_queue::{QueuedRequest, RoundQueue, Suspect};
 use crate::domain::batch::{Refusal, RowResult};
 use crate::domain::brief::brief;
 use crate::domain::codes::{Class, Code};
@@ -19,7 +19,7 @@ use crate::registry::{ErrorNote, Notice, RefusedAt};
 use crate::sync::delivery::{self, Delivery};
 use crate::sync::prepare::{PreparedRow, retry_later};
 
-fn way_of(route: RouteInfo, row: &PreparedRow) -> Way {
+fn action_route_of(route: RouteInfo, row: &PreparedRow) -> ActionRoute {
     (route.name, row.action.clone())
 }
 
@@ -34,50 +34,59 @@ fn is_judgement(row_result: &RowResult) -> bool {
 }
 
 impl Uploader {
-    /// A request was taken; `row_results`: what was said of its rows at once. What was refused alone on the ways of
+    /// A request was taken; `row_results`: what was said of its rows at once. What was refused alone on the routes of
     /// those that the ad network looked at goes again now, before these can fail.
     pub(super) fn note_accepted(
         &mut self,
-        part: &Part,
+        queued: &QueuedRequest,
         row_results: Option<&BTreeMap<usize, RowResult>>,
         queue: &mut RoundQueue,
     ) {
         let is_taken = |index| row_results.is_none_or(|results| results.get(&index).is_some_and(is_judgement));
-        let taken = part.rows.iter().enumerate().filter(|(index, _)| is_taken(*index));
-        let ways: BTreeSet<_> = taken.map(|(_, row)| way_of(part.route, row)).collect();
-        for way in ways {
-            self.lone_rows.record_accepted(way.clone());
-            queue.send_suspects_again(|part| part.rows.iter().all(|row| way_of(part.route, row) == way));
+        let taken = queued.rows.iter().enumerate().filter(|(index, _)| is_taken(*index));
+        let routes: BTreeSet<_> = taken.map(|(_, row)| action_route_of(queued.route, row)).collect();
+        for action_route in routes {
+            self.lone_rows.record_accepted(action_route.clone());
+            queue.send_suspects_again(|queued| {
+                queued
+                    .rows
+                    .iter()
+                    .all(|row| action_route_of(queued.route, row) == action_route)
+            });
         }
     }
 
     /// Whether the refusal of a request that names none of its rows is held against its only row.
-    pub(super) fn is_singled_out(&self, part: &Part) -> bool {
-        let row = part.rows.first();
-        row.is_some_and(|row| self.lone_rows.is_singled_out(&way_of(part.route, row), part.refused))
+    pub(super) fn is_singled_out(&self, queued: &QueuedRequest) -> bool {
+        let row = queued.rows.first();
+        row.is_some_and(|row| {
+            self.lone_rows
+                .is_singled_out(&action_route_of(queued.route, row), queued.refused)
+        })
     }
 
     /// A row was refused alone, for what may be anything: it waits, and goes again in this round if others are accepted.
     pub(super) fn suspect_row(
         &mut self,
-        part: Part,
+        queued: QueuedRequest,
         plan: &Refusal,
         error: &UpstreamError,
         queue: &mut RoundQueue,
     ) -> Vec<RowUpdate> {
-        let rows: Vec<Row> = part.rows.iter().map(|ready| ready.row.clone()).collect();
-        for ready in &part.rows {
-            self.lone_rows.record_in_vain(way_of(part.route, ready), error);
+        let rows: Vec<Row> = queued.rows.iter().map(|ready| ready.row.clone()).collect();
+        for ready in &queued.rows {
+            self.lone_rows
+                .record_in_vain(action_route_of(queued.route, ready), error);
         }
         let refused = Some(self.lone_rows.record_refused());
         queue.put_aside(Suspect {
-            part: Part { refused, ..part },
+            queued: QueuedRequest { refused, ..queued },
             code: unnamed_code(plan),
         });
         retry_later(&self.ctx, &rows, error)
     }
 
-    /// Rows of ways that refuse everything wait too; returns the others.
+    /// Where everything is refused, the other rows of the action wait too; returns those that may go.
     pub(super) async fn defer_closed(
         &self,
         route: RouteInfo,
@@ -86,7 +95,7 @@ impl Uploader {
         let mut open = Vec::with_capacity(rows.len());
         let mut updates = Vec::new();
         for ready in rows {
-            match self.lone_rows.why_closed(&way_of(route, &ready)) {
+            match self.lone_rows.why_closed(&action_route_of(route, &ready)) {
                 Some(error) => updates.extend(retry_later(&self.ctx, std::slice::from_ref(&ready.row), error)),
                 None => open.push(ready),
             }
@@ -101,16 +110,16 @@ impl Uploader {
     /// through.
     pub(super) fn report_suspects(&mut self, suspects: &[Suspect]) {
         let now = self.ctx.clock.now();
-        let mut alarms: BTreeMap<Way, bool> = BTreeMap::new();
-        for Suspect { part, code } in suspects {
-            for ready in &part.rows {
-                let way = way_of(part.route, ready);
+        let mut alarms: BTreeMap<ActionRoute, bool> = BTreeMap::new();
+        for Suspect { queued, code } in suspects {
+            for ready in &queued.rows {
+                let action_route = action_route_of(queued.route, ready);
                 let alarm = *alarms
-                    .entry(way.clone())
-                    .or_insert_with(|| self.lone_rows.end_round(way));
+                    .entry(action_route.clone())
+                    .or_insert_with(|| self.lone_rows.end_round(action_route));
                 for (event, _) in self.events_of(std::slice::from_ref(ready)) {
                     if alarm {
-                        let place = (RefusedAt::Upload, part.route);
+                        let place = (RefusedAt::Upload, queued.route);
                         let refused = Delivery::Refused(code.clone());
                         delivery::report_delivery(&self.ctx.registry, &event, place, &refused, now);
                     } else {
@@ -121,13 +130,13 @@ impl Uploader {
         }
     }
 
-    /// A row fails by itself while others go the same way: it is named to its event, and holds up nobody.
-    pub(super) fn note_poison(&self, part: &Part, error: &UpstreamError) {
+    /// A row fails by itself while others of its route go: its event names it, and nothing else waits for it.
+    pub(super) fn note_poison(&self, queued: &QueuedRequest, error: &UpstreamError) {
         let message = format!(
-            "Requests with this conversion fail, and others go through: {}. It waits and goes again, with growing pauses.",
+            "Requests with this conversion fail, while others succeed: {}. It waits and is sent again, with growing pauses.",
             brief(error)
         );
-        for ready in &part.rows {
+        for ready in &queued.rows {
             for (event, _) in self.events_of(std::slice::from_ref(ready)) {
                 self.note_row(&event, ready, message.clone());
             }

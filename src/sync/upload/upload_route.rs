@@ -27,8 +27,8 @@ pub fn row_results_of(answer: &UploadAnswer) -> BTreeMap<usize, RowResult> {
     row_results
 }
 
-/// The rows of which an answer tells nothing: those of unknown outcome, but for those that a code has named (`doubted`).
-pub fn untold_rows(row_results: &BTreeMap<usize, RowResult>, doubted: &BTreeSet<usize>) -> BTreeSet<usize> {
+/// The rows that an answer says nothing about: those of unknown outcome, except those that a code has named (`doubted`).
+pub fn unanswered_rows(row_results: &BTreeMap<usize, RowResult>, doubted: &BTreeSet<usize>) -> BTreeSet<usize> {
     let unknown = row_results
         .iter()
         .filter(|(row, result)| matches!(result, RowResult::Unknown(_)) && !doubted.contains(row));
@@ -65,7 +65,7 @@ pub async fn await_answer(
     }
 }
 
-/// What is said where a request is given up that others were answered sooner than.
+/// The failure of a request that is given up because others were answered sooner.
 fn no_answer(limit: Duration, service: &'static str) -> UpstreamError {
     let message = format!(
         "no answer within {} s, while others were answered",
@@ -77,7 +77,7 @@ fn no_answer(limit: Duration, service: &'static str) -> UpstreamError {
     }
 }
 
-/// What is said where an answer does not say what became of conversions.
+/// The failure of a request whose answer does not say what became of the conversions.
 pub fn silent_answer(service: &'static str) -> UpstreamError {
     UpstreamError {
         effect: Effect::Unknown,
@@ -166,9 +166,9 @@ mod tests {
         assert_eq!(row_results[&0], RowResult::Uploaded);
         assert_eq!(row_results[&1], RowResult::Unknown(0));
         assert!(matches!(row_results[&2], RowResult::Rejected(..)));
-        assert_eq!(untold_rows(&row_results, &BTreeSet::new()), [1, 3].into());
+        assert_eq!(unanswered_rows(&row_results, &BTreeSet::new()), [1, 3].into());
         assert_eq!(
-            untold_rows(&row_results, &[3].into()),
+            unanswered_rows(&row_results, &[3].into()),
             [1].into(),
             "a code has named it"
         );

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use adconversion_operator::api::AdConversionEvent;
 use adconversion_operator::controller::runtime;
-use adconversion_operator::controller::shared::context::{Context, Parts, Settings};
+use adconversion_operator::controller::shared::context::{Context, Dependencies, Settings};
 use adconversion_operator::controller::shared::error::Error;
 use adconversion_operator::controller::shared::object::Object;
 use adconversion_operator::controller::shared::reconciler::{Action, Reconciler};
@@ -108,7 +108,7 @@ impl Operator {
         let client = Client::try_from(config).unwrap();
         let (registry, wakes) = Registry::new();
         let (probes, metrics) = (Arc::new(Probes::default()), Arc::new(Metrics::new()));
-        let parts = Parts {
+        let dependencies = Dependencies {
             client: client.clone(),
             registry: registry.clone(),
             ledger: Arc::clone(&ledger),
@@ -122,7 +122,7 @@ impl Operator {
             instance: Some("test".into()),
         };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(runtime::run_controllers(parts, NoEvents, wakes, stop.clone()));
+        let task = tokio::spawn(runtime::run_controllers(dependencies, NoEvents, wakes, stop.clone()));
         Self {
             client,
             namespace,

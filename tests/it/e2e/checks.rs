@@ -364,5 +364,5 @@ fn the_right_that_is_missing_is_named() {
     let fault = json!({"service": "hubspot", "count": 0, "action": {"status": 503}});
     stage.post("/faults", &fault);
     let said = check(&stage, &given, 2);
-    assert!(said.contains("could not be found out"), "{said}");
+    assert!(said.contains("could not be determined"), "{said}");
 }

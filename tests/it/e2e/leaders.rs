@@ -173,7 +173,7 @@ fn one_that_was_stopped_for_longer_than_its_lease_does_nothing_when_it_wakes() {
     println!("{}: the one before ends {took:?} after SIGCONT", stage.namespace);
     assert!(ended.contains("exit status: 1"), "{ended}");
     assert!(
-        one.log().contains("leader no longer") || one.log().contains("another operator"),
+        one.log().contains("no longer the leader") || one.log().contains("another operator"),
         "{}",
         one.log()
     );
@@ -217,7 +217,7 @@ fn one_whose_lease_is_taken_in_the_middle_of_a_request_records_its_answer() {
     stage.patch(&format!("lease/{LEASE}"), &somebody());
     stage.wait_for("the end of its work", || {
         let log = one.log();
-        if log.contains("leader no longer") {
+        if log.contains("no longer the leader") {
             Ok(())
         } else {
             Err(json!(log))

@@ -1,4 +1,4 @@
-//! A conversion of nobody shows whether a denial is a matter of the account. Where it is not answered, it shows
+//! A dummy conversion shows whether a denial is a matter of the account. Where it is not answered, it shows
 //! nothing: the conversion that was denied waits, and all others go.
 
 use serde_json::json;

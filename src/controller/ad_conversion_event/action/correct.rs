@@ -1,7 +1,7 @@
 //! Correcting an action that differs from the manifest.
 
 use super::keep::keep_action;
-use super::work::{Next, Work, pass_done};
+use super::work::{AfterStep, Work, end_pass};
 use crate::api::reasons::{condition, event as happened};
 use crate::api::{ActionOrigin, AdConversionEventStatus};
 use crate::controller::shared::error::Error;
@@ -17,7 +17,7 @@ pub(crate) async fn correct_fields(
     (id, origin): (ActionId, ActionOrigin),
     fields: &ActionFields,
     difference: &str,
-) -> Result<Next, Error> {
+) -> Result<AfterStep, Error> {
     let before = work.event.status.as_ref();
     let drifted = work.current.id.is_some() && was_as_declared(before, work.resolved.declared.generation);
     if drifted {
@@ -31,7 +31,7 @@ pub(crate) async fn correct_fields(
         // Writing the same values again is harmless, so an unknown outcome is simply tried again.
         let mut outcome = work.refused_call(&error);
         outcome.found = work.actions.iter().find(|a| a.id == id).cloned();
-        return Ok(pass_done(outcome));
+        return Ok(end_pass(outcome));
     }
     let (why, note) = if drifted {
         (

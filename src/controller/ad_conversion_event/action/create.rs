@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::outcome::{ActionOutcome, retrying_action, stalled_action};
-use super::work::{LOOK_AGAIN, Next, Work, pass_done};
+use super::work::{AfterStep, LOOK_AGAIN, Work, end_pass};
 use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, ConversionActionStatus, CreationAttempt, Time};
 use crate::controller::shared::error::Error;
@@ -15,7 +15,7 @@ use crate::ports::stopping::begin_unfinished_step;
 use crate::ports::{Cause, Effect};
 
 /// Notes the intent under a precondition, then creates. A stale cache gets a conflict and never comes to the create.
-pub(crate) async fn create_action(work: &mut Work<'_>) -> Result<Next, Error> {
+pub(crate) async fn create_action(work: &mut Work<'_>) -> Result<AfterStep, Error> {
     let name = work.full.name.clone().unwrap_or_default();
     // The outcome of an earlier try was never learned: what has the name by now is ours.
     let earlier = work.current.creation.as_ref();
@@ -30,12 +30,12 @@ pub(crate) async fn create_action(work: &mut Work<'_>) -> Result<Next, Error> {
     // Whatever comes of it is written onto the version that holds the intent: on the one before, it would be refused, and
     // a name that turned out to be a stranger's would be taken for ours in the next pass.
     if !work.record_action().await? {
-        return Ok(Next::Again);
+        return Ok(AfterStep::Again);
     }
     send_create(work, again).await
 }
 
-async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
+async fn send_create(work: &mut Work<'_>, again: bool) -> Result<AfterStep, Error> {
     let answer = work.ads.create_action(&work.owner, &work.full).await;
     // A stop that comes now waits until the action is recorded.
     let _step = begin_unfinished_step();
@@ -53,26 +53,26 @@ async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
         }
         Err(error) => {
             work.current.creation = None;
-            Ok(pass_done(work.refused_call(&error)))
+            Ok(end_pass(work.refused_call(&error)))
         }
     }
 }
 
 /// The answer to a create tells nothing of our action.
-fn look_for_created(work: &mut Work<'_>, cause: &str) -> Next {
+fn look_for_created(work: &mut Work<'_>, cause: &str) -> AfterStep {
     work.live = false;
     let message = format!("{cause}. The operator searches for the action before it tries again.");
     creation_unknown(work, message, LOOK_AGAIN)
 }
 
 /// Whether the action was created is not known: it is looked for again after `wait`.
-fn creation_unknown(work: &Work<'_>, message: String, wait: Duration) -> Next {
+fn creation_unknown(work: &Work<'_>, message: String, wait: Duration) -> AfterStep {
     let current = work.current.clone();
-    pass_done(retrying_action(current, reason::CREATE_RESULT_UNKNOWN, message, wait))
+    end_pass(retrying_action(current, reason::CREATE_RESULT_UNKNOWN, message, wait))
 }
 
 /// The reply came: the id is recorded before anything else.
-async fn creation_confirmed(work: &mut Work<'_>, id: ActionId) -> Result<Next, Error> {
+async fn creation_confirmed(work: &mut Work<'_>, id: ActionId) -> Result<AfterStep, Error> {
     work.current = ConversionActionStatus {
         customer_id: Some(work.owner.to_string()),
         id: Some(id.to_string()),
@@ -86,16 +86,16 @@ async fn creation_confirmed(work: &mut Work<'_>, id: ActionId) -> Result<Next, E
     work.record_action().await?;
     work.announce_action(ActionOrigin::Created).await;
     if work.actions.iter().any(|a| a.id == id) {
-        return Ok(Next::Again);
+        return Ok(AfterStep::Again);
     }
     Ok(await_listing(work))
 }
 
 /// Google's reads may lag behind its writes: the action is ours all the same.
-pub(crate) fn await_listing(work: &Work<'_>) -> Next {
+pub(crate) fn await_listing(work: &Work<'_>) -> AfterStep {
     let id = work.current.id.as_deref().unwrap_or_default();
     let message = format!("Created conversion action {id}; Google does not list it yet.");
-    pass_done(ActionOutcome {
+    end_pass(ActionOutcome {
         action: work.current.clone(),
         found: None,
         usable: true,
@@ -115,7 +115,7 @@ pub(crate) fn is_just_created(work: &Work<'_>) -> bool {
 
 /// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's. Where
 /// an earlier try may have gone through, an action of the name that Google shows, or does not show yet, is ours.
-async fn name_taken(work: &mut Work<'_>, again: bool) -> Next {
+async fn name_taken(work: &mut Work<'_>, again: bool) -> AfterStep {
     let name = work.full.name.clone().unwrap_or_default();
     let attempt = work.current.creation.take().filter(|_| again);
     match work.ads.actions_named(&work.owner, &name).await {
@@ -133,22 +133,22 @@ async fn name_taken(work: &mut Work<'_>, again: bool) -> Next {
             );
             let message =
                 format!("Google Ads refuses the name {name:?} because {holder} still has it. Change spec.eventName.");
-            pass_done(stalled_action(work.current.clone(), reason::NAME_CONFLICT, message))
+            end_pass(stalled_action(work.current.clone(), reason::NAME_CONFLICT, message))
         }
         Ok(found) => {
             work.current.creation = attempt;
             work.take_found(found);
             work.live = true;
-            Next::Again
+            AfterStep::Again
         }
-        Err(error) => pass_done(work.failed_call(reason::CREATE_FAILED, &error)),
+        Err(error) => end_pass(work.failed_call(reason::CREATE_FAILED, &error)),
     }
 }
 
 /// The outcome of a create is unknown: look for it until Google's reads must have caught up, then create again.
-pub(crate) async fn await_create(work: &mut Work<'_>) -> Result<Next, Error> {
+pub(crate) async fn await_create(work: &mut Work<'_>) -> Result<AfterStep, Error> {
     let Some(attempt) = work.current.creation.clone() else {
-        return Ok(Next::Again);
+        return Ok(AfterStep::Again);
     };
     if !work.live {
         return Ok(work.read_live().await);

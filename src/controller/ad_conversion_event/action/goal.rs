@@ -58,7 +58,7 @@ async fn has_same_goal(work: &Work<'_>, action: &ConversionAction) -> bool {
             again.is_some_and(|again| goal_of(again) == goal_of(action))
         }
         Err(error) => {
-            tracing::debug!(account = %work.account.key, error = brief(&error), "the goal of an action was not read again");
+            tracing::debug!(account = %work.account.key, error = brief(&error), "the goal of an action could not be re-read");
             false
         }
     }

@@ -2,7 +2,7 @@
 
 use super::goal;
 use super::outcome::ActionOutcome;
-use super::work::{Next, Work, pass_done};
+use super::work::{AfterStep, Work, end_pass};
 use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, ConversionActionStatus, Time};
 use crate::controller::shared::error::Error;
@@ -11,9 +11,9 @@ use crate::domain::brief;
 use crate::domain::ids::ActionId;
 
 /// The action is as declared: it is recorded if that is new, and its goal looked after.
-pub(crate) async fn keep_action(work: &mut Work<'_>, id: ActionId, origin: ActionOrigin) -> Result<Next, Error> {
+pub(crate) async fn keep_action(work: &mut Work<'_>, id: ActionId, origin: ActionOrigin) -> Result<AfterStep, Error> {
     let Some(action) = work.actions.iter().find(|a| a.id == id).cloned() else {
-        return Ok(Next::Again);
+        return Ok(AfterStep::Again);
     };
     work.ctx.backoff.reset("ConversionAction", &work.account.key);
     let first = work.current.id.is_none();
@@ -32,7 +32,7 @@ pub(crate) async fn keep_action(work: &mut Work<'_>, id: ActionId, origin: Actio
         work.announce_action(origin).await;
         work.ctx.ledger.forget_orphan(&work.owner.action_key(id)).await?;
         if is_new {
-            return Ok(Next::Again);
+            return Ok(AfterStep::Again);
         }
     }
     goal::manage_goal(work, &action, origin).await;
@@ -42,7 +42,7 @@ pub(crate) async fn keep_action(work: &mut Work<'_>, id: ActionId, origin: Actio
         ActionOrigin::Mapped => reason::MAPPED,
     };
     let message = format!("Conversion action {id} {:?} is as declared.", action.name);
-    Ok(pass_done(ActionOutcome {
+    Ok(end_pass(ActionOutcome {
         action: work.current.clone(),
         found: Some(action),
         usable: true,

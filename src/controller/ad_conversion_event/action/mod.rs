@@ -15,7 +15,7 @@ use self::correct::correct_fields;
 use self::create::{await_create, await_listing, create_action, is_just_created};
 use self::keep::keep_action;
 use self::outcome::{ActionOutcome, retrying_action, stalled_action, waiting_action};
-use self::work::{LOOK_AGAIN, Next, Work, pass_done, recorded_action};
+use self::work::{AfterStep, LOOK_AGAIN, Work, end_pass, recorded_action};
 use super::ownership::rightful_owner;
 use super::resolve::Resolved;
 use crate::api::reasons::reason;
@@ -47,7 +47,7 @@ pub async fn reconcile_action(
         return Ok((event, outcome));
     };
     for _ in 0..MAX_STEPS {
-        if let Next::Done(outcome) = take_step(&mut work).await? {
+        if let AfterStep::Done(outcome) = take_step(&mut work).await? {
             return Ok((work.event, *outcome));
         }
     }
@@ -56,10 +56,10 @@ pub async fn reconcile_action(
     Ok((work.event, outcome))
 }
 
-async fn take_step(work: &mut Work<'_>) -> Result<Next, Error> {
+async fn take_step(work: &mut Work<'_>) -> Result<AfterStep, Error> {
     let next = planned_step(work);
     if let Some(outcome) = leave_alone(work, &next) {
-        return Ok(pass_done(outcome));
+        return Ok(end_pass(outcome));
     }
     if let Some(id) = newly_taken(work, &next)
         && work.sighted != Some(id)
@@ -82,7 +82,7 @@ async fn take_step(work: &mut Work<'_>) -> Result<Next, Error> {
         ActionStep::Stalled { reason, message } => {
             // An attempt whose name turned out to be a stranger's is over.
             work.current.creation = None;
-            Ok(pass_done(stalled_action(work.current.clone(), reason, message)))
+            Ok(end_pass(stalled_action(work.current.clone(), reason, message)))
         }
     }
 }

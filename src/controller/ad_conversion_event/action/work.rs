@@ -7,7 +7,7 @@ use super::hands_off::{HandsOff, hands_off};
 use super::outcome::{ActionOutcome, retrying_action, stalled_action};
 use crate::api::reasons::{event as happened, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
-use crate::controller::ad_conversion_event::resolve::{Accounts, Resolved};
+use crate::controller::ad_conversion_event::resolve::{AccountsReadiness, Resolved};
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
@@ -51,7 +51,7 @@ pub(crate) struct Work<'a> {
 }
 
 /// What follows a step.
-pub(crate) enum Next {
+pub(crate) enum AfterStep {
     /// The pass is over.
     Done(Box<ActionOutcome>),
     /// Another step.
@@ -59,8 +59,8 @@ pub(crate) enum Next {
 }
 
 /// The end of the pass.
-pub(crate) fn pass_done(outcome: ActionOutcome) -> Next {
-    Next::Done(Box::new(outcome))
+pub(crate) fn end_pass(outcome: ActionOutcome) -> AfterStep {
+    AfterStep::Done(Box::new(outcome))
 }
 
 impl<'a> Work<'a> {
@@ -69,8 +69,8 @@ impl<'a> Work<'a> {
     pub fn begin(ctx: &'a Context, event: &Arc<AdConversionEvent>, resolved: &'a Resolved) -> Option<Self> {
         let account = resolved.google.as_ref().filter(|_| resolved.stall.is_none())?;
         let usable = match resolved.accounts {
-            Accounts::Ready => true,
-            Accounts::NotReady(..) | Accounts::Suspended(_) => account.readiness == Readiness::Ready,
+            AccountsReadiness::Ready => true,
+            AccountsReadiness::NotReady(..) | AccountsReadiness::Suspended(_) => account.readiness == Readiness::Ready,
         };
         // What the manifest says by now counts, even if the account's controller has not come to it.
         if !usable || ctx.caches.is_suspended(&Account::Google(account.key.clone())) != Some(false) {
@@ -131,11 +131,14 @@ impl<'a> Work<'a> {
 
     /// Publishes a Kubernetes Event about the event.
     pub async fn publish_event(&self, severity: Severity, why: &str, note: &str) {
-        self.ctx.events.publish(self.event.as_ref(), severity, why, note).await;
+        self.ctx
+            .recorder
+            .publish(self.event.as_ref(), severity, why, note)
+            .await;
     }
 
     /// Reads the account live: all of it where the id counts, else the one name.
-    pub async fn read_live(&mut self) -> Next {
+    pub async fn read_live(&mut self) -> AfterStep {
         let creating = self.current.creation.as_ref().map(|c| c.name.clone());
         let name = creating.or_else(|| self.sought.clone());
         let by_name = self.current.id.is_none() && name.is_some();
@@ -146,22 +149,22 @@ impl<'a> Work<'a> {
             Ok(found) => {
                 self.take_found(found);
                 self.live = true;
-                Next::Again
+                AfterStep::Again
             }
-            Err(error) => pass_done(self.failed_call(reason::PROGRESSING, &error)),
+            Err(error) => end_pass(self.failed_call(reason::PROGRESSING, &error)),
         }
     }
 
     /// Reads all actions of the account live.
-    pub async fn read_all(&mut self) -> Next {
+    pub async fn read_all(&mut self) -> AfterStep {
         match refresh_google_actions(self.ctx, &self.account.key).await {
             Ok(snapshot) => {
                 self.actions = Arc::clone(&snapshot.actions);
                 self.live = true;
-                Next::Again
+                AfterStep::Again
             }
-            Err(RefreshError::Upstream(error)) => pass_done(self.failed_call(reason::PROGRESSING, &error)),
-            Err(error @ RefreshError::NotRead) => pass_done(retrying_action(
+            Err(RefreshError::Upstream(error)) => end_pass(self.failed_call(reason::PROGRESSING, &error)),
+            Err(error @ RefreshError::NotRead) => end_pass(retrying_action(
                 self.current.clone(),
                 reason::PROGRESSING,
                 error.to_string(),
@@ -188,7 +191,7 @@ impl<'a> Work<'a> {
                 Ok(found) => self.take_found(found),
                 // The next regular read brings the same.
                 Err(error) => {
-                    tracing::debug!(account = %self.account.key, error = brief(&error), "the new action was not read");
+                    tracing::debug!(account = %self.account.key, error = brief(&error), "the new action could not be read");
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::Resource;
 
 use super::broken;
-use super::kind::{AccountKind, CommonStatus, Memory};
+use super::kind::{AccountKind, AccountMemory, CommonStatus};
 use super::state_store::StateStore;
 use crate::api::Condition;
 use crate::api::reasons::{condition, event, reason};
@@ -195,13 +195,13 @@ async fn write_status<K: Object>(
     let before = object.conditions().to_vec();
     apply_status(ctx, object, wanted).await?;
     for change in announcements(&before, conditions).iter().chain(more) {
-        ctx.events
+        ctx.recorder
             .publish(object, change.into(), &change.reason, &change.message)
             .await;
     }
     if let Some(request) = request {
         let note = format!("{} was reconciled as requested at {request}.", object.key().name);
-        ctx.events
+        ctx.recorder
             .publish(object, Severity::Normal, event::RECONCILE_REQUEST_HANDLED, &note)
             .await;
     }

@@ -49,7 +49,7 @@ pub fn account_fault(error: &UpstreamError, used: CredentialUse<'_>) -> AccountF
     let wait = wait.map(|wait| {
         let end = if text.ends_with('.') { "" } else { "." };
         format!(
-            "{end} With this refusal {} asked to wait {} s before the next call",
+            "{end} {} asked to wait {} s before the next call",
             error.service,
             wait.as_secs()
         )
@@ -192,9 +192,7 @@ mod tests {
         let said = |cause, seconds| account_fault(&asked(cause, seconds), WORKED).message;
         assert_eq!(
             said(Cause::AccessDenied, 3600),
-            format!(
-                "Google Ads: what it said. With this refusal Google Ads asked to wait 3600 s before the next call. {GIVE_ACCESS}"
-            )
+            format!("Google Ads: what it said. Google Ads asked to wait 3600 s before the next call. {GIVE_ACCESS}")
         );
         assert_eq!(
             said(Cause::AccessDenied, 5),

@@ -14,7 +14,7 @@ use crate::domain::transitions::Announcement;
 use crate::registry::{Account, Readiness};
 
 /// What is remembered of an account between two passes, whatever its kind adds.
-pub trait Memory: Default + Send + Sync + 'static {
+pub trait AccountMemory: Default + Send + Sync + 'static {
     /// What both kinds remember.
     fn account_state(&self) -> &AccountState;
 
@@ -23,7 +23,7 @@ pub trait Memory: Default + Send + Sync + 'static {
 }
 
 /// What an account's conditions say of it.
-pub struct Summary {
+pub struct AccountSummary {
     /// What it is called, for people.
     pub what: String,
     /// Everything has been read at least once.
@@ -42,7 +42,7 @@ pub type StatusUpdate<K> = (
 pub trait AccountKind: Send + Sync + Sized + 'static {
     type Object: Object;
     /// What is remembered between two passes.
-    type Memory: Memory;
+    type Memory: AccountMemory;
     /// What a pass knows of the account once it was checked.
     type View: Send + Sync;
 
@@ -66,7 +66,7 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
     fn build_view(ctx: &Context, object: &Self::Object, memory: &Self::Memory) -> Self::View;
 
     /// What its conditions say of it.
-    fn summarize(object: &Self::Object, memory: &Self::Memory, view: &Self::View) -> Summary;
+    fn summarize(object: &Self::Object, memory: &Self::Memory, view: &Self::View) -> AccountSummary;
 
     /// Adds what only this kind has to say.
     fn add_conditions(_memory: &Self::Memory, _conditions: &mut Conditions) {}

@@ -32,7 +32,7 @@ const FRESH: SignedDuration = SignedDuration::from_secs(2);
 
 /// Where the credentials come from.
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Source {
+enum CredentialSource {
     /// Not looked at yet.
     #[default]
     Unknown,
@@ -48,7 +48,7 @@ pub struct AccountState {
     generation: Option<i64>,
     request: Option<String>,
     secret: Option<SecretVersion>,
-    source: Source,
+    source: CredentialSource,
     /// The service knows the credentials in use.
     proven: Option<bool>,
     /// Since when Kubernetes refuses the Secret.
@@ -134,8 +134,8 @@ impl AccountState {
 
     /// From now on the credentials are those of this Secret; `None`: the operator's own.
     pub fn use_secret(&mut self, secret: Option<&str>) {
-        let source = secret.map_or(Source::Own, |name| Source::Secret(name.to_owned()));
-        if self.source != Source::Unknown && self.source != source {
+        let source = secret.map_or(CredentialSource::Own, |name| CredentialSource::Secret(name.to_owned()));
+        if self.source != CredentialSource::Unknown && self.source != source {
             self.secret = None;
             self.forget_credentials();
         }
@@ -150,8 +150,8 @@ impl AccountState {
     fn credential_use(&self, proven: bool) -> CredentialUse<'_> {
         CredentialUse {
             secret: match &self.source {
-                Source::Secret(name) => Some(name),
-                Source::Unknown | Source::Own => None,
+                CredentialSource::Secret(name) => Some(name),
+                CredentialSource::Unknown | CredentialSource::Own => None,
             },
             proven,
         }

@@ -4,6 +4,7 @@ mod caches;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::shared_reads::SharedReads;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::shared::lookup::Lookup;
 use crate::controller::shared::object::Object;
-use crate::controller::shared::recorder::Events;
+use crate::controller::shared::recorder::EventRecorder;
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
 use crate::domain::time::to_signed;
@@ -74,13 +75,14 @@ impl Default for Settings {
     }
 }
 
-/// What `cli` wires together.
-pub struct Parts {
-    /// Client of the Kubernetes API, see [`crate::controller::runtime::new_client`].
+/// What `cli` wires together for the controllers.
+pub struct Dependencies {
+    /// Client of the Kubernetes API, see [`crate::controller::runtime::new_client`]. Its calls have no retry of their own: use
+    /// [`super::apply::within_limit`].
     pub client: Client,
-    /// The picture shared with the sync loops.
+    /// What the controllers and the sync loops share.
     pub registry: Registry,
-    /// Truth about rows.
+    /// The operator's own record of conversions.
     pub ledger: Arc<dyn Ledger>,
     /// Makes Google clients.
     pub google: Arc<dyn GoogleConnector>,
@@ -98,26 +100,11 @@ pub struct Parts {
     pub instance: Option<String>,
 }
 
-/// What every reconcile has at hand.
+/// What every reconcile has at hand: the dependencies, and what the controllers keep themselves.
 pub struct Context {
-    /// Client of the Kubernetes API. Its calls have no retry of their own: use [`super::apply::within_limit`].
-    pub client: Client,
-    /// The picture shared with the sync loops.
-    pub registry: Registry,
-    /// Truth about rows.
-    pub ledger: Arc<dyn Ledger>,
-    /// Makes Google clients.
-    pub google: Arc<dyn GoogleConnector>,
-    /// Makes HubSpot clients.
-    pub crm: Arc<dyn CrmConnector>,
-    pub clock: Arc<dyn Clock>,
-    pub settings: Settings,
-    /// Kubernetes Events.
-    pub events: Events,
-    /// Where reconciles are counted.
-    pub metrics: Arc<Metrics>,
-    /// Where progress and readiness are shown.
-    pub probes: Arc<Probes>,
+    pub(in crate::controller) dependencies: Dependencies,
+    /// Publishes Kubernetes Events.
+    pub recorder: EventRecorder,
     /// Cached objects of all three kinds.
     pub caches: Caches,
     /// Versions of our own writes.
@@ -130,25 +117,26 @@ pub struct Context {
     pub google_reads: SharedReads,
 }
 
+impl Deref for Context {
+    type Target = Dependencies;
+
+    fn deref(&self) -> &Dependencies {
+        &self.dependencies
+    }
+}
+
 impl Context {
     /// The context over these caches.
-    pub fn new(parts: Parts, caches: Caches) -> Self {
+    pub fn new(dependencies: Dependencies, caches: Caches) -> Self {
+        let (client, instance) = (dependencies.client.clone(), dependencies.instance.clone());
         Self {
-            events: Events::new(parts.client.clone(), parts.instance),
-            client: parts.client,
-            registry: parts.registry,
-            ledger: parts.ledger,
-            google: parts.google,
-            crm: parts.crm,
-            clock: parts.clock,
-            settings: parts.settings,
-            metrics: parts.metrics,
-            probes: parts.probes,
+            recorder: EventRecorder::new(client, instance),
             caches,
             barrier: WriteBarrier::default(),
-            backoff: Backoff::new(parts.settings.backoff_max),
+            backoff: Backoff::new(dependencies.settings.backoff_max),
             rereads: Rereads::default(),
             google_reads: SharedReads::default(),
+            dependencies,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Whether contacts are what they say they were: what a record says of its lineage joins contacts for good, in the ledger of the
+//! Whether contacts really were merged as their records say: what a record says of its lineage joins contacts for good, in the ledger of the
 //! portal, so HubSpot is asked once more where the ledger does not know it yet (`crate::domain::lineage`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,15 +16,15 @@ use crate::ports::crm::{ContactBatch, ContactRead, read_limit};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 
-/// So many reads are under way at once.
+/// Most reads at once.
 const SIDE_BY_SIDE: usize = 4;
 
 /// Contacts that name others as merged into them, with all ids of their lineages.
 type Lineages = BTreeMap<ContactId, Vec<ContactId>>;
 
-/// What was found out.
+/// What HubSpot says of lineages.
 #[derive(Default)]
-struct Checked {
+struct CheckedLineages {
     /// Contacts with an id that was merged into each.
     confirmed: Vec<(ContactId, ContactId)>,
     contradicted: BTreeMap<ContactId, Contradiction>,
@@ -74,12 +74,12 @@ impl Scan<'_> {
         events.any(|t| !stage_entries(contact, t.stage(), t.event.start).is_empty())
     }
 
-    async fn check_lineages(&self, lineages: &Lineages) -> Result<Checked, SyncError> {
+    async fn check_lineages(&self, lineages: &Lineages) -> Result<CheckedLineages, SyncError> {
         let ids: BTreeSet<ContactId> = lineages.values().flatten().copied().collect();
         let ids: Vec<_> = ids.into_iter().collect();
         let known = self.ctx.ledger.known_lineages(self.portal.id, &ids).await?;
         let known = KnownLineages::from_canonical(known);
-        let mut checked = Checked::default();
+        let mut checked = CheckedLineages::default();
         let mut doubts = Vec::new();
         for (own, lineage) in lineages {
             match known.doubtful_ids(*own, lineage) {
@@ -111,7 +111,7 @@ impl Scan<'_> {
     }
 
     /// One call: what HubSpot shows under these ids.
-    async fn read_pairs(&self, pairs: Vec<(ContactId, ContactId)>) -> Result<Shown, UpstreamError> {
+    async fn read_pairs(&self, pairs: Vec<(ContactId, ContactId)>) -> Result<ShownPairs, UpstreamError> {
         let ids: BTreeSet<ContactId> = pairs.iter().flat_map(|(own, id)| [*own, *id]).collect();
         let read = ContactRead {
             ids: ids.into_iter().collect(),
@@ -124,7 +124,7 @@ impl Scan<'_> {
 }
 
 /// Pairs that were asked about, and what was shown.
-type Shown = (Vec<(ContactId, ContactId)>, ShownIds);
+type ShownPairs = (Vec<(ContactId, ContactId)>, ShownIds);
 
 fn shown_ids(batch: &ContactBatch) -> ShownIds {
     let records = batch.contacts.iter();

@@ -94,8 +94,8 @@ pub enum SearchMode<'a> {
     Entry(&'a BTreeMap<String, Timestamp>),
     /// By modification time.
     Modified,
-    /// By modification time if the portal has entry times, so that contacts that never were in a stage can be told
-    /// by them; with the bounds of the stages for which that is not proven.
+    /// By modification time if the portal has entry times, so that contacts that never were in a stage are
+    /// recognized by them; with the bounds of the stages for which that is not proven.
     FullScan(&'a BTreeMap<&'a str, Timestamp>),
 }
 
@@ -113,7 +113,7 @@ pub struct Scan<'a> {
     absences: Absences,
     /// Rows that settle first may still be sent before their read grows old.
     keep_reads: bool,
-    /// What is looked for in between.
+    /// The polls in between, and what they look for.
     fresh: Option<FreshPoll>,
 }
 

@@ -18,11 +18,11 @@ use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::read_history::ReadMark;
 
-/// So many contacts are noted at once, about a kilobyte each.
+/// Contacts that are enough for one write, about a kilobyte each.
 const ENOUGH: usize = 1_000;
-/// Or so many bytes of them.
+/// Bytes of contacts that are enough for one write.
 const MUCH: usize = 2 << 20;
-/// Nor does a page wait longer for others than this and the time the next one takes.
+/// Longest wait of a page for others, plus the time that the next one takes.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// The contacts of a page with their histories.
@@ -161,13 +161,13 @@ pub(crate) fn turn_page(paging: &mut SearchPaging, page: &ContactPage) -> (Optio
         Turn::Page(bound) => (Some(bound), short),
         Turn::End => (None, short),
         Turn::GiveUp => {
-            let fault = || incomplete_search("its pages count fewer contacts than those before them promise");
+            let fault = || incomplete_search("later pages have fewer contacts than earlier ones announced");
             (None, Some(short.unwrap_or_else(fault)))
         }
     }
 }
 
 fn incomplete_search(what: &str) -> UpstreamError {
-    let message = format!("HubSpot's search for contacts is incomplete: {what}. It is asked again");
+    let message = format!("HubSpot's search for contacts is incomplete: {what}. It is repeated");
     UpstreamError::new("HubSpot", Cause::Malformed, message)
 }

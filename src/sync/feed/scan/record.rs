@@ -19,7 +19,7 @@ use crate::ports::ledger::{Canonical, NewRow};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::SyncError;
-use crate::sync::contact_cache::ContactRead;
+use crate::sync::contact_cache::ContactSnapshot;
 use crate::sync::feed::aside::{AsidePauses, PutAside};
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::unreadable;
@@ -76,7 +76,7 @@ impl Scan<'_> {
             let shown = mark.map(|mark| &mark.shown);
             let is_current = contact.flaw.is_none() && aside.compare_read(contact, shown).is_none();
             ReadContact {
-                read: ContactRead {
+                read: ContactSnapshot {
                     at: *asked,
                     contact: contact.clone(),
                     confirmed: mark.is_some_and(|mark| mark.confirms(contact, &self.plan.0)),
@@ -281,12 +281,12 @@ fn may_concern(contact: &Contact, flaw: &Flaw, stage: &str) -> bool {
     flaw.stages.is_empty() || flaw.stages.iter().any(|lost| lost == stage) || history.any(|row| row.value == stage)
 }
 
-/// So many reads in a row that are behind are no news.
+/// Outdated reads in a row that are not reported.
 const SILENT_TRIES: u32 = 3;
 
 /// A contact as it was read.
 struct ReadContact {
-    read: ContactRead,
+    read: ContactSnapshot,
     /// All of it can be read, and it is as new as what searches showed.
     is_current: bool,
     /// Its entries may be noted.

@@ -107,7 +107,7 @@ fn an_account_that_is_no_good_in_its_file_is_said_to_be_so() {
         "{said}"
     );
     assert!(
-        said.contains("which it names, is no good") && !said.contains("in none of the files"),
+        said.contains("which it names, cannot be used") && !said.contains("in none of the files"),
         "{said}"
     );
 }

@@ -1,6 +1,7 @@
-//! Whether what an ad network says of an account is a matter of the account. It is asked to judge conversions of
-//! nobody, to actions of the account's events: one that is let in shows that the account is let in, whatever was said
-//! of rows, of actions or of single requests. One without an answer shows nothing.
+//! Whether a refusal is really about the account. Answers to single rows, actions or requests may say that the account is
+//! denied and mean only that row or request. So the ad network is asked to validate dummy conversions
+//! ([`UploadRequest::of_nobody`]: no real click, no person, never counted) for actions of the account's events. If one is
+//! let in, so is the account. One without an answer shows nothing.
 
 use std::time::Duration;
 
@@ -16,13 +17,13 @@ use crate::ports::pulse;
 use crate::ports::sink::{AsNobody, IngestError, Route, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
 
-/// So long may a judgement take: a stop waits for it.
+/// Longest time that one judgement may take, because a stop waits for it.
 const LIMIT: Duration = Duration::from_secs(5);
 /// Most actions of each kind that are asked about: of others that were taken, of those that were refused, and of the
 /// rest.
 const MOST: usize = 3;
 
-/// What conversions of nobody show of an account.
+/// What dummy conversions show of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judgement {
     /// One was let in: who asks may send.
@@ -33,8 +34,8 @@ pub enum Judgement {
     Unanswered,
 }
 
-/// True where the network itself denies a request for who makes it, for what this one may use, or because there is
-/// nothing at its path.
+/// True where the network itself denies a request: because of who makes it, because of what the caller may use, or because
+/// nothing is at its path.
 pub const fn is_denial(error: &UpstreamError) -> bool {
     error.is_coded_answer() && (error.needs_a_person() || matches!(error.cause, Cause::NotFound))
 }
@@ -43,7 +44,7 @@ const fn is_of_account(code: &Code) -> bool {
     matches!(code.class, Class::Blocked(Matter::Account | Matter::NotAllowlisted))
 }
 
-/// What an answer shows. What it says of the conversion of nobody itself is no matter.
+/// What an answer shows of the account. What it says of the dummy conversion itself does not matter.
 fn judgement_of(answer: &Result<Vec<Complaint>, IngestError>) -> Judgement {
     let is_denied = |complaints: &[Complaint]| {
         let mut codes = complaints.iter().filter_map(|complaint| complaint.code.as_ref());
@@ -62,8 +63,7 @@ fn judgement_of(answer: &Result<Vec<Complaint>, IngestError>) -> Judgement {
     }
 }
 
-/// What is declared of the account's events that take this route, and by what a conversion of nobody of each is to be
-/// found.
+/// The actions of the account's events that use this route, each with what its dummy conversion is attributed by.
 fn declared(ctx: &SyncContext, account: &ObjectKey, route: &str) -> Vec<(ActionKey, AsNobody)> {
     let Some(routes) = ctx.registry.ad_account(account).and_then(|account| account.routes) else {
         return Vec::new();
@@ -83,7 +83,7 @@ fn declared(ctx: &SyncContext, account: &ObjectKey, route: &str) -> Vec<(ActionK
     found
 }
 
-/// The conversions of nobody to ask about, in turn: to other actions that were taken, the last one first, to those that
+/// The dummy conversions to ask about, in turn: to other actions that were taken, the last one first, to those that
 /// were refused (`own`), and to the rest.
 fn in_turn(
     mut declared: Vec<(ActionKey, AsNobody)>,
@@ -105,21 +105,21 @@ fn in_turn(
     turns
 }
 
-/// Has conversions of nobody judged that take this way of the account, until one is let in or not answered. `own`:
+/// Has dummy conversions judged by this route of the account, until one is let in or not answered. `own`:
 /// those that were refused, and by what their rows were to be found.
 pub async fn judge_account(
     ctx: &SyncContext,
     account: &ObjectKey,
-    way: &Route,
+    route: &Route,
     own: Vec<(ActionKey, AsNobody)>,
     refusals: &Refusals,
 ) -> Judgement {
-    let declared = declared(ctx, account, way.route_info().name);
+    let declared = declared(ctx, account, route.route_info().name);
     let mut shown = Judgement::Unanswered;
     for (action, by) in in_turn(declared, own, refusals) {
         pulse::beat();
-        let nobody = UploadRequest::of_nobody(action, by, ctx.clock.now());
-        let answer = timeout(LIMIT, way.validate_request(&nobody)).await;
+        let dummy = UploadRequest::of_nobody(action, by, ctx.clock.now());
+        let answer = timeout(LIMIT, route.validate_request(&dummy)).await;
         shown = answer.map_or(Judgement::Unanswered, |answer| judgement_of(&answer));
         if shown != Judgement::Denied {
             break;
@@ -132,12 +132,12 @@ pub async fn judge_account(
 pub async fn weigh_error(
     ctx: &SyncContext,
     account: &ObjectKey,
-    way: &Route,
+    route: &Route,
     own: (ActionKey, AsNobody),
     error: &UpstreamError,
     refusals: &Refusals,
 ) -> Judgement {
-    let judgement = judge_account(ctx, account, way, vec![own], refusals).await;
+    let judgement = judge_account(ctx, account, route, vec![own], refusals).await;
     if judgement == Judgement::Denied {
         ctx.registry.ad_account_fault(account, error);
     }
@@ -145,5 +145,5 @@ pub async fn weigh_error(
 }
 
 #[cfg(test)]
-#[path = "nobody_tests.rs"]
+#[path = "account_judgement_tests.rs"]
 mod tests;
