@@ -83,7 +83,7 @@ pub struct AdConversionEventSpec {
         validation = rules::one_line("eventName")
     )]
     pub event_name: Option<String>,
-    /// What in HubSpot is a conversion: exactly one of the members.
+    /// What counts as a conversion in HubSpot: exactly one of the members.
     pub trigger: Trigger,
     /// Value of a conversion: exactly one of the members. If absent, no value is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ pub struct AdConversionEventSpec {
     /// The contact property that holds the consent. Required for formSubmission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consent: Option<Consent>,
-    /// Contact data sent hashed, beside the click id or instead of it. At least one for formSubmission.
+    /// Contact data that is sent hashed, in addition to the click id or instead of it. At least one for formSubmission.
     /// Address is not sent for lifecycleStage while the account has `uploads.clickConversions: GoogleAds`; a
     /// conversion with nothing else is then skipped as `NoSharedData`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -126,7 +126,7 @@ pub struct AdConversionEventSpec {
     pub deletion_policy: DeletionPolicy,
 }
 
-/// What in HubSpot is a conversion: exactly one of the members.
+/// What counts as a conversion in HubSpot: exactly one of the members.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]
@@ -245,12 +245,12 @@ pub struct CreateAction {
     /// How many conversions of one click count. If absent: `OnePerClick`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counting_type: Option<CountingType>,
-    /// Days between a click and its conversion, 1 to 90. If absent: 90 when the action is created, and what it has is
-    /// left as it is.
+    /// Most days between a click and its conversion, 1 to 90. If absent: 90 when the action is created, and later whatever the
+    /// action has.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 90))]
     pub click_through_lookback_window_days: Option<i32>,
-    /// Days between a view and its conversion, 1 to 30. If absent: Google's default.
+    /// Most days between a view and its conversion, 1 to 30. If absent: Google's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 30))]
     pub view_through_lookback_window_days: Option<i32>,

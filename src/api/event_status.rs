@@ -22,7 +22,7 @@ pub struct AdConversionEventStatus {
     /// Last value of the reconcile-request annotation that was acted upon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-    /// What is true of this object now; Ready sums up.
+    /// Current state of the object; Ready is the summary.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
@@ -110,18 +110,18 @@ pub enum ActionOrigin {
     Mapped,
 }
 
-/// A create that was announced and whose outcome is not known yet.
+/// A create request that was recorded before it was sent, and whose outcome is not known yet.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = status_fields)]
 pub struct CreationAttempt {
-    /// Mark of this attempt.
+    /// Identifies this attempt.
     pub attempt_id: String,
     /// Name that is being created.
     pub name: String,
-    /// Whether no action had the name when the attempt was announced.
+    /// Whether no action had the name when the attempt was recorded.
     pub name_was_free: bool,
-    /// When the attempt was announced.
+    /// When the attempt was recorded.
     pub started_at: Time,
 }
 
@@ -138,15 +138,15 @@ pub struct SyncStatus {
     pub start_time: Option<Time>,
     /// Conversions seen in HubSpot since startTime.
     pub observed: i64,
-    /// Google has accepted and processed.
+    /// Accepted and processed by Google.
     pub uploaded: i64,
-    /// Google has accepted; the outcome is not known yet.
+    /// Accepted by Google; the outcome is not known yet.
     pub processing: i64,
     /// Will be sent later; see reasons.
     pub pending: i64,
     /// Never to be sent; see reasons.
     pub skipped: i64,
-    /// Google refused for good; see reasons.
+    /// Rejected by Google for good; see reasons.
     pub rejected: i64,
     /// Time of the oldest conversion that is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,11 +191,11 @@ pub struct OutcomeReason {
 pub enum Outcome {
     /// Will be sent later.
     Pending,
-    /// Google has accepted; the outcome is not known yet.
+    /// Accepted by Google; the outcome is not known yet.
     Processing,
     /// Never to be sent.
     Skipped,
-    /// Google refused for good.
+    /// Rejected by Google for good.
     Rejected,
 }
 

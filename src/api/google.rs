@@ -52,7 +52,7 @@ pub struct GoogleAdsAccountSpec {
     /// identity, in namespaces for which the operator allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
-    /// Which of Google's APIs uploads go through.
+    /// Which of Google's APIs takes the uploads.
     #[serde(default)]
     pub uploads: Uploads,
     /// True: the operator also makes the account goals of its actions biddable.
@@ -63,7 +63,7 @@ pub struct GoogleAdsAccountSpec {
     pub suspend: bool,
 }
 
-/// Which of Google's APIs uploads go through.
+/// Which of Google's APIs takes the uploads.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(transform = not_nullable)]
@@ -137,7 +137,7 @@ pub struct GoogleAdsAccountStatus {
     /// Last value of the reconcile-request annotation that was acted upon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-    /// What is true of this object now; Ready sums up.
+    /// Current state of the object; Ready is the summary.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,

@@ -79,7 +79,7 @@ pub struct HubSpotAccountStatus {
     /// Last value of the reconcile-request annotation that was acted upon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
-    /// What is true of this object now; Ready sums up.
+    /// Current state of the object; Ready is the summary.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
@@ -102,7 +102,7 @@ pub struct HubSpotAccountStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_LIFECYCLE_STAGES), extend("x-kubernetes-list-type" = "atomic"))]
     pub lifecycle_stages: Vec<LifecycleStage>,
-    /// How changes are found.
+    /// How changed contacts are found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change_detection: Option<ChangeDetection>,
     /// Events that name this account.
@@ -127,7 +127,7 @@ pub struct LifecycleStage {
     pub label: String,
 }
 
-/// How changes are found.
+/// How changed contacts are found.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChangeDetection {
     /// By the date a contact entered the stage.

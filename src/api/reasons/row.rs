@@ -47,7 +47,7 @@ reasons! {
     /// Google does not know the web conversion yet.
     Pending AWAITING_WEB_CONVERSION = "AwaitingWebConversion" => "Google has not received the web tag's conversion yet. If this lasts, check that the snippet is on the page with the form.";
     /// HubSpot does not give the contact, or a deal of it, or in a way that cannot be understood.
-    Pending UNREADABLE_RECORD = "UnreadableRecord" => "HubSpot does not show the contact or one of its deals, or shows it in a form that can't be understood. The operator reads it again with growing pauses. See lastErrors for the contact id. Check the contact and its deals in HubSpot, and that the token may see them. A contact that stays missing counts as deleted; if deals stay missing, the default value is sent.";
+    Pending UNREADABLE_RECORD = "UnreadableRecord" => "HubSpot does not show the contact or one of its deals, or shows it in a form that the operator does not understand. The operator reads it again with growing pauses. See lastErrors for the contact id. Check the contact and its deals in HubSpot, and that the token may see them. A contact that stays missing counts as deleted; if deals stay missing, the default value is sent.";
     /// Google does not take uploads for an action this young.
     Pending ACTION_TOO_NEW = "ActionTooNew" => "Google rejects conversions for newly created conversion actions, or does not show the action with its click window yet. The conversion is sent some hours later. Nothing to do.";
     /// Google does not know a click this young yet.
