@@ -3,6 +3,7 @@
 
 mod client;
 mod crds;
+mod key_gate;
 mod proxy;
 mod scope;
 mod served;
@@ -38,6 +39,7 @@ use crate::ports::budget;
 use crate::ports::stopping::run_until_stopped;
 use crate::registry::Wake;
 pub use client::{ClientError, new_client};
+use key_gate::KeyGate;
 pub use proxy::{BadProxy, make_usable as make_proxy_usable};
 pub use standby::WarmCaches;
 use standby::Watches;
@@ -45,7 +47,8 @@ use tasks::{endless_task, route_wakes};
 use turns::{NamespaceTurn, Turns};
 use wake_queue::{KeySender, WakeQueue};
 
-/// Reconciles at once in all: as many as there are turns. What bounds them is [`turns`].
+/// Reconciles at once in all: as many as there are turns. What bounds them is [`key_gate`], and [`turns`] for those that an
+/// object asked for itself.
 const CONCURRENCY: u16 = 0;
 /// Longest reconcile: the calls to the Kubernetes API, and a few upstream calls with their own time limits.
 const RECONCILE_LIMIT: Duration = Duration::from_mins(3);
@@ -201,8 +204,13 @@ async fn run_controller<R: Reconciler>(
     let mut keys = keys.lock_owned().await;
     let known = if again { store.state() } else { Vec::new() };
     let known: Vec<ObjectKey> = known.iter().map(|object| object.key()).collect();
-    let keys = stream::iter(known)
-        .chain(stream::poll_fn(move |cx| keys.poll_recv(cx)))
+    let (finished, done) = mpsc::unbounded_channel();
+    let mut gate = KeyGate::default();
+    for key in known {
+        gate.offer(key);
+    }
+    let keys = gate
+        .stream(move |cx| keys.poll_recv(cx), done)
         .map(|key| ObjectRef::<R::Object>::new(&key.name).within(&key.namespace));
     let turns = Arc::new(Turns::default());
     let fresh = store.clone();
@@ -227,10 +235,16 @@ async fn run_controller<R: Reconciler>(
             error_policy::<R>,
             ctx,
         )
-        .for_each(async |result| match result {
-            // Failed reconciles are logged where their pause is decided; an object may be gone when its turn comes.
-            Ok(_) | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
-            Err(error) => tracing::warn!(kind = R::Object::KIND, error = brief(&error), "controller"),
+        .for_each(async |result| {
+            let ended = match result {
+                Ok((object, _)) => object.erase(),
+                // Failed reconciles are logged where their pause is decided; an object may be gone when its turn comes.
+                Err(ControllerError::ReconcilerFailed(_, object) | ControllerError::ObjectNotFound(object)) => *object,
+                Err(error) => return tracing::warn!(kind = R::Object::KIND, error = brief(&error), "controller"),
+            };
+            let key = ObjectKey::new(ended.namespace.unwrap_or_default(), ended.name);
+            // The gate is gone once the controller stops, and nobody waits any more.
+            let _ = finished.send(key);
         })
         .await;
 }

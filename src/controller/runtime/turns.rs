@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Reconciles of one kind in one namespace at once.
-const TURNS: usize = 8;
+pub(super) const TURNS: usize = 8;
 
 /// The turns of each namespace, for the reconciles of one kind.
 #[derive(Debug, Default)]
