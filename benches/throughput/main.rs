@@ -15,7 +15,7 @@ use adconversion_operator::domain::contact::Contact;
 use adconversion_operator::domain::identifiers;
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, OrderId, PortalId, TransactionId};
 use adconversion_operator::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
-use adconversion_operator::upstream::google::{MAX_ROWS, Purpose, ingest_body};
+use adconversion_operator::upstream::google::{MAX_ROWS, UploadPurpose, ingest_body};
 use jiff::Timestamp;
 
 /// Each figure is the best of these many rounds: the machine's own best, free of what else runs on it.
@@ -149,7 +149,7 @@ fn requests() {
     };
     report("build + serialise ingest requests", MAX_ROWS * 50, || {
         for _ in 0..50 {
-            black_box(ingest_body(&request, None, Purpose::Count).expect("a body"));
+            black_box(ingest_body(&request, None, UploadPurpose::Count).expect("a body"));
         }
     });
 }

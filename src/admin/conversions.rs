@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::AdminRefusal;
 use super::cursor;
 use super::source::{Admin, Source};
-use crate::domain::counts::{Gates, rejection_message};
+use crate::domain::counts::{EventGates, rejection_message};
 use crate::domain::ids::{ContactId, ObjectKey};
 use crate::domain::outcome::{Outcome, PROCESSED, explain_reason};
 use crate::ports::ledger::view::{ConversionQuery, ListedConversion, MAX_PAGE};
@@ -119,7 +119,7 @@ struct Filter {
     query: ConversionQuery,
     reason: Option<String>,
     changed_since: Option<Timestamp>,
-    gates: Gates,
+    gates: EventGates,
 }
 
 impl Filter {
@@ -193,7 +193,7 @@ async fn find_conversions(source: &Source, filter: Filter, wide: usize) -> Resul
 }
 
 /// A conversion as the status counts it.
-pub(super) fn to_conversion(listed: &ListedConversion, gates: Gates, now: Timestamp) -> ConversionView {
+pub(super) fn to_conversion(listed: &ListedConversion, gates: EventGates, now: Timestamp) -> ConversionView {
     let record = listed.record.as_ref();
     let due = record.and_then(|record| record.due);
     let shown = match listed.outcome {

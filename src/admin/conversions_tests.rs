@@ -86,7 +86,7 @@ async fn all_skipped(rare: i64, wide: usize) -> (usize, usize, Vec<usize>) {
             },
             reason: Some("NoClickId".to_owned()),
             changed_since: None,
-            gates: Gates::default(),
+            gates: EventGates::default(),
         };
         let list = find_conversions(&source, filter, wide).await.unwrap();
         assert!(list.conversions.len() <= 100 + wide, "{}", list.conversions.len());

@@ -15,8 +15,8 @@ use super::nameless::{describe_nameless, nameless_submissions};
 use super::source::{Admin, Source};
 use crate::domain::contact::{Contact, Deal};
 use crate::domain::eligibility::Occurrence;
-use crate::domain::explained_value::Worth;
-use crate::domain::explanation::{self, Line, Rules, Waiting};
+use crate::domain::explained_value::ValueFacts;
+use crate::domain::explanation::{self, ExplanationLine, ExplanationRules, WaitingConversion};
 use crate::domain::ids::{ContactId, ObjectKey};
 use crate::domain::outcome::Outcome;
 use crate::domain::sending_story::{Sending, describe_earlier, explain_sending};
@@ -56,8 +56,8 @@ pub(super) struct ExplainedLine {
     pub(super) says: String,
 }
 
-impl From<Line> for ExplainedLine {
-    fn from(line: Line) -> Self {
+impl From<ExplanationLine> for ExplainedLine {
+    fn from(line: ExplanationLine) -> Self {
         Self {
             about: line.about,
             says: line.says,
@@ -225,15 +225,14 @@ impl EntryParts<'_> {
                 explanation::explain_entry(contact, occurrence, &rules, now)
             };
             lines.extend(explained.into_iter().map(ExplainedLine::from));
-            let waiting = Waiting {
+            let waiting = WaitingConversion {
+                occurrence,
+                named: row.submission.is_some(),
                 reason: conversion.reason.as_deref().unwrap_or_default(),
                 next: conversion.next_time,
             };
             match (row.outcome, &row.record) {
-                (Outcome::Pending, _) => {
-                    let named = row.submission.is_some();
-                    lines.push(explanation::decide_now(contact, occurrence, named, &rules, now, waiting).into());
-                }
+                (Outcome::Pending, _) => lines.push(explanation::decide_now(contact, &waiting, &rules, now).into()),
                 (Outcome::Skipped, Some(record)) => lines.push(explanation::explain_skip(record.changed_at).into()),
                 _ => {}
             }
@@ -246,16 +245,16 @@ impl EntryParts<'_> {
         }
     }
 
-    fn rules<'b>(&'b self, event: &'b Event, row: &'b ListedConversion) -> Rules<'b> {
+    fn rules<'b>(&'b self, event: &'b Event, row: &'b ListedConversion) -> ExplanationRules<'b> {
         let portal = self.account.and_then(|account| account.portal.as_ref());
         let recorded = row.record.as_ref().and_then(|record| record.value.as_ref());
-        Rules {
+        ExplanationRules {
             event: &event.rules,
             waits: &self.source.waits,
             limits: &self.source.limits,
             window: event.action.as_ref().and_then(|action| action.click_window),
             region: self.account.and_then(|account| account.default_region.as_deref()),
-            worth: Worth {
+            worth: ValueFacts {
                 deals: self.deals,
                 company_currency: portal.map_or("", |portal| portal.company_currency.as_str()),
                 recorded: recorded.map(|(amount, currency)| (*amount, currency.as_str())),

@@ -6,8 +6,8 @@ use parking_lot::RwLock;
 
 use super::answer::AdminRefusal;
 use super::objects::EventStores;
-use crate::domain::eligibility::Waits;
-use crate::domain::enhancement::Limits;
+use crate::domain::eligibility::EntryWaits;
+use crate::domain::enhancement::SubmissionWaits;
 use crate::ports::Clock;
 use crate::ports::ledger::view::LedgerView;
 use crate::registry::Registry;
@@ -19,9 +19,9 @@ pub struct Source {
     pub ledger: Arc<dyn LedgerView>,
     pub clock: Arc<dyn Clock>,
     /// The waits that conversions of lifecycle stages have.
-    pub waits: Waits,
+    pub waits: EntryWaits,
     /// The waits of form submissions.
-    pub limits: Limits,
+    pub limits: SubmissionWaits,
 }
 
 /// What the listener answers from, while this process works; before and after that it says who stands by.

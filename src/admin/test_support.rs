@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 
 use super::objects::EventStores;
 use super::source::Source;
-use crate::domain::eligibility::Waits;
-use crate::domain::enhancement::Limits;
+use crate::domain::eligibility::EntryWaits;
+use crate::domain::enhancement::SubmissionWaits;
 use crate::ports::ledger::view::LedgerView;
 use crate::ports::test_support::FixedClock;
 use crate::registry::Registry;
@@ -20,13 +20,13 @@ pub(super) fn source_of(objects: EventStores, ledger: Arc<dyn LedgerView>) -> So
         registry: Registry::new().0,
         ledger,
         clock: FixedClock::new(),
-        waits: Waits {
+        waits: EntryWaits {
             settle: minute,
             click_grace: minute,
             too_recent: minute,
             window: minute,
         },
-        limits: Limits {
+        limits: SubmissionWaits {
             settle: minute,
             grace: minute,
             deadline: minute,

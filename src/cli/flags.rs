@@ -11,7 +11,7 @@ use super::leader_flags::LeaderFlags;
 use super::wait_flags::WaitFlags;
 use crate::api::Duration;
 use crate::controller::shared::context::Settings;
-use crate::domain::eligibility::Waits;
+use crate::domain::eligibility::EntryWaits;
 use crate::ops::telemetry::{LogFormat, LogLevel};
 use crate::sync::context::SyncSettings;
 
@@ -158,7 +158,7 @@ impl RunFlags {
     pub fn sync_settings(&self) -> SyncSettings {
         SyncSettings {
             new_action_hold: to_signed(self.new_action_hold),
-            waits: Waits {
+            waits: EntryWaits {
                 settle: to_signed(self.settle_delay),
                 click_grace: to_signed(self.waits.click_grace),
                 too_recent: to_signed(self.waits.too_recent_wait),

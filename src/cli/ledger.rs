@@ -8,7 +8,7 @@ use super::command_error::CommandError;
 use super::exit_codes::FINDING;
 use super::layout::Width;
 use super::progress::Progress;
-use crate::ledger::{CopyError, LedgerCopy, Progress as Copied, copy_ledger};
+use crate::ledger::{CopyError, CopyProgress, LedgerCopy, copy_ledger};
 
 /// Characters of a digest that are printed; the whole is compared.
 const DIGITS: usize = 16;
@@ -64,12 +64,12 @@ pub(super) fn run(flags: &LedgerFlags) -> Result<ExitCode, CommandError> {
 
 async fn copy(flags: &CopyFlags) -> Result<LedgerCopy, CopyError> {
     let progress = Progress::begin("Opening both ledgers");
-    let mut say = |copied: Copied| progress.say(progress_line(copied));
+    let mut say = |copied: CopyProgress| progress.say(progress_line(copied));
     copy_ledger(&flags.from, &flags.to, &mut say).await
 }
 
-fn progress_line(copied: Copied) -> String {
-    let Copied {
+fn progress_line(copied: CopyProgress) -> String {
+    let CopyProgress {
         comparing,
         table,
         rows,

@@ -1,10 +1,10 @@
 //! When a contact that HubSpot does not show counts as deleted.
 //!
-//! One answer proves nothing: HubSpot leaves contacts out of answers that are otherwise in order, and at times calls
-//! contacts not found that are there (docs/reference/hubspot.md 4.5). So it takes two looks with a pause between them, and
-//! none in between that shows the contact. If HubSpot says at both that it does not exist, the pause is short; where it is
-//! only left out, the pause is long. The last answer must show somebody else: one that shows nobody is about the answer, not
-//! about the contact.
+//! One answer proves nothing: HubSpot leaves contacts out of answers that are otherwise in order, and sometimes reports
+//! a contact as not found that exists (docs/reference/hubspot.md 4.5). So it takes two looks with a pause between them,
+//! and no look in between that shows the contact. If HubSpot says at both looks that the contact does not exist, the
+//! pause is short; if the answers only leave it out, the pause is long. The last answer must show somebody else: an
+//! answer that shows nobody says something about itself, not about the contact.
 
 use jiff::SignedDuration;
 
@@ -15,7 +15,7 @@ pub struct Pauses {
     pub named: SignedDuration,
     /// `--click-grace`: between two looks that leave it out.
     pub silent: SignedDuration,
-    /// `--backoff-max`: longest wait for the next look once the pause is over.
+    /// `--backoff-max`: the longest wait for the next look once the pause is over.
     pub longest: SignedDuration,
 }
 
@@ -28,43 +28,43 @@ pub struct MissingAnswer {
     pub others: bool,
 }
 
-/// How long ago earlier looks were that did not show the contact, with none since that did.
+/// For how long looks have missed the contact, without one in between that showed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Since {
-    /// The first one.
+pub struct MissingSince {
+    /// Since the first look that did not show it.
     pub missing: SignedDuration,
-    /// The first one at which HubSpot said that it does not exist.
+    /// Since the first look at which HubSpot said that it does not exist, if there was one.
     pub named: Option<SignedDuration>,
 }
 
 /// What follows from a look that does not show a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AbsenceVerdict {
     /// It counts as deleted.
     Deleted,
-    /// Nothing is known. It is looked for again after so long.
+    /// Nothing is certain. The next look is due after this time.
     Again(SignedDuration),
 }
 
 /// Shortest wait between two looks.
 const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 
-/// Judges a look by the earlier ones; `None` if this is the first. Until the pause is over, the contact is looked for
-/// whenever the time that it has been missing has doubled: who is shown again soon does not wait for long, and who is not
-/// costs few looks.
-pub fn judge_look(look: MissingAnswer, since: Option<Since>, pauses: &Pauses) -> Verdict {
+/// Judges a look by the earlier ones (`since`; `None` if this is the first). Until the pause is over, the next look
+/// comes when the contact has been missing for twice as long: a contact that comes back soon does not wait long, and
+/// one that stays away costs few looks.
+pub fn judge_look(look: MissingAnswer, since: Option<MissingSince>, pauses: &Pauses) -> AbsenceVerdict {
     let missing = since.map(|since| since.missing);
     let named = since.and_then(|since| since.named);
     let is_over = |pause: SignedDuration, elapsed: Option<SignedDuration>| elapsed.is_some_and(|e| e >= pause);
     let by_name = look.named && is_over(pauses.named, named);
     if look.others && (by_name || is_over(pauses.silent, missing)) {
-        return Verdict::Deleted;
+        return AbsenceVerdict::Deleted;
     }
     let elapsed = missing.unwrap_or_default();
     let grown = elapsed.max(pauses.named).max(SHORTEST);
     let by_name = look.named.then(|| pauses.named - named.unwrap_or_default());
     let left = by_name.map_or(pauses.silent - elapsed, |left| left.min(pauses.silent - elapsed));
-    Verdict::Again(match left {
+    AbsenceVerdict::Again(match left {
         left if left.is_positive() => left.min(grown),
         // The pause is over, and this answer could not tell.
         _ if !look.others => grown.min(pauses.longest.max(SHORTEST)),

@@ -22,8 +22,8 @@ fn minutes(minutes: i64) -> SignedDuration {
 
 #[test]
 fn table() {
-    let again = |m| Verdict::Again(minutes(m));
-    let gone = Verdict::Deleted;
+    let again = |m| AbsenceVerdict::Again(minutes(m));
+    let gone = AbsenceVerdict::Deleted;
     for (look, missing, named, verdict) in [
         // The first look never decides.
         (NAMED, None, None, again(1)),
@@ -50,7 +50,7 @@ fn table() {
         (AMONG, Some(8), None, again(8)),
         (ALONE, Some(32), None, again(28)),
     ] {
-        let since = missing.map(|missing| Since {
+        let since = missing.map(|missing| MissingSince {
             missing: minutes(missing),
             named: named.map(minutes),
         });
@@ -67,11 +67,11 @@ fn a_contact_that_stays_away_costs_few_looks() {
     for (look, most) in [(NAMED, 2), (AMONG, 8)] {
         let (mut at, mut looks) = (SignedDuration::ZERO, 1);
         let mut verdict = judge_look(look, None, &PAUSES);
-        while let Verdict::Again(wait) = verdict {
+        while let AbsenceVerdict::Again(wait) = verdict {
             at += wait;
             looks += 1;
             let named = look.named.then_some(at);
-            verdict = judge_look(look, Some(Since { missing: at, named }), &PAUSES);
+            verdict = judge_look(look, Some(MissingSince { missing: at, named }), &PAUSES);
         }
         assert!(looks <= most, "{look:?}: {looks}");
         let pause = if look.named { PAUSES.named } else { PAUSES.silent };
@@ -100,15 +100,15 @@ proptest! {
                 let mut of = seen.iter().filter(|(look, _)| !named || look.named);
                 of.next().map(|(_, at)| now - *at)
             };
-            let since = first(false).map(|missing| Since { missing, named: first(true) });
+            let since = first(false).map(|missing| MissingSince { missing, named: first(true) });
             match judge_look(look, since, &pauses) {
-                Verdict::Deleted => {
+                AbsenceVerdict::Deleted => {
                     prop_assert!(look.others);
                     let named = look.named && first(true) >= Some(pauses.named);
                     prop_assert!(named || first(false) >= Some(pauses.silent));
                     prop_assert!(!seen.is_empty());
                 }
-                Verdict::Again(wait) => {
+                AbsenceVerdict::Again(wait) => {
                     prop_assert!(wait.is_positive());
                     prop_assert!(wait <= pauses.silent.max(pauses.longest).max(pauses.named).max(SHORTEST));
                 }
@@ -122,11 +122,11 @@ proptest! {
     fn who_stays_away_is_deleted_in_the_end(pauses in pauses(), named: bool) {
         let look = if named { NAMED } else { AMONG };
         let (mut at, mut verdict, mut looks) = (SignedDuration::ZERO, judge_look(look, None, &pauses), 1);
-        while let Verdict::Again(wait) = verdict {
+        while let AbsenceVerdict::Again(wait) = verdict {
             at += wait;
             looks += 1;
             prop_assert!(looks < 20);
-            let since = Since { missing: at, named: named.then_some(at) };
+            let since = MissingSince { missing: at, named: named.then_some(at) };
             verdict = judge_look(look, Some(since), &pauses);
         }
         let pause = if named { pauses.named.min(pauses.silent) } else { pauses.silent };

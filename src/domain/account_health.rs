@@ -1,12 +1,13 @@
 //! What is wrong with an account, since when, and when it may be tried again.
 //!
-//! Two sources: the account's own checks, and faults the sync loops met (some permissions show only when something is
-//! sent). A fault of the second kind stalls the account; after a while the sync loops may try once more while the account
-//! is still shown as stalled. Only a success, or quiet, takes it back: so it heals by itself and never flaps.
+//! There are two sources: the account's own checks, and faults that the sync loops met (some permissions show only when
+//! something is sent). A fault of the second kind stalls the account. After a while the sync loops may try again, while
+//! the account is still shown as stalled. Only a success, or a time without faults, ends the stall: so the account
+//! heals by itself and its status never flaps.
 //!
-//! A service may refuse for seconds what is good. So the first look after a stall comes soon, and each further one after twice the
-//! pause, at the latest once per probe interval. That is so for all credentials: those that are new, or were refused when the process
-//! began, may be as good as those that have worked.
+//! A service may refuse good credentials for some seconds. So the first check after a stall comes soon, and each further
+//! one after twice the pause, but at least once per probe interval. That holds for all credentials: new ones, or those
+//! that were refused when the process began, may be as good as those that have worked.
 
 use std::time::Duration;
 
@@ -16,10 +17,10 @@ use super::backoff::backoff;
 use super::time::{later, to_signed};
 use crate::api::reasons::reason;
 
-/// The pause before the first look after a stall.
+/// The pause before the first check after a stall.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 
-/// The pause after so many looks in a row have found a stall: doubling, at most `longest`.
+/// The pause after this many checks in a row have found a stall: it doubles each time, up to `longest`.
 fn look_pause(looks: u32, longest: Duration) -> Duration {
     let doubled = 1_u32.checked_shl(looks).unwrap_or(u32::MAX);
     FIRST_LOOK.saturating_mul(doubled).min(longest)
@@ -30,7 +31,7 @@ fn look_pause(looks: u32, longest: Duration) -> Duration {
 pub enum FaultKind {
     /// The Secret is missing or unusable, or the token is refused. A person must act.
     Credentials,
-    /// The operator may not read the Secret: nobody knows about the credentials. A person must act.
+    /// The operator may not read the Secret, so nothing is known about the credentials. A person must act.
     Unreadable,
     /// The credentials work; an API, a permission, a scope or the manifest stands in the way. A person must act.
     Denied,
@@ -47,7 +48,7 @@ impl FaultKind {
     }
 }
 
-/// Something wrong with an account.
+/// What is wrong with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountFault {
     /// What it means.
@@ -61,7 +62,7 @@ pub struct AccountFault {
 }
 
 impl AccountFault {
-    /// A fault without a wish about the next try.
+    /// A fault for which the service asks for no wait.
     pub fn new(kind: FaultKind, reason: &str, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -72,6 +73,7 @@ impl AccountFault {
     }
 }
 
+/// What the account's own checks have found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ProbeFailure {
     fault: AccountFault,
@@ -79,20 +81,22 @@ struct ProbeFailure {
     last: Timestamp,
     tries: u32,
     /// A limit or an outage that kept the latest check from telling whether a stall is over.
-    untold: Option<AccountFault>,
+    obstacle: Option<AccountFault>,
     /// Somebody acted on a stall, and no check has shown yet whether that helped.
     unproven: bool,
 }
 
+/// What the sync loops have met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SyncFailure {
     fault: AccountFault,
     at: Timestamp,
-    trying: Option<Timestamp>,
-    /// So many tries in a row have met it again.
+    /// Since when the sync loops may try again.
+    retrying_since: Option<Timestamp>,
+    /// How many tries in a row have met it again.
     tries: u32,
     /// When a limit or an outage last kept the sync loops from finding out.
-    untold: Option<Timestamp>,
+    obstacle: Option<Timestamp>,
 }
 
 impl SyncFailure {
@@ -105,48 +109,52 @@ impl SyncFailure {
 /// What is wrong with one account. Kept in memory: after a restart it is found out again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountHealth {
-    own: Option<ProbeFailure>,
-    reported: Option<SyncFailure>,
+    probe: Option<ProbeFailure>,
+    sync: Option<SyncFailure>,
     limited: Option<(Timestamp, String)>,
 }
 
 impl AccountHealth {
     /// Nothing is wrong.
     pub const NONE: Self = Self {
-        own: None,
-        reported: None,
+        probe: None,
+        sync: None,
         limited: None,
     };
 
     /// The account's own check went through.
     pub fn check_succeeded(&mut self) {
-        self.own = None;
+        self.probe = None;
     }
 
-    /// The account's own check failed. Transient failures in a row keep the time of the first. One after a stall says
-    /// nothing about it: the stall stays until a check goes through or finds another.
+    /// The account's own check failed. Transient failures in a row keep the time of the first one. A transient failure
+    /// after a stall says nothing about the stall: that stays until a check goes through or finds another fault.
     pub fn check_failed(&mut self, fault: AccountFault, now: Timestamp) {
         let stalls = fault.kind.stalls();
-        if let Some(own) = self.own.as_mut().filter(|own| own.fault.kind.stalls() && !stalls) {
-            own.untold = Some(fault);
-            own.last = now;
-            own.tries = own.tries.saturating_add(1);
+        if let Some(failed) = self
+            .probe
+            .as_mut()
+            .filter(|failed| failed.fault.kind.stalls() && !stalls)
+        {
+            failed.obstacle = Some(fault);
+            failed.last = now;
+            failed.tries = failed.tries.saturating_add(1);
             return;
         }
         let unproven = !stalls && self.is_unproven();
-        let row = self.own.take().filter(|own| own.fault.kind.stalls() == stalls);
-        let (since, tries) = row.map_or((now, 1), |own| (own.since, own.tries.saturating_add(1)));
-        self.own = Some(ProbeFailure {
+        let row = self.probe.take().filter(|failed| failed.fault.kind.stalls() == stalls);
+        let (since, tries) = row.map_or((now, 1), |failed| (failed.since, failed.tries.saturating_add(1)));
+        self.probe = Some(ProbeFailure {
             fault,
             since,
             last: now,
             tries,
-            untold: None,
+            obstacle: None,
             unproven,
         });
     }
 
-    /// The sync loops met a fault. `hold`: how long it holds if the service does not say.
+    /// The sync loops met a fault. `hold`: for how long a limit holds if the service does not say.
     pub fn record_sync_failure(&mut self, fault: AccountFault, now: Timestamp, hold: Duration) {
         match fault.kind {
             FaultKind::Unavailable => self.record_loop_obstacle(now),
@@ -156,17 +164,17 @@ impl AccountHealth {
                 self.limited = Some((until, fault.message));
             }
             _ => {
-                let before = self.reported.take();
-                // What was under way when it was met is no try.
+                let before = self.sync.take();
+                // Calls that were under way when the fault was met do not count as tries.
                 let tries = before.map_or(0, |before| {
-                    before.tries.saturating_add(u32::from(before.trying.is_some()))
+                    before.tries.saturating_add(u32::from(before.retrying_since.is_some()))
                 });
-                self.reported = Some(SyncFailure {
+                self.sync = Some(SyncFailure {
                     fault,
                     at: now,
-                    trying: None,
+                    retrying_since: None,
                     tries,
-                    untold: None,
+                    obstacle: None,
                 });
             }
         }
@@ -174,21 +182,22 @@ impl AccountHealth {
 
     /// A limit or an outage kept the sync loops from finding out whether what they met is over.
     pub fn record_loop_obstacle(&mut self, now: Timestamp) {
-        if let Some(reported) = &mut self.reported {
-            reported.untold = Some(now);
+        if let Some(met) = &mut self.sync {
+            met.obstacle = Some(now);
         }
     }
 
-    /// Somebody acted (manifest, Secret, request): what the sync loops met is forgotten, they find out again.
+    /// A user changed the manifest or the Secret, or asked for a reconcile: what the sync loops met is forgotten, and
+    /// they find out again.
     pub fn user_changed(&mut self) {
-        self.reported = None;
+        self.sync = None;
         self.limited = None;
     }
 
-    /// Manifest or Secret is another one: what the account's own check found was about the one before. Where that was a
-    /// stall, the next check decides; until one goes through, nothing speaks for the account ([`Self::is_unproven`]).
+    /// The manifest or the Secret is a new one, and what the account's own check found was about the old one. If that
+    /// was a stall, the next check decides; until one goes through, the account is unproven ([`Self::is_unproven`]).
     pub fn account_replaced(&mut self, now: Timestamp) {
-        let Some(own) = self.own.as_mut().filter(|own| own.fault.kind.stalls()) else {
+        let Some(failed) = self.probe.as_mut().filter(|failed| failed.fault.kind.stalls()) else {
             return;
         };
         let fault = AccountFault {
@@ -197,117 +206,126 @@ impl AccountHealth {
             message: "The account has changed and is being checked again.".to_owned(),
             retry_after: None,
         };
-        *own = ProbeFailure {
+        *failed = ProbeFailure {
             fault,
             since: now,
             last: now,
             tries: 0,
-            untold: None,
+            obstacle: None,
             unproven: true,
         };
     }
 
     /// True if the account was stalled, somebody acted, and no check has gone through since.
     pub fn is_unproven(&self) -> bool {
-        self.own.as_ref().is_some_and(|own| own.unproven)
+        self.probe.as_ref().is_some_and(|failed| failed.unproven)
     }
 
-    /// Time passes. `success` is when the sync loops last succeeded. A reported fault is tried again after seconds, then with
-    /// growing pauses up to `interval`, and forgotten after a success since then, or after an `interval` without one of either. An
-    /// interval in which a limit or an outage kept the sync loops from trying tells nothing, and another one begins.
+    /// Time passes. `success` is when the sync loops last succeeded. After a fault of theirs they try again after
+    /// seconds, then with growing pauses up to `interval`. The fault is forgotten after a success, or after an
+    /// `interval` without a success and without a fault. If a limit or an outage kept the sync loops from trying during
+    /// that interval, another one begins.
     pub fn tick(&mut self, now: Timestamp, interval: Duration, success: Option<Timestamp>) {
         self.forget_future(now);
         if self.limited.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.limited = None;
         }
-        let Some(reported) = &mut self.reported else { return };
-        match reported.trying {
-            None if reported.next_try(interval) <= now => reported.trying = Some(now),
-            Some(begun) if success.is_some_and(|at| at > begun) => self.reported = None,
+        let Some(met) = &mut self.sync else { return };
+        match met.retrying_since {
+            None if met.next_try(interval) <= now => met.retrying_since = Some(now),
+            Some(begun) if success.is_some_and(|at| at > begun) => self.sync = None,
             Some(begun) if later(begun, interval) <= now => {
-                if self.limited.is_some() || reported.untold.is_some_and(|at| at >= begun) {
-                    reported.trying = Some(now);
+                if self.limited.is_some() || met.obstacle.is_some_and(|at| at >= begun) {
+                    met.retrying_since = Some(now);
                 } else {
-                    self.reported = None;
+                    self.sync = None;
                 }
             }
             _ => {}
         }
     }
 
-    /// Nothing happened later than now: where it says so, the clock was wrong, and no wait is counted from there.
+    /// Nothing can have happened later than now. A time that says so was noted while the clock was wrong; no wait is
+    /// counted from it.
     fn forget_future(&mut self, now: Timestamp) {
-        if let Some(own) = &mut self.own {
-            (own.since, own.last) = (own.since.min(now), own.last.min(now));
+        if let Some(failed) = &mut self.probe {
+            (failed.since, failed.last) = (failed.since.min(now), failed.last.min(now));
         }
-        if let Some(reported) = &mut self.reported {
-            reported.at = reported.at.min(now);
-            reported.trying = reported.trying.min(Some(now).filter(|_| reported.trying.is_some()));
+        if let Some(met) = &mut self.sync {
+            met.at = met.at.min(now);
+            met.retrying_since = met
+                .retrying_since
+                .min(Some(now).filter(|_| met.retrying_since.is_some()));
         }
     }
 
-    /// What to show: what needs a person first.
+    /// The fault to show: one that needs a person comes first.
     pub fn fault_to_show(&self) -> Option<&AccountFault> {
-        let own = self.own.as_ref().map(|own| &own.fault);
-        let reported = self.reported.as_ref().map(|reported| &reported.fault);
-        match own {
-            Some(fault) if fault.kind.stalls() => own,
-            _ => reported.or(own),
+        let failed = self.probe.as_ref().map(|failed| &failed.fault);
+        let met = self.sync.as_ref().map(|met| &met.fault);
+        match failed {
+            Some(fault) if fault.kind.stalls() => failed,
+            _ => met.or(failed),
         }
     }
 
     /// Since when every check has failed.
     pub fn failing_since(&self) -> Option<Timestamp> {
-        self.own.as_ref().map(|own| own.since)
+        self.probe.as_ref().map(|failed| failed.since)
     }
 
     /// Why a quota holds requests back, if one does.
     pub fn quota_limit(&self) -> Option<&str> {
-        let own = self.own.as_ref().map(|own| own.untold.as_ref().unwrap_or(&own.fault));
-        own.filter(|latest| latest.kind == FaultKind::Limited)
+        let failed = self
+            .probe
+            .as_ref()
+            .map(|failed| failed.obstacle.as_ref().unwrap_or(&failed.fault));
+        failed
+            .filter(|latest| latest.kind == FaultKind::Limited)
             .map(|latest| latest.message.as_str())
             .or_else(|| self.limited.as_ref().map(|(_, why)| why.as_str()))
     }
 
     /// What kept the latest check from telling whether the stall of [`Self::fault_to_show`] is over.
     pub fn check_obstacle(&self) -> Option<&AccountFault> {
-        self.own.as_ref().and_then(|own| own.untold.as_ref())
+        self.probe.as_ref().and_then(|failed| failed.obstacle.as_ref())
     }
 
-    /// True while the sync loops try again what they met, although the account is still shown as stalled.
+    /// True while the sync loops try again although the account is still shown as stalled.
     pub fn is_retrying(&self) -> bool {
-        let own_stalls = self.own.as_ref().is_some_and(|own| own.fault.kind.stalls());
-        !own_stalls && self.reported.as_ref().is_some_and(|reported| reported.trying.is_some())
+        let check_stalls = self.probe.as_ref().is_some_and(|failed| failed.fault.kind.stalls());
+        !check_stalls && self.sync.as_ref().is_some_and(|met| met.retrying_since.is_some())
     }
 
-    /// The earliest time of the next check; `None`: as planned. What needs a person is tried soon at first and then with growing
-    /// pauses up to `probe`, everything else with growing pauses up to `longest`. Nothing is tried before the service allows it.
+    /// The earliest time of the next check; `None`: as planned. A fault that needs a person is checked soon at first and
+    /// then with growing pauses up to `probe`, everything else with growing pauses up to `longest`. Nothing is checked
+    /// before the service allows it.
     pub fn next_check(&self, probe: Duration, longest: Duration) -> Option<Timestamp> {
-        let own = self.own.as_ref()?;
-        let wait = if own.fault.kind.stalls() {
-            look_pause(own.tries.saturating_sub(1), probe)
+        let failed = self.probe.as_ref()?;
+        let wait = if failed.fault.kind.stalls() {
+            look_pause(failed.tries.saturating_sub(1), probe)
         } else {
             let longest = to_signed(longest);
-            backoff(own.tries.saturating_sub(1), longest, 0).unsigned_abs()
+            backoff(failed.tries.saturating_sub(1), longest, 0).unsigned_abs()
         };
-        let wanted = own
-            .untold
+        let wanted = failed
+            .obstacle
             .as_ref()
-            .unwrap_or(&own.fault)
+            .unwrap_or(&failed.fault)
             .retry_after
             .map_or(Duration::ZERO, SignedDuration::unsigned_abs);
-        Some(later(own.last, wait.max(wanted)))
+        Some(later(failed.last, wait.max(wanted)))
     }
 
     /// When [`Self::tick`] changes something next.
     pub fn next_tick(&self, interval: Duration) -> Option<Timestamp> {
-        let next = |reported: &SyncFailure| match reported.trying {
+        let next = |met: &SyncFailure| match met.retrying_since {
             Some(begun) => later(begun, interval),
-            None => reported.next_try(interval),
+            None => met.next_try(interval),
         };
-        let reported = self.reported.as_ref().map(next);
+        let met = self.sync.as_ref().map(next);
         let limited = self.limited.as_ref().map(|(until, _)| *until);
-        reported.into_iter().chain(limited).min()
+        met.into_iter().chain(limited).min()
     }
 }
 

@@ -245,7 +245,7 @@ fn a_trial_that_could_not_try_is_repeated(#[case] kind: FaultKind) {
 }
 
 #[test]
-fn a_limit_from_before_a_trial_that_lasts_through_it_tells_nothing() {
+fn a_limit_from_before_a_trial_that_lasts_through_it_proves_nothing() {
     let mut health = AccountHealth::default();
     health.record_sync_failure(fault(FaultKind::Denied), at(0), TEN);
     let limited = AccountFault {

@@ -4,7 +4,7 @@ use super::*;
 
 /// Every kind of stall, whatever the next check meets, whatever is known of the account, also while its deletion waits.
 #[test]
-fn a_stalled_account_stays_so_until_a_check_tells() {
+fn a_stalled_account_stays_so_until_a_check_proves_otherwise() {
     let users = ["event".to_owned()];
     let stalls = [FaultKind::Credentials, FaultKind::Unreadable, FaultKind::Denied];
     let next = [FaultKind::Limited, FaultKind::Unavailable];
@@ -16,7 +16,7 @@ fn a_stalled_account_stays_so_until_a_check_tells() {
         .flat_map(|(both, k, d)| [(both, k, d, true), (both, k, d, false)])
     {
         let seen = |previous: &[Condition], health: &AccountHealth, now| {
-            let observed = Observed {
+            let observed = AccountObservation {
                 what: "HubSpot portal 62515",
                 previous,
                 generation: Some(1),

@@ -13,7 +13,7 @@ use crate::api::reasons::{condition, reason};
 /// Users a message names; the rest is counted.
 const NAMED_USERS: usize = 5;
 
-/// What was last known stays true of the manifest while nothing is asked.
+/// A suspended account is not checked: these conditions keep what was last known.
 const KEPT_WHILE_SUSPENDED: [&str; 4] = [
     condition::CREDENTIALS_VALID,
     condition::QUOTA_AVAILABLE,
@@ -23,8 +23,8 @@ const KEPT_WHILE_SUSPENDED: [&str; 4] = [
 
 /// Everything that decides the conditions both kinds of accounts have.
 #[derive(Debug, Clone)]
-pub struct Observed<'a> {
-    /// The account and its service in words: `Google Ads account 1234567890`.
+pub struct AccountObservation<'a> {
+    /// The account in words, with its service: `Google Ads account 1234567890`.
     pub what: &'a str,
     /// Conditions as they are.
     pub previous: &'a [Condition],
@@ -48,7 +48,7 @@ pub struct Observed<'a> {
 }
 
 /// The conditions both kinds of accounts have. The caller adds those of its kind.
-pub fn conditions_for(observed: &Observed<'_>) -> Conditions {
+pub fn conditions_for(observed: &AccountObservation<'_>) -> Conditions {
     let mut conditions = Conditions::new(observed.previous, observed.generation, observed.now);
     if observed.suspended {
         for type_ in KEPT_WHILE_SUSPENDED {
@@ -67,8 +67,8 @@ pub fn conditions_for(observed: &Observed<'_>) -> Conditions {
     conditions
 }
 
-/// A sync loop of the account that ended unexpectedly, added to what [`conditions_for`] says: it is not Ready, although
-/// the loops go on working with it. Says nothing if something else is wrong.
+/// Adds to what [`conditions_for`] says that a sync loop of the account ended unexpectedly: then the account is not
+/// Ready, although its other loops go on. Changes nothing if something else is wrong.
 pub fn add_broken_loop(conditions: &mut Conditions, message: &str) {
     if conditions.is_true(condition::READY) {
         let (reason, message) = (reason::INTERNAL_ERROR.to_owned(), message.to_owned());
@@ -76,9 +76,9 @@ pub fn add_broken_loop(conditions: &mut Conditions, message: &str) {
     }
 }
 
-/// A deletion that waits, added to what [`conditions_for`] says: an account that somebody wants gone is not Ready,
-/// although the events that still name it go on working with it.
-pub fn add_deletion(conditions: &mut Conditions, observed: &Observed<'_>) {
+/// Adds to what [`conditions_for`] says that a deletion waits: an account that is being deleted is not Ready, although
+/// the events that still name it go on using it.
+pub fn add_deletion(conditions: &mut Conditions, observed: &AccountObservation<'_>) {
     if !observed.deleting || observed.users.is_empty() {
         conditions.remove(condition::DELETION_BLOCKED);
         return;
@@ -104,7 +104,7 @@ fn join_users(users: &[String]) -> String {
     }
 }
 
-fn set_credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
+fn set_credentials(conditions: &mut Conditions, observed: &AccountObservation<'_>) {
     let type_ = condition::CREDENTIALS_VALID;
     let works = "The credentials work.";
     match observed.health.fault_to_show() {
@@ -119,14 +119,14 @@ fn set_credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
                 "The credentials have not been checked yet, because the service has not given a usable answer.",
             ),
         },
-        // The service answered: it knows the token.
+        // The service has answered with a fault of another kind, so it has accepted the token.
         Some(_) => conditions.set(type_, Status::True, reason::TOKEN_REFRESHED, works),
         None if observed.known => conditions.set(type_, Status::True, reason::TOKEN_REFRESHED, works),
         None => set_unknown(conditions, type_),
     }
 }
 
-fn set_quota(conditions: &mut Conditions, observed: &Observed<'_>) {
+fn set_quota(conditions: &mut Conditions, observed: &AccountObservation<'_>) {
     let type_ = condition::QUOTA_AVAILABLE;
     match observed.health.quota_limit() {
         Some(why) => conditions.set(type_, Status::False, reason::RATE_LIMITED, why),
@@ -150,8 +150,8 @@ fn set_unknown(conditions: &mut Conditions, type_: &str) {
     }
 }
 
-fn summary_of(observed: &Observed<'_>) -> Summary {
-    // While a deletion waits or a loop is broken, Ready says so and not how the account is.
+fn summary_of(observed: &AccountObservation<'_>) -> Summary {
+    // While a deletion waits or a loop is broken, Ready says that, and hides whether the account was usable.
     let hides = [reason::IN_USE, reason::INTERNAL_ERROR];
     let hidden =
         find_condition(observed.previous, condition::READY).is_some_and(|c| hides.contains(&c.reason.as_str()));
@@ -174,7 +174,7 @@ fn summary_of(observed: &Observed<'_>) -> Summary {
     }
 }
 
-/// What stalls, and what keeps the checks from telling whether that is over.
+/// Why the account is stalled, and what keeps the checks from finding out whether that is over.
 fn stalled_message(health: &AccountHealth, fault: &AccountFault) -> String {
     match health.check_obstacle() {
         Some(untold) => format!(
@@ -185,7 +185,7 @@ fn stalled_message(health: &AccountHealth, fault: &AccountFault) -> String {
     }
 }
 
-fn failing_summary(observed: &Observed<'_>, fault: &AccountFault, was_ready: bool) -> Summary {
+fn failing_summary(observed: &AccountObservation<'_>, fault: &AccountFault, was_ready: bool) -> Summary {
     let since = observed.health.failing_since().unwrap_or(observed.now);
     let for_long = later(since, observed.threshold) <= observed.now;
     if was_ready && !for_long {
@@ -203,7 +203,7 @@ fn failing_summary(observed: &Observed<'_>, fault: &AccountFault, was_ready: boo
     }
 }
 
-fn ready_summary(observed: &Observed<'_>, failure: Option<&str>) -> Summary {
+fn ready_summary(observed: &AccountObservation<'_>, failure: Option<&str>) -> Summary {
     let mut message = format!("{} is ready.", observed.what);
     if let Some(failure) = failure {
         message = format!("{message} The last check failed and will be retried: {failure}");

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::domain::test_support::at;
+use crate::domain::test_support::{at, shown};
 use crate::domain::transitions::announcements;
 
 #[path = "account_stall_tests.rs"]
@@ -44,7 +44,7 @@ const AT_START: Case<'static> = Case {
 };
 
 fn run(case: &Case<'_>) -> Vec<Condition> {
-    whole(&Observed {
+    whole(&AccountObservation {
         what: "HubSpot portal 62515",
         previous: case.previous,
         generation: Some(1),
@@ -59,7 +59,7 @@ fn run(case: &Case<'_>) -> Vec<Condition> {
     })
 }
 
-fn kept(observed: &Observed<'_>) -> Vec<Condition> {
+fn kept(observed: &AccountObservation<'_>) -> Vec<Condition> {
     conditions_for(observed).into_sorted()
 }
 
@@ -71,7 +71,7 @@ fn said_of(condition: &Condition) -> (&str, &str) {
     (condition.status.as_str(), condition.reason.as_str())
 }
 
-fn whole(observed: &Observed<'_>) -> Vec<Condition> {
+fn whole(observed: &AccountObservation<'_>) -> Vec<Condition> {
     let mut conditions = conditions_for(observed);
     add_deletion(&mut conditions, observed);
     conditions.into_sorted()
@@ -91,14 +91,6 @@ fn was_stalled() -> Vec<Condition> {
         now: -10,
         ..AT_START
     })
-}
-
-fn shown(conditions: &[Condition]) -> String {
-    let parts: Vec<_> = conditions
-        .iter()
-        .map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
-        .collect();
-    parts.join(" ")
 }
 
 #[rstest]
@@ -231,7 +223,7 @@ fn suspended_keeps_ready(#[case] previous: Vec<Condition>, #[case] wanted: &str)
 fn a_deletion_in_use_names_five_users() {
     let users: Vec<_> = (1..=7).map(|n| format!("event-{n}")).collect();
     let health = AccountHealth::default();
-    let mut observed = Observed {
+    let mut observed = AccountObservation {
         what: "HubSpot portal 62515",
         previous: &[],
         generation: Some(1),
@@ -359,9 +351,9 @@ proptest! {
 
 /// While a loop is broken Ready says so, once, whatever it said before; afterwards all is as it was.
 #[test]
-fn a_broken_loop_is_said_and_hides_nothing_worse() {
+fn a_broken_loop_is_shown_and_hides_nothing_worse() {
     let none = AccountHealth::NONE;
-    let observed = |previous, health, now| Observed {
+    let observed = |previous, health, now| AccountObservation {
         what: "HubSpot portal 62515",
         previous,
         generation: Some(1),
@@ -374,7 +366,7 @@ fn a_broken_loop_is_said_and_hides_nothing_worse() {
         threshold: Duration::from_mins(15),
         remark: None,
     };
-    let told = |observed: &Observed<'_>| {
+    let told = |observed: &AccountObservation<'_>| {
         let mut conditions = conditions_for(observed);
         add_broken_loop(&mut conditions, "Sending has ended unexpectedly.");
         conditions.into_sorted()

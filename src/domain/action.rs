@@ -6,7 +6,7 @@ use super::ids::ActionId;
 pub const UPLOAD_CLICKS: &str = "UPLOAD_CLICKS";
 /// Actions of the web tag, for form events.
 pub const WEBPAGE: &str = "WEBPAGE";
-/// Attribution model of actions whose uploads say themselves which click earns what: no upload of ours does.
+/// Attribution model of actions whose uploads must say which click gets which share of a conversion. Ours never do.
 pub const EXTERNAL: &str = "EXTERNAL";
 /// Status of an action that counts.
 pub const ENABLED: &str = "ENABLED";
@@ -50,13 +50,12 @@ pub struct ConversionAction {
 }
 
 impl ConversionAction {
-    /// True if the action is called so. Blanks around a name are nobody's intent, and a service may well drop them.
+    /// True if the action has this name. Blanks around a name are never meant, and a service may drop them.
     pub fn is_named(&self, name: &str) -> bool {
         self.name.trim() == name.trim()
     }
 
-    /// True if Google takes no upload because of the attribution model: such an action can be told apart by nothing
-    /// else.
+    /// True if Google takes no uploads for the action because of its attribution model. Nothing else shows it.
     pub fn attributes_externally(&self) -> bool {
         self.attribution_model.as_deref() == Some(EXTERNAL)
     }
@@ -68,7 +67,7 @@ impl ConversionAction {
         goals.iter().find(counts_it)
     }
 
-    /// Makes it what it is after these fields were written.
+    /// The action as it is once these fields are written.
     pub fn set_fields(&mut self, fields: &ActionFields) {
         let ActionFields {
             name,

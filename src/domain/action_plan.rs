@@ -6,7 +6,8 @@ use super::ids::ActionId;
 use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, CREATE_AGAIN};
 
-/// Ends the advice where conversions may have gone to the action that is given up: these are not to count in another one too.
+/// The end of an advice to give an action up. Conversions may have gone to that action, and must not count for the new
+/// one too.
 pub const NEW_ACTION: &str =
     "delete the event and create it again; spec.startTime says since when conversions go to the other action";
 
@@ -33,9 +34,9 @@ pub struct KnownAction {
     pub id: Option<ActionId>,
     /// How we came by it.
     pub origin: Option<ActionOrigin>,
-    /// A create was acknowledged and its outcome is not recorded: under this name.
+    /// The name under which a create is under way whose outcome is not recorded.
     pub creating: Option<String>,
-    /// It was created a moment ago: Google's lists may not show it yet.
+    /// It was created a moment ago, so Google's lists may not show it yet.
     pub just_created: bool,
 }
 
@@ -188,7 +189,8 @@ fn keep_or_correct(id: ActionId, known: &KnownAction, declared: &ActionFields, s
             ),
         };
     }
-    // Nobody asked us to show an action that we did not make; one of ours is enabled as it was made.
+    // An adopted action may be hidden on purpose, so it is not enabled. One of our own was created enabled, and is
+    // enabled again.
     if action.status != ENABLED && origin == ActionOrigin::Adopted {
         return not_enabled(action);
     }
@@ -221,7 +223,7 @@ fn adopt_or_create(
     known: &KnownAction,
     seen: ShownActions<'_>,
 ) -> ActionStep {
-    // An attempt under way is finished under its own name, even if the manifest wants another by now.
+    // A create that is under way is finished under its own name, even if the manifest wants another name by now.
     let name = known.creating.as_deref().or(full.name.as_deref()).unwrap_or_default();
     let found = seen.actions.iter().filter(|a| a.is_named(name) && a.status != REMOVED);
     let found = found.min_by_key(|a| a.name != name);

@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 
-/// Doubling from one second up to `max`, for `attempts` failed tries so far, less up to a fifth by `spread` (any
-/// number, e.g. an id), so that rows that failed together don't all come back together.
+/// The pause after `attempts` failed tries: it doubles from one second up to `max`. `spread` (any number, e.g. an id)
+/// shortens it by up to a fifth, so that rows that failed together do not all come back together.
 pub fn backoff(attempts: u32, max: SignedDuration, spread: u64) -> SignedDuration {
     let doubled = SignedDuration::from_secs(1_i64 << attempts.min(20));
     let full = doubled.min(max).max(SignedDuration::from_millis(1));

@@ -1,5 +1,6 @@
-//! What the answer to a request means for its rows: fast fails are cut down to the bad rows, and what is said row by row is
-//! tied to them by index. What became of an accepted request is told later ([`super::request_report`]).
+//! What the answer to a request means for its rows. A request that is refused as a whole is cut down to the bad rows;
+//! results row by row are tied to rows by index. What became of an accepted request is reported later
+//! ([`super::request_report`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,13 +17,14 @@ pub enum RowResult {
     Rejected(String, String),
     /// Wait and send again: a pending reason, the verbatim code.
     Wait(&'static str, String),
-    /// Waits for a person to act on the account or the action; the code is of [`Class::Blocked`].
+    /// It waits until a person acts on the account or the action; the code is of [`Class::Blocked`].
     Blocked(Code),
-    /// It is not known whether it failed: it stays processing and is sent again in a smaller request (0 or 1: which half).
+    /// It is not known whether it failed. It stays processing and is sent again in a smaller request (0 or 1: in which
+    /// half).
     Unknown(u8),
 }
 
-/// What stands where the index of a row belongs and is none: of no row of any request.
+/// Stands for an index that can't be read: no row of any request has it.
 pub const NO_ROW: usize = usize::MAX;
 
 /// A part of a refusal that names rows or destinations.
@@ -37,31 +39,31 @@ pub struct Complaint {
 }
 
 impl Complaint {
-    /// The code, if it says anything.
+    /// The code, unless it says nothing.
     fn telling_code(&self) -> Option<&Code> {
         self.code.as_ref().filter(|code| code.class != Class::SaysNothing)
     }
 
-    /// True where it names a row that was not sent with these: of another request, or garbled.
-    fn is_of_another(&self, rows: usize) -> bool {
+    /// True if it names a row that was not in the request: it is about another request, or garbled.
+    fn belongs_to_another(&self, rows: usize) -> bool {
         self.row.is_some_and(|row| row >= rows)
     }
 }
 
 /// What to do after a request was refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Refusal {
+pub struct RefusalPlan {
     /// Rows whose result is decided.
     pub row_results: BTreeMap<usize, RowResult>,
     /// Rows to send again at once, as requests of their own, each in the old order.
     pub resend: Vec<Vec<usize>>,
-    /// Nothing was said of any of these rows, not even that the request has too many of them. The result of a row that was
-    /// alone then holds only if others are accepted meanwhile.
+    /// The refusal says nothing about any row, not even that there are too many. The result of a row that was alone in
+    /// the request then holds only if other requests are accepted meanwhile.
     pub unnamed: bool,
 }
 
-impl Refusal {
-    /// Something was said, of these rows or of where they go.
+impl RefusalPlan {
+    /// A plan for a refusal that says something about rows or destinations.
     const fn named(row_results: BTreeMap<usize, RowResult>, resend: Vec<Vec<usize>>) -> Self {
         Self {
             row_results,
@@ -70,30 +72,31 @@ impl Refusal {
         }
     }
 
-    /// Takes back what the refusal says of rows by name and for good, but for what an earlier answer has said too
-    /// (`is_repeated`): one answer may be odd, so they go again, as a request among themselves.
-    pub fn doubt_first_words(&mut self, mut is_repeated: impl FnMut(usize, FinalWord) -> bool) {
+    /// Takes back each final result of a row that the refusal names, unless an earlier answer has said the same
+    /// (`is_repeated`): one answer may be odd. These rows are sent again, in a request of their own.
+    pub fn doubt_unconfirmed(&mut self, mut is_repeated: impl FnMut(usize, FinalVerdict) -> bool) {
         if self.unnamed {
             return;
         }
         let is_first =
-            |row: &usize, result: &mut RowResult| FinalWord::of(result).is_some_and(|word| !is_repeated(*row, word));
+            |row: &usize, result: &mut RowResult| FinalVerdict::of(result).is_some_and(|word| !is_repeated(*row, word));
         let doubted: Vec<usize> = self.row_results.extract_if(.., is_first).map(|(row, _)| row).collect();
         self.resend.extend(Some(doubted).filter(|rows| !rows.is_empty()));
     }
 }
 
-/// What a code says of a row for good. It takes two answers: what follows can't be taken back, and one answer may be odd.
+/// A final result of a row that comes from a code. It takes two answers that agree: what follows can't be taken back,
+/// and one answer may be odd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FinalWord {
+pub enum FinalVerdict {
     /// Refused.
     Rejected,
     /// The ad network has it already.
     Delivered,
 }
 
-impl FinalWord {
-    /// What a result that comes from a code says for good, if it does.
+impl FinalVerdict {
+    /// The final verdict of a result, if it is one.
     const fn of(row_result: &RowResult) -> Option<Self> {
         match row_result {
             RowResult::Rejected(..) => Some(Self::Rejected),
@@ -103,18 +106,18 @@ impl FinalWord {
     }
 }
 
-/// Takes back what an answer row by row says of rows for good, by a code, but for what an earlier answer has said too
-/// (`is_repeated`): these rows are of unknown outcome. That a row itself was taken, which a result proves, takes one answer.
-/// Returns which rows these are.
-pub fn doubt_first_words(
+/// Takes back each final result that an answer row by row gives by a code, unless an earlier answer has said the same
+/// (`is_repeated`): the outcome of these rows is unknown. One answer is enough where a result proves that the row was
+/// taken. Returns the rows whose results were taken back.
+pub fn doubt_unconfirmed(
     evidence: &[Evidence],
     row_results: &mut BTreeMap<usize, RowResult>,
-    mut is_repeated: impl FnMut(usize, FinalWord) -> bool,
+    mut is_repeated: impl FnMut(usize, FinalVerdict) -> bool,
 ) -> BTreeSet<usize> {
     let mut doubted = BTreeSet::new();
     for (row, row_result) in row_results {
         let is_proven = *row_result == RowResult::Uploaded && evidence.get(*row) == Some(&Evidence::Taken);
-        let word = FinalWord::of(row_result).filter(|_| !is_proven);
+        let word = FinalVerdict::of(row_result).filter(|_| !is_proven);
         if word.is_some_and(|word| !is_repeated(*row, word)) {
             *row_result = RowResult::Unknown(0);
             doubted.insert(*row);
@@ -136,8 +139,7 @@ pub(super) fn row_result_of(code: &Code) -> RowResult {
     }
 }
 
-/// Of several reasons for one row the hardest wins: for good before a person before waiting before not known before
-/// delivered.
+/// Of several reasons for one row the hardest wins: rejected, then blocked, then waiting, then unknown, then delivered.
 const fn hardness(row_result: &RowResult) -> u8 {
     match row_result {
         RowResult::Uploaded => 0,
@@ -148,7 +150,7 @@ const fn hardness(row_result: &RowResult) -> u8 {
     }
 }
 
-/// Notes a result unless the row has one at least as hard.
+/// Records a result unless the row has one that is at least as hard.
 pub(super) fn keep_hardest(row_results: &mut BTreeMap<usize, RowResult>, row: usize, row_result: RowResult) {
     if row_results
         .get(&row)
@@ -160,13 +162,14 @@ pub(super) fn keep_hardest(row_results: &mut BTreeMap<usize, RowResult>, row: us
 
 /// Cuts down a request that failed fast. `destination_of` has one entry per row; `code` is the request's own code.
 ///
-/// Rows named with a code of their own get their result and the rest goes again as one request. Rows of a named
-/// destination wait for the account or the action. If nothing is named, a code that speaks of these or of a wait holds all
-/// rows, of each action apart where there are several; for any other code the request is halved, until a row is alone.
-/// A refusal that also names a row that was not sent may be that of another request: it names none.
-pub fn cut_down_refused(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> Refusal {
+/// Rows that are named with a code of their own get their result, and the rest is sent again as one request. Rows of a
+/// named destination wait for the account or the action. If nothing is named, a code about the account, the action or a
+/// wait holds back all rows (those of each action apart, if there are several); for any other code the request is
+/// halved, until a row is alone. A refusal that also names a row that was not sent may belong to another request, so it
+/// counts as naming none.
+pub fn cut_down_refused(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> RefusalPlan {
     let rows = destination_of.len();
-    let of_another = complaints.iter().any(|complaint| complaint.is_of_another(rows));
+    let of_another = complaints.iter().any(|complaint| complaint.belongs_to_another(rows));
     let row_results = if of_another {
         BTreeMap::new()
     } else {
@@ -174,7 +177,7 @@ pub fn cut_down_refused(destination_of: &[usize], code: Option<&Code>, complaint
     };
     if !row_results.is_empty() {
         let rest: Vec<_> = (0..rows).filter(|r| !row_results.contains_key(r)).collect();
-        return Refusal::named(row_results, if rest.is_empty() { vec![] } else { vec![rest] });
+        return RefusalPlan::named(row_results, if rest.is_empty() { vec![] } else { vec![rest] });
     }
     let first = complaints.iter().find_map(Complaint::telling_code).or(code);
     if let Some(row_result) = result_for_all(first) {
@@ -182,30 +185,30 @@ pub fn cut_down_refused(destination_of: &[usize], code: Option<&Code>, complaint
     }
     if rows > 1 {
         let too_many = first.is_some_and(|code| code.class == Class::TooLarge);
-        return Refusal {
+        return RefusalPlan {
             unnamed: !too_many,
             ..halve_rows(rows)
         };
     }
     let telling = first.filter(|code| !of_another && code.class != Class::SaysNothing);
-    // Without a code all that is known is that it was refused.
+    // Without a code nothing is known but that it was refused.
     let refused = || RowResult::Rejected(reason::INVALID_ARGUMENT.into(), String::new());
     let row_result = telling.map_or_else(refused, row_result_of);
-    Refusal {
+    RefusalPlan {
         unnamed: matches!(row_result, RowResult::Rejected(..)),
-        ..Refusal::named(BTreeMap::from([(0, row_result)]), vec![])
+        ..RefusalPlan::named(BTreeMap::from([(0, row_result)]), vec![])
     }
 }
 
-/// A request of so many rows in two halves, of which nothing is known.
-pub fn halve_rows(rows: usize) -> Refusal {
+/// Sends a request of `rows` rows again in two halves. Nothing is known of the rows.
+pub fn halve_rows(rows: usize) -> RefusalPlan {
     let all: Vec<_> = (0..rows).collect();
     let (left, right) = all.split_at(rows / 2);
-    Refusal::named(BTreeMap::new(), vec![left.to_vec(), right.to_vec()])
+    RefusalPlan::named(BTreeMap::new(), vec![left.to_vec(), right.to_vec()])
 }
 
-/// Results of the rows and destinations that complaints name. A complaint about the size of the request is none about the
-/// row that stands where it became too large.
+/// Results of the rows and destinations that complaints name. A complaint about the size of the request does not count
+/// for the row at which it became too large.
 fn named_results(
     destination_of: &[usize],
     code: Option<&Code>,
@@ -214,7 +217,7 @@ fn named_results(
     let rows = destination_of.len();
     let mut row_results = BTreeMap::new();
     for complaint in complaints {
-        // The code of the request may be about anything else: what is said of a row has one of its own.
+        // A complaint about a row counts only with a code of its own: the code of the request may be about anything else.
         let own = complaint.telling_code();
         let code = own.or(code);
         if code.is_some_and(|code| code.class == Class::TooLarge) {
@@ -226,7 +229,7 @@ fn named_results(
                     continue;
                 };
                 if matches!(row_result, RowResult::Blocked(_)) {
-                    // No matter of this row: its neighbours would meet the same one by one.
+                    // This is not about the row: the others of its destination would meet the same, one by one.
                     block_destination(&mut row_results, destination_of, destination_of[row], &row_result);
                 }
                 keep_hardest(&mut row_results, row, row_result);
@@ -263,7 +266,7 @@ fn blocked_action(code: &Code) -> RowResult {
     })
 }
 
-/// The result of a whole request refused with this code; `None` if one row may have spoilt it.
+/// The result of all rows of a request that was refused with this code; `None` if a single row may be the reason.
 fn result_for_all(code: Option<&Code>) -> Option<RowResult> {
     let code = code?;
     match code.class {
@@ -273,8 +276,9 @@ fn result_for_all(code: Option<&Code>) -> Option<RowResult> {
     }
 }
 
-/// All rows wait; where it may be a matter of one action among several, each action goes again by itself first.
-fn all_wait(destination_of: &[usize], row_result: &RowResult) -> Refusal {
+/// All rows wait. If one action among several may be the reason, the rows of each action are sent again by themselves
+/// first.
+fn all_wait(destination_of: &[usize], row_result: &RowResult) -> RefusalPlan {
     let mut by_action: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (row, destination) in destination_of.iter().enumerate() {
         by_action.entry(*destination).or_default().push(row);
@@ -285,16 +289,17 @@ fn all_wait(destination_of: &[usize], row_result: &RowResult) -> Refusal {
             RowResult::Blocked(_) | RowResult::Wait(reason::ACTION_TOO_NEW, _)
         )
     {
-        return Refusal::named(BTreeMap::new(), by_action.into_values().collect());
+        return RefusalPlan::named(BTreeMap::new(), by_action.into_values().collect());
     }
     let all = (0..destination_of.len()).map(|row| (row, row_result.clone()));
-    Refusal::named(all.collect(), vec![])
+    RefusalPlan::named(all.collect(), vec![])
 }
 
-/// Results of the rows of a request that was answered row by row: what the results say of each, and `complaints` about
-/// which failed and why. Rows of which neither is said are absent: they go again. A row that stood twice in a request
-/// goes again by itself. A complaint about a row that was not sent may mean any: then nothing is known of all. Nor is
-/// anything known of a row that has both a complaint and a result, or a complaint without a code that says anything.
+/// Results of the rows of a request that was answered row by row: `evidence` is what the results say of each row,
+/// `complaints` say which failed and why. Rows of which neither says anything are absent from the map and are sent
+/// again. A row that stood twice in a request is sent again by itself. A complaint about a row that was not sent may
+/// mean any row: then nothing is known of all of them. Nor is anything known of a row that has both a complaint and a
+/// result, or a complaint whose code says nothing.
 pub fn row_by_row_results(evidence: &[Evidence], complaints: &[Complaint]) -> BTreeMap<usize, RowResult> {
     let mut row_results: BTreeMap<usize, RowResult> = BTreeMap::new();
     for complaint in complaints {
@@ -321,7 +326,7 @@ pub fn row_by_row_results(evidence: &[Evidence], complaints: &[Complaint]) -> BT
     row_results
 }
 
-/// The outcome of none of these rows is known.
+/// The results of rows of which nothing is known: they are sent again in two halves.
 pub fn all_unknown(members: &[usize]) -> BTreeMap<usize, RowResult> {
     let half = members.len().div_ceil(2);
     let of = |(i, row): (usize, &usize)| (*row, RowResult::Unknown(u8::from(i >= half)));

@@ -35,7 +35,7 @@ proptest! {
         let rows: Vec<Vec<usize>> = counts.iter().map(|(c, k)| (0..(*k).min(usize::try_from(*c).unwrap_or(0))).collect()).collect();
         let failures: Vec<_> = counts.iter().zip(&rows)
             .map(|((count, _), rows)| failure("INVALID_GCLID", *count, rows)).collect();
-        let row_results = told(Progress::PartlyFailed, &members, &failures);
+        let row_results = told(RequestProgress::PartlyFailed, &members, &failures);
         prop_assert_eq!(row_results.len(), size);
         let missing = failures.iter().any(|f| f.count.unwrap_or(1) > f.rows.iter().filter(|r| **r < size).count() as u64);
         if missing && size > 1 {
@@ -55,7 +55,7 @@ type Answer = (&'static str, u64, Vec<usize>);
 
 impl Google {
     /// Progress and failures of a request of these rows, as positions in it.
-    fn process(&self, rows: &[usize]) -> (Progress, Vec<Answer>) {
+    fn process(&self, rows: &[usize]) -> (RequestProgress, Vec<Answer>) {
         let mut failures: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
         for (position, row) in rows.iter().enumerate() {
             if let Some(code) = self.bad.get(row) {
@@ -64,9 +64,9 @@ impl Google {
         }
         let failed: usize = failures.values().map(Vec::len).sum();
         let progress = match failed {
-            0 => Progress::Succeeded,
-            all if all == rows.len() => Progress::Failed,
-            _ => Progress::PartlyFailed,
+            0 => RequestProgress::Succeeded,
+            all if all == rows.len() => RequestProgress::Failed,
+            _ => RequestProgress::PartlyFailed,
         };
         let shown = failures.into_iter().map(|(code, at)| {
             let count = at.len() as u64;

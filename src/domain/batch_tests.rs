@@ -3,7 +3,7 @@
 #![allow(clippy::type_complexity)]
 
 use super::*;
-use crate::domain::request_report::{Failure, Progress, RequestReport, destination_results};
+use crate::domain::request_report::{ReportedFailure, RequestProgress, RequestReport, destination_results};
 
 /// A code with the meaning its client would give it.
 fn code(name: &str) -> Code {
@@ -32,8 +32,8 @@ fn row(row: usize, name: &str) -> Complaint {
     }
 }
 
-fn failure(name: &str, count: u64, rows: &[usize]) -> Failure {
-    Failure {
+fn failure(name: &str, count: u64, rows: &[usize]) -> ReportedFailure {
+    ReportedFailure {
         code: code(name),
         count: Some(count),
         rows: rows.to_vec(),
@@ -41,7 +41,7 @@ fn failure(name: &str, count: u64, rows: &[usize]) -> Failure {
 }
 
 /// The results under a report that counts as many rows as there are.
-fn told(progress: Progress, members: &[usize], failures: &[Failure]) -> BTreeMap<usize, RowResult> {
+fn told(progress: RequestProgress, members: &[usize], failures: &[ReportedFailure]) -> BTreeMap<usize, RowResult> {
     let report = RequestReport {
         progress,
         records: Some(members.len() as u64),
@@ -60,12 +60,12 @@ fn blocked(name: &str) -> RowResult {
 }
 
 #[test]
-fn a_click_of_another_account_is_a_matter_of_its_row() {
+fn a_click_of_another_account_concerns_its_row() {
     let plan = cut_down_refused(&[0, 0], None, &[row(1, "INVALID_AD_IDENTIFIER_FOR_ACCOUNT")]);
     assert_eq!(plan.row_results[&1], rejected("INVALID_AD_IDENTIFIER_FOR_ACCOUNT"));
     assert_eq!(plan.resend, [vec![0]]);
     let both = told(
-        Progress::Failed,
+        RequestProgress::Failed,
         &[0, 1],
         &[failure("OPERATING_ACCOUNT_MISMATCH", 2, &[])],
     );
@@ -76,7 +76,7 @@ fn a_click_of_another_account_is_a_matter_of_its_row() {
 }
 
 #[test]
-fn what_is_a_matter_of_the_account_holds_the_rows_of_its_destination_wherever_it_comes() {
+fn a_code_about_the_account_holds_the_rows_of_its_destination_wherever_it_comes() {
     let terms = "TERMS_AND_CONDITIONS_NOT_SIGNED";
     let by_row = cut_down_refused(&[0, 1, 1, 0], None, &[row(1, terms)]);
     assert_eq!(
@@ -96,21 +96,21 @@ fn what_is_a_matter_of_the_account_holds_the_rows_of_its_destination_wherever_it
     let whole = cut_down_refused(&[0, 0], Some(&code("NOT_ALLOWLISTED")), &[]);
     assert!(whole.resend.is_empty());
     assert!(whole.row_results.values().all(|f| *f == blocked("NOT_ALLOWLISTED")));
-    let late = told(Progress::Failed, &[0, 1], &[failure(terms, 2, &[])]);
+    let late = told(RequestProgress::Failed, &[0, 1], &[failure(terms, 2, &[])]);
     assert!(late.values().all(|f| *f == blocked(terms)));
-    let named = told(Progress::PartlyFailed, &[0, 1], &[failure(terms, 1, &[1])]);
+    let named = told(RequestProgress::PartlyFailed, &[0, 1], &[failure(terms, 1, &[1])]);
     assert_eq!((&named[&0], &named[&1]), (&RowResult::Uploaded, &blocked(terms)));
 }
 
 #[test]
 fn results_by_index() {
     let failures = [failure("INVALID_GCLID", 1, &[4])];
-    let row_results = told(Progress::PartlyFailed, &[3, 4, 5], &failures);
+    let row_results = told(RequestProgress::PartlyFailed, &[3, 4, 5], &failures);
     assert_eq!(row_results[&3], RowResult::Uploaded);
     assert!(matches!(&row_results[&4], RowResult::Rejected(r, _) if r == "InvalidGclid"));
     assert_eq!(row_results[&5], RowResult::Uploaded);
     let open = RequestReport {
-        progress: Progress::Open,
+        progress: RequestProgress::Open,
         records: Some(1),
         failures: vec![],
     };
@@ -124,10 +124,14 @@ fn results_by_index() {
 #[case::more(Some(6), false)]
 #[case::not_said(None, false)]
 fn a_report_about_another_number_of_rows_is_no_evidence(#[case] records: Option<u64>, #[case] evidence: bool) {
-    for progress in [Progress::Succeeded, Progress::PartlyFailed, Progress::Failed] {
+    for progress in [
+        RequestProgress::Succeeded,
+        RequestProgress::PartlyFailed,
+        RequestProgress::Failed,
+    ] {
         let failures = match progress {
-            Progress::Succeeded => vec![],
-            Progress::Failed => vec![failure("INVALID_GCLID", 2, &[3, 4])],
+            RequestProgress::Succeeded => vec![],
+            RequestProgress::Failed => vec![failure("INVALID_GCLID", 2, &[3, 4])],
             _ => vec![failure("INVALID_GCLID", 1, &[4])],
         };
         let report = RequestReport {
@@ -162,13 +166,13 @@ fn of_several_reasons_for_one_row_the_hardest_wins() {
             for pair in [[*one, *other], [*other, *one]] {
                 let named: Vec<_> = pair.iter().map(|name| failure(name, 1, &[0])).collect();
                 assert_eq!(
-                    told(Progress::PartlyFailed, &[0, 1], &named)[&0],
+                    told(RequestProgress::PartlyFailed, &[0, 1], &named)[&0],
                     wanted(*other),
                     "{pair:?}"
                 );
                 let alone: Vec<_> = pair.iter().map(|name| failure(name, 1, &[])).collect();
                 assert_eq!(
-                    told(Progress::Failed, &[0], &alone)[&0],
+                    told(RequestProgress::Failed, &[0], &alone)[&0],
                     wanted(*other),
                     "{pair:?} alone"
                 );
@@ -190,7 +194,11 @@ fn of_several_reasons_for_one_row_the_hardest_wins() {
 
 #[test]
 fn short_indices_leave_the_rest_unknown() {
-    let row_results = told(Progress::PartlyFailed, &[0, 1, 2], &[failure("INVALID_GCLID", 2, &[0])]);
+    let row_results = told(
+        RequestProgress::PartlyFailed,
+        &[0, 1, 2],
+        &[failure("INVALID_GCLID", 2, &[0])],
+    );
     assert!(matches!(row_results[&0], RowResult::Rejected(..)));
     assert_eq!(
         (row_results[&1].clone(), row_results[&2].clone()),
@@ -198,78 +206,89 @@ fn short_indices_leave_the_rest_unknown() {
     );
     // The second reason may be the first row's too: then the other row went through.
     let two = [failure("INVALID_GCLID", 1, &[0]), failure("EVENT_TOO_OLD", 1, &[])];
-    assert_eq!(told(Progress::PartlyFailed, &[0, 1], &two)[&1], RowResult::Unknown(0));
+    assert_eq!(
+        told(RequestProgress::PartlyFailed, &[0, 1], &two)[&1],
+        RowResult::Unknown(0)
+    );
 }
 
 #[test]
 fn when_all_failed_no_indices_are_needed() {
-    let row_results = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[])]);
+    let row_results = told(RequestProgress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[])]);
     assert!(row_results.values().all(|f| *f == rejected("EVENT_TOO_OLD")));
-    assert_eq!(told(Progress::Failed, &[0, 1], &[])[&0], RowResult::Unknown(0));
-    let of_others = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[2, 3])]);
+    assert_eq!(told(RequestProgress::Failed, &[0, 1], &[])[&0], RowResult::Unknown(0));
+    let of_others = told(
+        RequestProgress::Failed,
+        &[0, 1],
+        &[failure("EVENT_TOO_OLD", 2, &[2, 3])],
+    );
     assert!(
         of_others.values().all(|f| matches!(f, RowResult::Unknown(_))),
         "{of_others:?}"
     );
-    let fewer = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 1, &[])]);
+    let fewer = told(RequestProgress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 1, &[])]);
     assert!(fewer.values().all(|f| matches!(f, RowResult::Unknown(_))), "{fewer:?}");
 }
 
 #[test]
 fn a_row_alone_gets_its_code_also_without_index_and_under_two_reasons() {
     let two = [failure("INVALID_GCLID", 1, &[]), failure("EVENT_TOO_OLD", 1, &[])];
-    assert_eq!(told(Progress::Failed, &[0], &two)[&0], rejected("INVALID_GCLID"));
+    assert_eq!(told(RequestProgress::Failed, &[0], &two)[&0], rejected("INVALID_GCLID"));
 }
 
 #[test]
 fn a_partial_success_that_names_nothing_calls_nobody_uploaded() {
-    let row_results = told(Progress::PartlyFailed, &[0, 1], &[]);
+    let row_results = told(RequestProgress::PartlyFailed, &[0, 1], &[]);
     assert_eq!(
         (row_results[&0].clone(), row_results[&1].clone()),
         (RowResult::Unknown(0), RowResult::Unknown(1))
     );
-    let row_results = told(Progress::PartlyFailed, &[0, 1], &[failure("INVALID_GCLID", 0, &[])]);
+    let row_results = told(
+        RequestProgress::PartlyFailed,
+        &[0, 1],
+        &[failure("INVALID_GCLID", 0, &[])],
+    );
     assert!(row_results.values().all(|f| matches!(f, RowResult::Unknown(_))));
 }
 
 /// The row is number 3 of its request and the only one of its destination.
 #[rstest::rstest]
-#[case::nothing_named(Progress::PartlyFailed, vec![], RowResult::Unknown(0))]
-#[case::nothing_counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[])], RowResult::Unknown(0))]
-#[case::another_row(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
-#[case::a_row_outside(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[99])], RowResult::Unknown(0))]
-#[case::another_row_uncounted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[2])], RowResult::Unknown(0))]
-#[case::counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[])], RowResult::Unknown(0))]
-#[case::more_counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 9, &[])], RowResult::Unknown(0))]
-#[case::more_named(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 2, &[3])], RowResult::Unknown(0))]
-#[case::all_failed_and_more(Progress::Failed, vec![failure("INVALID_GCLID", 2, &[])], RowResult::Unknown(0))]
-#[case::all_failed_and_more_named(Progress::Failed, vec![failure("INVALID_GCLID", 9, &[3])], RowResult::Unknown(0))]
-#[case::named(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[3])], RowResult::Unknown(0))]
+#[case::nothing_named(RequestProgress::PartlyFailed, vec![], RowResult::Unknown(0))]
+#[case::nothing_counted(RequestProgress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[])], RowResult::Unknown(0))]
+#[case::another_row(RequestProgress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
+#[case::a_row_outside(RequestProgress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[99])], RowResult::Unknown(0))]
+#[case::another_row_uncounted(RequestProgress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[2])], RowResult::Unknown(0))]
+#[case::counted(RequestProgress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[])], RowResult::Unknown(0))]
+#[case::more_counted(RequestProgress::PartlyFailed, vec![failure("INVALID_GCLID", 9, &[])], RowResult::Unknown(0))]
+#[case::more_named(RequestProgress::PartlyFailed, vec![failure("INVALID_GCLID", 2, &[3])], RowResult::Unknown(0))]
+#[case::all_failed_and_more(RequestProgress::Failed, vec![failure("INVALID_GCLID", 2, &[])], RowResult::Unknown(0))]
+#[case::all_failed_and_more_named(RequestProgress::Failed, vec![failure("INVALID_GCLID", 9, &[3])], RowResult::Unknown(0))]
+#[case::named(RequestProgress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[3])], RowResult::Unknown(0))]
 #[case::another_and_itself(
-    Progress::PartlyFailed,
+    RequestProgress::PartlyFailed,
     vec![failure("NO_CONSENT", 1, &[2]), failure("INVALID_GCLID", 1, &[])],
     RowResult::Unknown(0)
 )]
-#[case::success(Progress::Succeeded, vec![], RowResult::Uploaded)]
-#[case::success_of_nothing_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 0, &[])], RowResult::Uploaded)]
-#[case::success_with_another_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
-#[case::success_that_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[])], RowResult::Unknown(0))]
-#[case::success_that_failed_by_name(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[3])], RowResult::Unknown(0))]
-#[case::failed_for_no_reason(Progress::Failed, vec![], RowResult::Unknown(0))]
-#[case::failed_uncounted(Progress::Failed, vec![failure("INVALID_GCLID", 0, &[])], RowResult::Unknown(0))]
-#[case::failed(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
-#[case::failed_by_name(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[3])], rejected("INVALID_GCLID"))]
-#[case::failed_in_another(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
-#[case::failed_in_another_uncounted(Progress::Failed, vec![failure("INVALID_GCLID", 0, &[2])], RowResult::Unknown(0))]
-#[case::failed_in_a_row_outside(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[99])], RowResult::Unknown(0))]
+#[case::success(RequestProgress::Succeeded, vec![], RowResult::Uploaded)]
+#[case::success_of_nothing_failed(RequestProgress::Succeeded, vec![failure("INVALID_GCLID", 0, &[])], RowResult::Uploaded)]
+#[case::success_with_another_failed(RequestProgress::Succeeded, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
+#[case::success_that_failed(RequestProgress::Succeeded, vec![failure("INVALID_GCLID", 1, &[])], RowResult::Unknown(0))]
+#[case::success_that_failed_by_name(RequestProgress::Succeeded, vec![failure("INVALID_GCLID", 1, &[3])], RowResult::Unknown(0))]
+#[case::failed_for_no_reason(RequestProgress::Failed, vec![], RowResult::Unknown(0))]
+#[case::failed_uncounted(RequestProgress::Failed, vec![failure("INVALID_GCLID", 0, &[])], RowResult::Unknown(0))]
+#[case::failed(RequestProgress::Failed, vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
+#[case::failed_by_name(RequestProgress::Failed, vec![failure("INVALID_GCLID", 1, &[3])], rejected("INVALID_GCLID"))]
+#[case::failed_in_another(RequestProgress::Failed, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
+#[case::failed_in_another_uncounted(RequestProgress::Failed, vec![failure("INVALID_GCLID", 0, &[2])], RowResult::Unknown(0))]
+#[case::failed_in_a_row_outside(RequestProgress::Failed, vec![failure("INVALID_GCLID", 1, &[99])], RowResult::Unknown(0))]
 #[case::failed_in_another_and_itself(
-    Progress::Failed,
+    RequestProgress::Failed,
     vec![failure("NO_CONSENT", 1, &[2]), failure("INVALID_GCLID", 1, &[])],
     rejected("INVALID_GCLID")
 )]
 fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
-    #[case] progress: Progress,
-    #[case] failures: Vec<Failure>,
+    #[case] progress: RequestProgress,
+    #[case] failures: Vec<ReportedFailure>,
     #[case] wanted: RowResult,
 ) {
     assert_eq!(told(progress, &[3], &failures)[&3], wanted);
@@ -278,7 +297,7 @@ fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
 #[test]
 fn a_row_alone_is_found_among_those_of_other_destinations() {
     let report = RequestReport {
-        progress: Progress::PartlyFailed,
+        progress: RequestProgress::PartlyFailed,
         records: Some(4),
         failures: vec![failure("INVALID_GCLID", 2, &[2, 3])],
     };
@@ -296,11 +315,11 @@ fn a_row_alone_is_found_among_those_of_other_destinations() {
 #[case::one_without_a_count(vec![failure("INVALID_GCLID", 0, &[3])], RowResult::Unknown(0), RowResult::Unknown(1))]
 #[case::one(vec![failure("INVALID_GCLID", 1, &[3])], rejected("INVALID_GCLID"), RowResult::Uploaded)]
 fn in_part_the_other_row_is_uploaded_only_where_all_that_failed_is_named(
-    #[case] failures: Vec<Failure>,
+    #[case] failures: Vec<ReportedFailure>,
     #[case] first: RowResult,
     #[case] second: RowResult,
 ) {
-    let row_results = told(Progress::PartlyFailed, &[3, 4], &failures);
+    let row_results = told(RequestProgress::PartlyFailed, &[3, 4], &failures);
     assert_eq!((&row_results[&3], &row_results[&4]), (&first, &second));
 }
 
@@ -308,10 +327,10 @@ fn in_part_the_other_row_is_uploaded_only_where_all_that_failed_is_named(
 fn a_status_that_contradicts_itself_decides_nothing_of_many_rows() {
     let of = |progress, count, rows: &[usize]| told(progress, &[0, 1], &[failure("INVALID_GCLID", count, rows)]);
     for row_results in [
-        of(Progress::Succeeded, 1, &[0]),
-        of(Progress::Failed, 3, &[]),
-        of(Progress::Failed, 3, &[0, 1]),
-        of(Progress::PartlyFailed, 3, &[0]),
+        of(RequestProgress::Succeeded, 1, &[0]),
+        of(RequestProgress::Failed, 3, &[]),
+        of(RequestProgress::Failed, 3, &[0, 1]),
+        of(RequestProgress::PartlyFailed, 3, &[0]),
     ] {
         let wanted = [(0, RowResult::Unknown(0)), (1, RowResult::Unknown(1))];
         assert_eq!(row_results, BTreeMap::from(wanted));

@@ -5,10 +5,10 @@ use std::fmt::Display;
 /// Longest foreign text in one line of the log, in characters.
 pub const LONGEST: usize = 240;
 
-/// Where a client writes an answer it has just put into words once more as a dump of its structure.
+/// Where the Kubernetes client repeats an answer that it has just described, as a dump of its structure.
 const DUMP: &str = " (Status {";
 
-/// So much of it is the end, where services put their id of the request.
+/// How many of these characters are the end of the text: services put their request id there.
 const END: usize = 60;
 
 /// A foreign text, in one line of at most [`LONGEST`] characters, cut in its middle.
@@ -51,9 +51,20 @@ pub const LONGEST_ECHO: usize = 256;
 
 /// The first [`LONGEST_ECHO`] characters.
 pub fn echo(said: &str) -> &str {
-    said.char_indices()
-        .nth(LONGEST_ECHO)
-        .map_or(said, |(end, _)| &said[..end])
+    shorten(said, LONGEST_ECHO)
+}
+
+/// The first characters of a text, at most `max`.
+pub fn shorten(text: &str, max: usize) -> &str {
+    text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
+}
+
+/// At most `max` characters of a text; `…` is the last one if some were cut off.
+pub fn clip(text: &str, max: usize) -> String {
+    if text.chars().nth(max).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// The first [`LONGEST_ECHO`] characters of a name that people read, without those that nobody sees.
@@ -95,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_names_the_first_are_told() {
+    fn only_the_first_of_many_names_are_listed() {
         assert_eq!(first_names(&["a", "b", "c"]), "a, b, c");
         assert_eq!(first_names(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
     }

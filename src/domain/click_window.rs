@@ -1,8 +1,8 @@
 //! The click window of a conversion action, as the last two reads of it have it.
 //!
-//! A conversion outside the window is skipped for good, one that is sent all the same is rejected for good, and one answer of
-//! Google's may be odd. So it takes two reads to leave a conversion out, and one that shows a window to let it go: what lies
-//! outside for one of them only waits for the next read, and before any has shown a window nothing goes.
+//! A conversion outside the window is skipped for good; if it is sent all the same, Google rejects it for good; and a
+//! single answer of Google's may be odd. So it takes two reads to leave a conversion out. A conversion that only one of
+//! the two leaves out waits for the next read. Nothing is sent before a read has shown a window.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,18 +15,18 @@ const MAX_WINDOW_DAYS: i64 = 90;
 /// The click window of an action: one that is certain, and a wider one that may be right as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClickWindow {
-    /// Days, as the last read has it that told any.
+    /// Days, by the last read that showed any.
     last: i64,
-    /// Days: the wider one of the last two reads, or those declared.
+    /// Days: the widest of the last two reads and of what is declared.
     widest: i64,
 }
 
 /// What one read of the account's actions shows of this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum ShownWindow {
     /// It is not there, or nothing was read.
     Nothing,
-    /// It is there, with no window, or with one that none can be.
+    /// It is there, without a window or with an impossible one.
     NoWindow,
     Days(i64),
 }
@@ -42,36 +42,39 @@ pub enum WindowPlace {
 }
 
 impl ClickWindow {
-    /// The widest that Google knows: an action has it if two reads in a row show the action, and no window.
+    /// The widest that Google has. It is assumed for an action that two reads in a row show without a window.
     pub const WIDEST: Self = Self {
         last: MAX_WINDOW_DAYS,
         widest: MAX_WINDOW_DAYS,
     };
 
-    /// The window of this action by the last read of the account's actions and the one before it, if there was one. `None`
-    /// while it is not known: Google's lists may lag behind a create.
+    /// The window of this action by the last read of the account's actions and the one before it, if there was one.
+    /// `None` while it is not known: Google's lists may lag behind a create.
     pub fn of_action(id: ActionId, last: &[ConversionAction], before: Option<&[ConversionAction]>) -> Option<Self> {
         let shown = |actions: &[ConversionAction]| {
             let action = actions.iter().find(|action| action.id == id);
-            action.map_or(Shown::Nothing, |action| Shown::from_days(action.click_window_days))
+            action.map_or(ShownWindow::Nothing, |action| {
+                ShownWindow::from_days(action.click_window_days)
+            })
         };
-        Self::from_reads(shown(last), before.map_or(Shown::Nothing, shown))
+        Self::from_reads(shown(last), before.map_or(ShownWindow::Nothing, shown))
     }
 
     /// From what the last read and the one before it show.
-    fn from_reads(last: Shown, before: Shown) -> Option<Self> {
+    fn from_reads(last: ShownWindow, before: ShownWindow) -> Option<Self> {
         match (last, before) {
-            (Shown::Days(last), Shown::Days(before)) => Some(Self {
+            (ShownWindow::Days(last), ShownWindow::Days(before)) => Some(Self {
                 last,
                 widest: before.max(last),
             }),
-            (Shown::Days(last), _) | (_, Shown::Days(last)) => Some(Self { last, ..Self::WIDEST }),
-            (Shown::NoWindow, Shown::NoWindow) => Some(Self::WIDEST),
+            (ShownWindow::Days(last), _) | (_, ShownWindow::Days(last)) => Some(Self { last, ..Self::WIDEST }),
+            (ShownWindow::NoWindow, ShownWindow::NoWindow) => Some(Self::WIDEST),
             _ => None,
         }
     }
 
-    /// The same where a manifest declares so many days: what only these let in waits until the action has them.
+    /// This window for an event that declares so many days: a conversion that only the declared days let in waits until
+    /// the action has them.
     #[must_use]
     pub fn with_declared(self, days: Option<i64>) -> Self {
         let widest = days.map_or(self.widest, |days| self.widest.max(days.min(MAX_WINDOW_DAYS)));
@@ -81,15 +84,15 @@ impl ClickWindow {
     /// As two reads show it.
     #[cfg(test)]
     pub(crate) fn of_days(last: i64, before: i64) -> Option<Self> {
-        Self::from_reads(Shown::Days(last), Shown::Days(before))
+        Self::from_reads(ShownWindow::Days(last), ShownWindow::Days(before))
     }
 
-    /// Its days, as the last read has it that told any.
+    /// Its days, by the last read that showed any.
     pub const fn last_days(self) -> i64 {
         self.last
     }
 
-    /// Where a conversion lies that came so long after its click.
+    /// Where a conversion lies, by the time between its click and itself.
     pub fn place_of(self, click: Timestamp, conversion: Timestamp) -> WindowPlace {
         let took = conversion.duration_since(click);
         let within = |days: i64| took <= SignedDuration::from_hours(24 * days);
@@ -103,8 +106,8 @@ impl ClickWindow {
     }
 }
 
-impl Shown {
-    /// Of an action that is there. A window that is impossible is ignored, as is one that is not told.
+impl ShownWindow {
+    /// What a read shows of an action that is there. An impossible window counts as none.
     fn from_days(days: Option<i64>) -> Self {
         days.filter(|days| (1..=MAX_WINDOW_DAYS).contains(days))
             .map_or(Self::NoWindow, Self::Days)
@@ -125,7 +128,7 @@ mod tests {
     fn window_after(reads: &[Option<i64>]) -> Option<ClickWindow> {
         let shown = |n: usize| {
             let at = reads.len().checked_sub(n);
-            at.map_or(Shown::Nothing, |at| Shown::from_days(reads[at]))
+            at.map_or(ShownWindow::Nothing, |at| ShownWindow::from_days(reads[at]))
         };
         ClickWindow::from_reads(shown(1), shown(2))
     }
@@ -167,11 +170,15 @@ mod tests {
         for odd in [None, Some(i64::MIN), Some(-1), Some(0), Some(91), Some(i64::MAX)] {
             assert_eq!(window_after(&[odd]), None, "{odd:?}");
             assert_eq!(window_after(&[odd, odd]), Some(ClickWindow::WIDEST), "{odd:?}");
-            let before = Shown::from_days(odd);
-            assert_eq!(ClickWindow::from_reads(Shown::Nothing, before), None, "then not shown");
+            let before = ShownWindow::from_days(odd);
+            assert_eq!(
+                ClickWindow::from_reads(ShownWindow::Nothing, before),
+                None,
+                "then not shown"
+            );
         }
         assert!(window_after(&[Some(1)]).is_some());
-        let shown_before = ClickWindow::from_reads(Shown::Nothing, Shown::Days(30));
+        let shown_before = ClickWindow::from_reads(ShownWindow::Nothing, ShownWindow::Days(30));
         assert!(shown_before.is_some(), "not shown once");
     }
 

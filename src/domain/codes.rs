@@ -1,7 +1,7 @@
 //! What an upstream's code means for a conversion. The client that knows the codes gives each its [`Class`]
-//! (`upstream/google/code_table.rs`); everything behind it looks at classes only.
+//! (`upstream/google/row_classes.rs`); everything behind it looks at classes only.
 
-/// Whose matter a refusal is when it is none of the conversion's own. A person must act; conversions wait meanwhile.
+/// What a refusal is about if it is not about the single conversion. A person must act; conversions wait meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Matter {
     /// The account: access, permissions, links between accounts.
@@ -23,17 +23,17 @@ pub enum Class {
     Wait(&'static str),
     /// The ad network has it already: counts as uploaded.
     Delivered,
-    /// Not set up for it. Rows wait as `AccountNotReady`, and a condition names the code.
+    /// The account or the action is not set up for it. Rows wait as `AccountNotReady`, and a condition names the code.
     Blocked(Matter),
-    /// The request was too large or repeated itself: smaller requests.
+    /// The request was too large or repeated itself: smaller requests are sent.
     TooLarge,
     /// The row is refused for good.
     Rejected,
-    /// An answer about a request, not about rows: it is not known (any more).
+    /// An answer about a request, not about rows: the ad network does not know it (any more).
     Forgotten,
-    /// A name we don't know: as [`Class::Rejected`], shown verbatim.
+    /// A name we don't know. It counts as [`Class::Rejected`] and is shown verbatim.
     Unknown,
-    /// No name at all, or one that says no more than that: no evidence of anything.
+    /// No name at all, or one that only says that there is none: it proves nothing.
     SaysNothing,
 }
 
@@ -49,7 +49,7 @@ pub struct Code {
 }
 
 impl Code {
-    /// A code of this name; `bare` is the name as far as it differs from others of the same ad network.
+    /// A code of this name. `bare` is the name without the prefix that all names of the ad network share.
     pub fn new(name: impl Into<String>, bare: &str, class: Class) -> Self {
         Self {
             name: name.into(),

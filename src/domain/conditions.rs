@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::brief::shorten;
 use crate::api::reasons::{condition, reason};
 use crate::api::{Condition, Time};
 
@@ -81,6 +82,16 @@ pub enum Summary {
     },
 }
 
+/// Which of `Reconciling` and `Stalled` stands beside `Ready`: kstatus allows one of them at most.
+#[derive(Clone, Copy)]
+enum BesideReady {
+    Nothing,
+    /// With this reason.
+    Reconciling(&'static str),
+    /// With the reason of `Ready`.
+    Stalled,
+}
+
 /// Builds the conditions of one pass out of those of the pass before.
 #[derive(Debug, Clone)]
 pub struct Conditions {
@@ -147,41 +158,33 @@ impl Conditions {
     /// Sets `Ready`, `Reconciling` and `Stalled` together.
     pub fn summarize(&mut self, summary: &Summary) {
         match summary {
-            Summary::Ready { reason, message } => self.set_ready(Status::True, reason, message, None, false),
+            Summary::Ready { reason, message } => self.set_ready(Status::True, reason, message, BesideReady::Nothing),
             Summary::Progressing { message } => {
-                self.set_ready(
-                    Status::False,
-                    reason::PROGRESSING,
-                    message,
-                    Some(reason::PROGRESSING),
-                    false,
-                );
+                let reconciling = BesideReady::Reconciling(reason::PROGRESSING);
+                self.set_ready(Status::False, reason::PROGRESSING, message, reconciling);
             }
             Summary::Failing { reason, message } => {
-                self.set_ready(
-                    Status::False,
-                    reason,
-                    message,
-                    Some(reason::PROGRESSING_WITH_RETRY),
-                    false,
-                );
+                let reconciling = BesideReady::Reconciling(reason::PROGRESSING_WITH_RETRY);
+                self.set_ready(Status::False, reason, message, reconciling);
             }
-            Summary::Waiting { reason, message } => self.set_ready(Status::False, reason, message, None, false),
-            Summary::Stalled { reason, message } => self.set_ready(Status::False, reason, message, None, true),
+            Summary::Waiting { reason, message } => {
+                self.set_ready(Status::False, reason, message, BesideReady::Nothing);
+            }
+            Summary::Stalled { reason, message } => {
+                self.set_ready(Status::False, reason, message, BesideReady::Stalled);
+            }
             Summary::Suspended { message } => self.set_suspended(message),
         }
     }
 
-    fn set_ready(&mut self, status: Status, reason: &str, message: &str, reconciling: Option<&str>, stalled: bool) {
+    fn set_ready(&mut self, status: Status, reason: &str, message: &str, beside: BesideReady) {
         self.set(condition::READY, status, reason, message);
-        match reconciling {
-            Some(why) => self.set(condition::RECONCILING, Status::True, why, message),
-            None => self.remove(condition::RECONCILING),
-        }
-        if stalled {
-            self.set(condition::STALLED, Status::True, reason, message);
-        } else {
-            self.remove(condition::STALLED);
+        self.remove(condition::RECONCILING);
+        self.remove(condition::STALLED);
+        match beside {
+            BesideReady::Nothing => {}
+            BesideReady::Reconciling(why) => self.set(condition::RECONCILING, Status::True, why, message),
+            BesideReady::Stalled => self.set(condition::STALLED, Status::True, reason, message),
         }
     }
 
@@ -237,11 +240,6 @@ pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find_condition(conditions, type_).is_some_and(|c| c.status == Status::True.as_str())
 }
 
-/// At most `max` characters of a text.
-pub fn shorten(text: &str, max: usize) -> &str {
-    text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -249,7 +247,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::domain::test_support::at;
+    use crate::domain::test_support::{at, shown};
 
     fn ready() -> Summary {
         Summary::Ready {
@@ -339,14 +337,6 @@ mod tests {
         conditions.summarize(&stalled());
         let types: Vec<_> = conditions.into_sorted().into_iter().map(|c| c.type_).collect();
         assert_eq!(types, ["Ready", "Stalled", "AccountsReady", "Synced"]);
-    }
-
-    fn shown(conditions: &[Condition]) -> String {
-        let parts: Vec<_> = conditions
-            .iter()
-            .map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
-            .collect();
-        parts.join(" ")
     }
 
     fn summary() -> impl Strategy<Value = Summary> {

@@ -34,14 +34,15 @@ pub struct HistoryEntry {
     pub by_merge: bool,
 }
 
-/// Names and values of properties, in one piece of text: contacts are read by the thousand, and all of theirs go together.
-/// No `Debug`: it holds personal data.
+/// Names and values of properties, in one piece of text: contacts are read by the thousand, and this saves memory for
+/// each. No `Debug`: it holds personal data.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties {
     text: String,
     /// Where in the text each name ends, and the value behind it.
     ends: Vec<(usize, usize)>,
-    /// Names that were wanted and left out of the question, as HubSpot does not give them: nobody knows their values.
+    /// Names of wanted properties that HubSpot was not asked for, because it does not give them: their values are not
+    /// known.
     withheld: Option<Arc<BTreeSet<String>>>,
 }
 
@@ -54,7 +55,7 @@ impl Properties {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// The same, where these names were left out of the question too.
+    /// These properties, with more names that HubSpot was not asked for.
     #[must_use]
     pub fn withholding(self, names: Option<Arc<BTreeSet<String>>>) -> Self {
         let withheld = match (self.withheld, names) {
@@ -64,14 +65,14 @@ impl Properties {
         Self { withheld, ..self }
     }
 
-    /// The same without these, whose values nobody knows then.
+    /// These properties without some, whose values then count as not known.
     #[must_use]
     pub fn without(self, names: BTreeSet<String>) -> Self {
         let known: Self = self.iter().filter(|(name, _)| !names.contains(*name)).collect();
         known.withholding(self.withheld).withholding(Some(Arc::new(names)))
     }
 
-    /// The names that were left out of the question.
+    /// The names that HubSpot was not asked for.
     pub fn withheld(&self) -> impl Iterator<Item = &str> {
         self.withheld.iter().flat_map(|names| names.iter().map(String::as_str))
     }
@@ -96,7 +97,7 @@ impl Properties {
     }
 }
 
-/// Of a name that comes twice the first value counts.
+/// If a name comes twice, [`Properties::get`] finds its first value.
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
     fn from_iter<T: IntoIterator<Item = (N, V)>>(properties: T) -> Self {
         let properties = properties.into_iter();
@@ -117,8 +118,8 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
     }
 }
 
-/// What of a contact HubSpot gave in a way that cannot be understood. Nothing is decided about such a contact; what can
-/// be read of it counts as observed.
+/// Why a contact that HubSpot gave cannot be understood. Nothing is decided about such a contact; what can be read of
+/// it counts as observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
     /// For people, no personal data.
@@ -159,7 +160,7 @@ impl Contact {
         value.parse().ok().or_else(millis)
     }
 
-    /// The latest time at which it was modified, HubSpot's clock, by all that it says.
+    /// When it was last modified, HubSpot's clock: the latest of all times that it shows for that.
     pub fn last_modified(&self) -> Option<Timestamp> {
         self.time(LAST_MODIFIED).max(self.updated_at)
     }
@@ -178,7 +179,7 @@ impl Contact {
             .map_or(&[], |(_, entries)| entries)
     }
 
-    /// What it takes in memory, about.
+    /// About how many bytes it takes in memory.
     pub fn size(&self) -> usize {
         let texts = |list: &[String]| list.iter().map(|text| ROOM + text.len()).sum::<usize>();
         let histories = self.history.iter().flat_map(|(_, entries)| entries);

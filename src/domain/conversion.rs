@@ -3,9 +3,9 @@
 /// Longest value taken for a click id, in characters; Google's are up to about 200.
 const MAX_CLICK_ID: usize = 512;
 
-/// The value of a property (or of a page's `gclid`) without blanks around it, or `None` if it cannot be a click id:
-/// forms and imports put e-mail addresses and phone numbers into that property, and those must not leave. A click id is
-/// part of an address on the web: printable ASCII without blanks, and Google's have letters.
+/// The value of a property (or of a page's `gclid`) without blanks around it, or `None` if it cannot be a click id.
+/// Forms and imports put e-mail addresses and phone numbers into that property, and those must not be sent to Google. A
+/// click id is part of a URL, so it is printable ASCII without blanks, and Google's have letters.
 pub fn click_value(value: &str) -> Option<&str> {
     let id = value.trim();
     let printable = id.bytes().all(|b| b.is_ascii_graphic());

@@ -1,17 +1,18 @@
-//! From the ledger's classes to what a user reads: counts that obey the law of conservation, and reasons in their
-//! order of precedence.
+//! From the ledger's classes (rows of one outcome, reason and detail) to what a user reads: counts that obey the law of
+//! conservation, and reasons in their order of precedence.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::brief::clip;
 use super::outcome::{Outcome, explain_detail, explain_reason, reason};
 use super::refusals;
 
 /// Most classes shown; the rest is folded into `Other` of their outcome.
 pub const MAX_CLASSES: usize = 32;
 
-/// Most characters of a message: what comes in from Google must not make a status too large to be written.
+/// Most characters of a message: Google's texts must not make a status too large to be written.
 const MAX_MESSAGE: usize = 1024;
 
 /// Most causes that the message of one reason names.
@@ -27,18 +28,18 @@ pub struct ClassCount {
     pub detail: String,
     /// How many rows.
     pub count: u64,
-    /// How many of them could be looked at now, were there no gate.
+    /// How many of them are due, whatever the gates say.
     pub due: u64,
     /// How many of them were uploaded or rejected since [`super::delivering::window_start`].
     pub recent: u64,
-    /// When the last one came into it.
+    /// When the last row came into it.
     pub last: Timestamp,
 }
 
-/// What holds up a whole event, whatever its rows say.
+/// What holds back all conversions of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Gates {
-    /// The event or an account of it is suspended.
+pub struct EventGates {
+    /// The event or one of its accounts is suspended.
     pub suspended: bool,
     /// An account, or the conversion action, is not ready.
     pub account_not_ready: bool,
@@ -53,7 +54,7 @@ pub struct ReasonCount {
     pub reason: String,
     /// How many rows.
     pub count: u64,
-    /// When the last one came into it.
+    /// When the last row came into it.
     pub last: Timestamp,
     /// What it means and what to do.
     pub message: String,
@@ -93,7 +94,7 @@ fn reason_rank(reason: &str) -> usize {
     PRECEDENCE.iter().position(|r| *r == reason).unwrap_or(PRECEDENCE.len())
 }
 
-impl Gates {
+impl EventGates {
     fn closed_reason(self) -> Option<&'static str> {
         [
             (self.suspended, reason::SUSPENDED),
@@ -104,7 +105,8 @@ impl Gates {
         .find_map(|(closed, reason)| closed.then_some(reason))
     }
 
-    /// The reason shown for a pending row: its own while its wait lasts, unless a gate comes before it.
+    /// The reason to show for a pending row: a closed gate's if the row is due or the gate comes before the row's own
+    /// reason in [`PRECEDENCE`], else its own.
     pub fn shown_reason(self, own: &str, due: bool) -> &str {
         match self.closed_reason() {
             Some(gate) if own != reason::IN_FLIGHT && (due || reason_rank(gate) < reason_rank(own)) => gate,
@@ -114,9 +116,9 @@ impl Gates {
 }
 
 /// Adds up an event's classes under its gates.
-pub fn count_classes(classes: &[ClassCount], gates: Gates) -> Counts {
+pub fn count_classes(classes: &[ClassCount], gates: EventGates) -> Counts {
     let mut counts = Counts::default();
-    let mut lines: BTreeMap<(Outcome, &str), Line> = BTreeMap::new();
+    let mut lines: BTreeMap<(Outcome, &str), ReasonLine> = BTreeMap::new();
     for class in classes {
         counts.observed += class.count;
         *counts.by_outcome.entry(class.outcome).or_default() += class.count;
@@ -146,18 +148,18 @@ pub fn count_classes(classes: &[ClassCount], gates: Gates) -> Counts {
 
 /// Rows of one outcome and reason, whatever their details.
 #[derive(Default)]
-struct Line {
+struct ReasonLine {
     /// How many have each message.
     messages: BTreeMap<String, u64>,
     last: Timestamp,
 }
 
-impl Line {
+impl ReasonLine {
     fn into_reason_count(self, outcome: Outcome, reason: &str) -> ReasonCount {
         let mut messages: Vec<_> = self.messages.iter().collect();
         messages.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let message = match messages[..] {
-            [(message, _)] => clipped(message, MAX_MESSAGE),
+            [(message, _)] => clip(message, MAX_MESSAGE),
             ref several => several_causes(several),
         };
         ReasonCount {
@@ -181,25 +183,22 @@ fn several_causes(causes: &[(&String, &u64)]) -> String {
             others.iter().map(|(_, count)| **count).sum::<u64>()
         ),
     };
-    clipped(&each.join(" "), MAX_MESSAGE.saturating_sub(rest.chars().count())) + &rest
+    clip(&each.join(" "), MAX_MESSAGE.saturating_sub(rest.chars().count())) + &rest
 }
 
-/// At most so many characters of a text.
-fn clipped(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
-    }
-}
-
-fn add_to_line<'a>(lines: &mut BTreeMap<(Outcome, &'a str), Line>, class: &'a ClassCount, reason: &'a str, count: u64) {
+fn add_to_line<'a>(
+    lines: &mut BTreeMap<(Outcome, &'a str), ReasonLine>,
+    class: &'a ClassCount,
+    reason: &'a str,
+    count: u64,
+) {
     let line = lines.entry((class.outcome, reason)).or_default();
     *line.messages.entry(reason_message(reason, &class.detail)).or_default() += count;
     line.last = line.last.max(class.last);
 }
 
-/// What a reason means and what to do. With a `detail` that is not ours, the verbatim code, the reason is Google's code, which
-/// may be called as one of ours is (`NoConsent`).
+/// What a reason means and what to do. A `detail` that is not the operator's own is Google's verbatim code; then the
+/// reason is that code too, even if it is spelled like one of ours (`NoConsent`).
 fn reason_message(reason: &str, detail: &str) -> String {
     if let Some(text) = explain_detail(detail) {
         return text.to_owned();
@@ -221,7 +220,7 @@ fn rejected_message(what: &str, code: &str, meaning: Option<&str>) -> String {
 pub fn rejection_message(reason: &str, code: &str) -> String {
     match explain_reason(reason).filter(|_| code.is_empty()) {
         Some(text) => text.to_owned(),
-        None => clipped(
+        None => clip(
             &rejected_message("this conversion", code, refusals::explain_rejection(reason)),
             MAX_MESSAGE,
         ),

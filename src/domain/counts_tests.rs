@@ -21,7 +21,7 @@ fn rows_of_one_reason_with_different_causes_are_one_line_that_names_each() {
         ..plain.clone()
     };
     let message = |classes: &[ClassCount]| {
-        let reasons = count_classes(classes, Gates::default()).reasons;
+        let reasons = count_classes(classes, EventGates::default()).reasons;
         let total: u64 = classes.iter().map(|c| c.count).sum();
         assert_eq!((reasons.len(), reasons[0].count), (1, total));
         reasons[0].message.clone()
@@ -49,7 +49,7 @@ fn of_many_codes_with_one_reason_the_largest_are_named() {
         ..class(Outcome::Rejected, "Code", 10_000 - n, 0)
     };
     let classes: Vec<_> = (0..5_000).map(of).collect();
-    let reasons = count_classes(&classes, Gates::default()).reasons;
+    let reasons = count_classes(&classes, EventGates::default()).reasons;
     let message = &reasons[0].message;
     assert!(
         message.contains("10000 of them") && message.contains("CODE_2."),
@@ -74,7 +74,7 @@ fn class(outcome: Outcome, reason: &str, count: u64, due: u64) -> ClassCount {
     }
 }
 
-fn shown(classes: &[ClassCount], gates: Gates) -> Vec<(String, u64)> {
+fn shown(classes: &[ClassCount], gates: EventGates) -> Vec<(String, u64)> {
     count_classes(classes, gates)
         .reasons
         .into_iter()
@@ -91,7 +91,7 @@ fn a_gate_covers_what_comes_after_it() {
     ];
     let gate = |gates| shown(&rows, gates);
     assert_eq!(
-        gate(Gates::default()),
+        gate(EventGates::default()),
         [
             ("InFlight".into(), 9),
             ("AwaitingClickId".into(), 8),
@@ -99,16 +99,16 @@ fn a_gate_covers_what_comes_after_it() {
         ]
     );
     assert_eq!(
-        gate(Gates {
+        gate(EventGates {
             suspended: true,
-            ..Gates::default()
+            ..EventGates::default()
         }),
         [("Suspended".into(), 15), ("InFlight".into(), 9)]
     );
     assert_eq!(
-        gate(Gates {
+        gate(EventGates {
             action_too_new: true,
-            ..Gates::default()
+            ..EventGates::default()
         }),
         [
             ("InFlight".into(), 9),
@@ -130,7 +130,7 @@ proptest! {
             ..class(Outcome::ALL[*o], &format!("{r:0>100}"), *n, 1)
         };
         let classes: Vec<_> = (0..repeats).flat_map(|i| codes.iter().map(move |code| of(code, i))).collect();
-        let reasons = count_classes(&classes, Gates::default()).reasons;
+        let reasons = count_classes(&classes, EventGates::default()).reasons;
         let lines: Vec<_> = reasons.iter().map(|r| (&r.reason, r.count, r.last.to_string(), &r.message)).collect();
         prop_assert!(reasons.iter().all(|r| r.message.chars().count() <= MAX_MESSAGE));
         prop_assert!(serde_json::to_string(&lines).unwrap().len() < 64 * 1024);
@@ -147,7 +147,7 @@ proptest! {
             .iter()
             .map(|(o, r, n, due)| class(Outcome::ALL[*o], &format!("R{r}"), *n, *due))
             .collect();
-        let c = count_classes(&classes, Gates { suspended, account_not_ready, action_too_new });
+        let c = count_classes(&classes, EventGates { suspended, account_not_ready, action_too_new });
         prop_assert_eq!(c.observed, Outcome::ALL.iter().map(|o| c.count_of(*o)).sum::<u64>());
         for outcome in Outcome::ALL {
             let listed: u64 = c.reasons.iter().filter(|r| r.outcome == outcome).map(|r| r.count).sum();

@@ -1,4 +1,4 @@
-//! Where a poll has to begin, and how far a stream is covered afterwards.
+//! Where a read of a stream has to begin, and how far the stream is covered afterwards.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,5 +1,5 @@
-//! A manifest, read once: everything that the rules and the controller need of an event's spec, in their own words. What
-//! a manifest can't say is not in these types, so that nobody reads the spec a second time.
+//! A manifest, read once: everything that the rules and the controller need of an event's spec, in types of their own.
+//! What a manifest must not say can't be expressed in them, so nothing has to read the spec a second time.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +14,7 @@ use crate::api::{
 /// How far before its creation an event may reach back.
 const MAX_REACH: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// The stage or form that a manifest names, as it is written there: which one that is, HubSpot says.
+/// The stage or form that a manifest names, as it is written there. HubSpot says later which one that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamedTrigger {
     /// A lifecycle stage, by internal value or label.
@@ -40,11 +40,11 @@ pub struct Declared {
     pub key: ObjectKey,
     /// Its uid; empty in objects that no API server has seen.
     pub uid: String,
-    /// Which manifest of the object this is.
+    /// `metadata.generation`.
     pub generation: Option<i64>,
     /// When the object was created.
     pub created: Timestamp,
-    /// Somebody has asked for its deletion.
+    /// Its deletion was requested.
     pub deleting: bool,
     /// The Google account object. Its name is empty if the manifest names none, and no object has that name.
     pub google: ObjectKey,
@@ -64,8 +64,8 @@ pub struct Declared {
     start_time: Option<Timestamp>,
     /// `spec.suspend`.
     pub suspended: bool,
-    /// `resumePolicy: SkipMissed`.
-    pub skip_missed: bool,
+    /// `spec.resumePolicy`.
+    pub resume_policy: ResumePolicy,
     /// `deletionPolicy: Delete`.
     pub removes_action: bool,
 }
@@ -94,7 +94,7 @@ impl Declared {
             start: effective_start(start_time, created, before.map(|t| t.0)),
             start_time,
             suspended: spec.suspend,
-            skip_missed: spec.resume_policy == ResumePolicy::SkipMissed,
+            resume_policy: spec.resume_policy,
             removes_action: spec.deletion_policy == DeletionPolicy::Delete,
             key,
         }
@@ -130,7 +130,7 @@ impl Declared {
         named
     }
 
-    /// What people should know of a declared start that is not the one in effect.
+    /// A sentence about the declared start, if it is not the one in effect.
     pub fn note_on_start(&self) -> Option<String> {
         let (declared, effective, created) = (self.start_time?, self.start, self.created);
         if declared.as_second() < effective.as_second() {
@@ -169,7 +169,7 @@ impl Declared {
     }
 }
 
-/// The schema lets exactly one of the two in.
+/// The schema requires exactly one of the two.
 fn named_trigger(spec: &AdConversionEventSpec) -> NamedTrigger {
     match (&spec.trigger.lifecycle_stage, &spec.trigger.form_submission) {
         (None, Some(form)) => NamedTrigger::Form(form.form_id.clone()),
@@ -177,7 +177,7 @@ fn named_trigger(spec: &AdConversionEventSpec) -> NamedTrigger {
     }
 }
 
-/// The schema lets no id in that is no number.
+/// The schema allows ids of digits only.
 fn declared_action(spec: &AdConversionEventSpec) -> DeclaredAction {
     let existing = spec
         .conversion_action

@@ -1,11 +1,12 @@
-//! What happens to what is sent, over a day: the condition `Delivering` (docs/conditions-and-reasons.md).
+//! How many of the conversions sent within a day Google takes: the condition `Delivering`
+//! (docs/conditions-and-reasons.md).
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::codes::{Class, Code, Matter};
 use super::refusals;
 
-/// Fewer settled conversions than these say nothing about the rest.
+/// Fewer settled conversions than this say nothing about the rest.
 const ENOUGH: u64 = 20;
 
 /// Conversions of one class that were settled in the window.
@@ -21,7 +22,7 @@ pub struct SettledCount<'a> {
 pub enum Delivered {
     /// More than half of enough conversions were rejected; for people: how many, why, what to do.
     MostRejected(String),
-    /// So many were taken.
+    /// How many were taken.
     Taken(u64),
 }
 
@@ -96,7 +97,7 @@ pub fn refused_message(code: &Code, form: bool) -> String {
 /// What `lastErrors` says of a conversion that was refused alone, while it is not known whether it is the reason.
 pub fn suspect_message(code: &Code) -> String {
     format!(
-        "Google refused this conversion without saying whether it is the reason: {}. It waits and goes again; it is rejected only if Google takes others of this event at the same time.",
+        "Google refused this conversion without saying whether it is the reason: {}. It waits and is sent again; it is rejected only if Google takes others of this event at the same time.",
         code.name
     )
 }

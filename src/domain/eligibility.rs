@@ -61,18 +61,19 @@ pub struct EventRules {
 
 /// The waits that the process's flags set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waits {
+pub struct EntryWaits {
     /// `--settle-delay`: from first seen to sent.
     pub settle: SignedDuration,
     /// `--click-grace`: how long after the change a click id is looked for.
     pub click_grace: SignedDuration,
-    /// `--too-recent-wait`: Google takes no click younger than this.
+    /// `--too-recent-wait`: how old a click must be before Google takes conversions for it.
     pub too_recent: SignedDuration,
-    /// `--google-refresh-interval`: when a click window is read once more that leaves a conversion out.
+    /// `--google-refresh-interval`: a conversion that the click window leaves out waits this long for the next read of
+    /// the window.
     pub window: SignedDuration,
 }
 
-/// Facts of the row that is decided about.
+/// The times of an occurrence that is decided about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occurrence {
     /// When the stage was reached.
@@ -81,7 +82,7 @@ pub struct Occurrence {
     pub first_seen: Timestamp,
 }
 
-/// A click id and when it came to HubSpot first (if history shows it).
+/// A click id, and when HubSpot first had it (if the history shows that).
 struct Click {
     id: ClickId,
     at: Option<Timestamp>,
@@ -93,12 +94,12 @@ pub struct Prepared {
     pub click: Option<ClickId>,
     /// Hashed identifiers of the declared kinds.
     pub identifiers: Vec<UserIdentifier>,
-    /// A consent block is declared and holds.
+    /// Consent is declared, and the contact has granted it.
     pub consent_granted: bool,
 }
 
 impl Prepared {
-    /// Only a postal address says whose conversion it is.
+    /// True if nothing but a postal address says whose conversion it is.
     pub fn is_address_alone(&self) -> bool {
         let address = |i: &UserIdentifier| matches!(i, UserIdentifier::Address { .. });
         self.click.is_none() && self.identifiers.iter().all(address)
@@ -121,41 +122,49 @@ pub enum Decision {
     },
 }
 
-/// One read of a contact leaves a row out. To skip is for good, and one answer of HubSpot's may be odd: so it takes another
-/// answer that says the same.
+/// A read of a contact says that the row is not to be sent. A skipped row stays skipped, and a single answer of
+/// HubSpot's may be odd: so it is skipped only once another answer says the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct SuspectedSkip {
     /// A skipped reason.
     pub reason: &'static str,
-    /// When the click was, where the click window leaves it out.
+    /// When the click was, if the click window leaves the row out.
     pub click: Option<Timestamp>,
 }
 
-impl LeftOut {
+impl SuspectedSkip {
     pub(super) const fn for_lack(reason: &'static str) -> Self {
         Self { reason, click: None }
     }
 
-    /// What it comes to once another answer agrees.
+    /// The decision once another answer agrees.
     pub const fn skip(self) -> Decision {
         Decision::Skip { reason: self.reason }
     }
 }
 
-/// Decides about a row from a fresh read of its contact (`None`: proven deleted, [`super::absence`]). `window` is the click
-/// window of the action, `region` the account's default for phones without a country.
+/// What decides about an entry into a stage.
+#[derive(Debug, Clone, Copy)]
+pub struct EntryRules<'a> {
+    pub event: &'a EventRules,
+    pub waits: &'a EntryWaits,
+    /// The click window of the conversion action.
+    pub window: ClickWindow,
+    /// The HubSpot account's default region, for phone numbers without a country.
+    pub region: Option<&'a str>,
+}
+
+/// Decides about a row from a fresh read of its contact (`None`: proven deleted, [`super::absence`]).
 ///
 /// # Errors
 /// If this read leaves the row out.
 pub fn decide_entry(
     contact: Option<&Contact>,
     occurrence: Occurrence,
-    rules: &EventRules,
-    waits: &Waits,
-    window: ClickWindow,
-    region: Option<&str>,
+    by: &EntryRules<'_>,
     now: Timestamp,
-) -> Result<Decision, LeftOut> {
+) -> Result<Decision, SuspectedSkip> {
+    let (rules, waits) = (by.event, by.waits);
     let Some(contact) = contact else {
         return Ok(Decision::Skip {
             reason: reason::CONTACT_DELETED,
@@ -172,19 +181,19 @@ pub fn decide_entry(
         return Ok(Decision::Wait { reason, due });
     }
     if rules.consent.as_ref().is_some_and(|c| !has_consent(contact, c)) {
-        return Err(LeftOut::for_lack(reason::NO_CONSENT));
+        return Err(SuspectedSkip::for_lack(reason::NO_CONSENT));
     }
-    let identifiers = identifiers::identifiers_of(contact, &rules.share, region);
+    let identifiers = identifiers::identifiers_of(contact, &rules.share, by.region);
     if click.is_none() && identifiers.is_empty() {
         let reason = if rules.share.is_empty() {
             reason::NO_CLICK_ID
         } else {
             reason::NO_SHARED_DATA
         };
-        return Err(LeftOut::for_lack(reason));
+        return Err(SuspectedSkip::for_lack(reason));
     }
     if let Some(at) = click.as_ref().and_then(|c| c.at)
-        && window_is_unsure(window, at, occurrence)?
+        && window_is_unsure(by.window, at, occurrence)?
     {
         return Ok(Decision::Wait {
             reason: reason::NOT_DUE,
@@ -199,28 +208,28 @@ pub fn decide_entry(
     }))
 }
 
-/// Whether nobody knows yet if the click was inside the window of the action.
+/// True if it is not certain yet whether the click was inside the window of the action.
 ///
 /// # Errors
 /// If it was not.
-fn window_is_unsure(window: ClickWindow, click: Timestamp, occurrence: Occurrence) -> Result<bool, LeftOut> {
+fn window_is_unsure(window: ClickWindow, click: Timestamp, occurrence: Occurrence) -> Result<bool, SuspectedSkip> {
     match window.place_of(click, occurrence.at) {
         WindowPlace::Inside => Ok(false),
         WindowPlace::Unsure => Ok(true),
-        WindowPlace::Outside => Err(LeftOut {
+        WindowPlace::Outside => Err(SuspectedSkip {
             reason: reason::OUTSIDE_CLICK_WINDOW,
             click: Some(click),
         }),
     }
 }
 
-/// Why and until when a new row waits, from the read that found it: the latest of its waits, so that it is read again
-/// once and not once per wait. `None`: it may be sent at once.
+/// Why and until when a new row waits, by the read that found it. Of several waits it is the one that ends last, so
+/// that the contact is read again once and not once for each wait. `None`: the row may be sent at once.
 pub fn first_wait(
     contact: &Contact,
     occurrence: Occurrence,
     clicks: &ClickProperties,
-    waits: &Waits,
+    waits: &EntryWaits,
     now: Timestamp,
 ) -> Option<(&'static str, Timestamp)> {
     click_wait(
@@ -232,13 +241,14 @@ pub fn first_wait(
     )
 }
 
-/// The grace is over when a read begun after it, by HubSpot's clock, shows no click id: neither a read of before nor our
-/// own clock, which may be wrong, can tell. HubSpot's clock also says how old a click is.
+/// The wait for a click id ends only by a read that HubSpot answered after the grace, by its own clock: an earlier read
+/// can't tell whether a click id appeared later, and our clock may be wrong. The age of a click is measured by
+/// HubSpot's clock too.
 fn click_wait(
     click: Option<&Click>,
     as_of: Option<Timestamp>,
     occurrence: Occurrence,
-    waits: &Waits,
+    waits: &EntryWaits,
     now: Timestamp,
 ) -> Option<(&'static str, Timestamp)> {
     let left_of = |from, wait| later(from, wait).duration_since(as_of.unwrap_or(now));
@@ -248,7 +258,7 @@ fn click_wait(
         return Some((reason::AWAITING_CLICK_ID, later(now, left).max(settled)));
     }
     let settled = (reason::NOT_DUE, settled);
-    // Google takes no conversion of the future, and a time of HubSpot's may be any.
+    // Google takes no conversions that lie in the future, and a time that HubSpot gives may be any.
     let happened = (
         reason::NOT_DUE,
         later(now, left_of(occurrence.at, SignedDuration::ZERO)),
@@ -263,8 +273,8 @@ fn click_wait(
         .max_by_key(|(_, due)| *due)
 }
 
-/// When an occurrence has settled: so long after it was first seen. One that lay as far back by then, by HubSpot's clock, had
-/// settled before, so that a backfill reads each contact once.
+/// When an occurrence has settled: `settle` after it was first seen. If it was already that old when it was first seen,
+/// by HubSpot's clock, it had settled by then; so a backfill reads each contact only once.
 fn settle_end(as_of: Option<Timestamp>, occurrence: Occurrence, settle: SignedDuration, now: Timestamp) -> Timestamp {
     let known_for = now.duration_since(occurrence.first_seen).max(SignedDuration::ZERO);
     let lay_back = as_of.unwrap_or(now).duration_since(occurrence.at) - known_for;
@@ -282,8 +292,9 @@ pub fn has_consent(contact: &Contact, rule: &ConsentRule) -> bool {
     })
 }
 
-/// gclid before gbraid before wbraid; of each the last value at or before the change, else the first one within the
-/// grace after it, else, if no history exists, the current value. What cannot be a click id is no value.
+/// The gclid, else the gbraid, else the wbraid. Of each the last value at or before the change counts, else the first
+/// one within the grace after it; if there is no history, the current value. A value that cannot be a click id counts
+/// as none.
 fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, grace: SignedDuration) -> Option<Click> {
     let of = |property: &str, wrap: fn(String) -> ClickId| {
         let history = contact.history_of(property);
@@ -299,7 +310,7 @@ fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, gr
         let (id, at) = filled()
             .rfind(|(_, at)| *at <= change)
             .or_else(|| filled().find(|(_, at)| *at > change && *at <= end))?;
-        // A merge writes the click id it keeps once more: the click is as old as its first row.
+        // A merge writes the click id that it keeps into the history again: the click is as old as its first row.
         let first = filled().find(|(known, _)| *known == id).map_or(at, |(_, at)| at);
         Some(Click {
             id: wrap(id.to_owned()),
@@ -311,14 +322,14 @@ fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, gr
         .or_else(|| of(clicks.wbraid.as_deref()?, ClickId::Wbraid))
 }
 
-/// The click of a conversion, for people: where it was found, not what it is.
+/// The click of a conversion, for people: the property that holds it, but not its id.
 pub struct SeenClick<'a> {
     pub property: &'a str,
-    /// When it came to HubSpot first, if history shows it.
+    /// When HubSpot first had it, if the history shows that.
     pub at: Option<Timestamp>,
 }
 
-/// The click that the rules above take.
+/// The click that [`decide_entry`] takes.
 pub fn seen_click<'a>(
     contact: &Contact,
     clicks: &'a ClickProperties,

@@ -45,12 +45,20 @@ fn rules(share: &[SharedData], consent: bool) -> EventRules {
 }
 
 /// Settle a minute, grace an hour, clicks six hours old.
-fn waits() -> Waits {
-    Waits {
-        settle: SignedDuration::from_secs(60),
-        click_grace: SignedDuration::from_hours(1),
-        too_recent: SignedDuration::from_hours(6),
-        window: SignedDuration::from_mins(10),
+const WAITS: EntryWaits = EntryWaits {
+    settle: SignedDuration::from_secs(60),
+    click_grace: SignedDuration::from_hours(1),
+    too_recent: SignedDuration::from_hours(6),
+    window: SignedDuration::from_mins(10),
+};
+
+/// Decides by these rules and [`WAITS`].
+fn by(event: &EventRules, window: ClickWindow) -> EntryRules<'_> {
+    EntryRules {
+        event,
+        waits: &WAITS,
+        window,
+        region: None,
     }
 }
 
@@ -64,10 +72,7 @@ fn decided(contact: Option<&Contact>, rules: &EventRules, now: i64) -> (String, 
     match decide_entry(
         contact,
         occurrence,
-        rules,
-        &waits(),
-        ClickWindow::of_days(30, 40).unwrap(),
-        None,
+        &by(rules, ClickWindow::of_days(30, 40).unwrap()),
         at(now),
     ) {
         Ok(Decision::Send(prepared)) => match prepared.click {
@@ -75,8 +80,10 @@ fn decided(contact: Option<&Contact>, rules: &EventRules, now: i64) -> (String, 
             None => ("identifiers".to_owned(), None),
         },
         Ok(Decision::Wait { reason, due }) => (reason.to_owned(), Some(due.duration_since(at(0)).as_secs())),
-        Err(LeftOut { click: Some(click), .. }) => ("Outside".to_owned(), Some(click.duration_since(at(0)).as_secs())),
-        Ok(Decision::Skip { reason }) | Err(LeftOut { reason, .. }) => (reason.to_owned(), None),
+        Err(SuspectedSkip { click: Some(click), .. }) => {
+            ("Outside".to_owned(), Some(click.duration_since(at(0)).as_secs()))
+        }
+        Ok(Decision::Skip { reason }) | Err(SuspectedSkip { reason, .. }) => (reason.to_owned(), None),
     }
 }
 
@@ -132,22 +139,11 @@ fn what_is_long_past_when_first_seen_has_settled(
         first_seen: at(first_seen),
     };
     let rules = rules(&[], false);
-    let first = first_wait(&contact, occurrence, &rules.clicks, &waits(), at(first_seen));
+    let first = first_wait(&contact, occurrence, &rules.clicks, &WAITS, at(first_seen));
     let waited = first.map(|(_, due)| due.duration_since(at(first_seen)).as_secs());
     assert_eq!(waited, waits_for);
     // By the read that found it, some seconds later.
-    let decide = |now| {
-        decide_entry(
-            Some(&contact),
-            occurrence,
-            &rules,
-            &waits(),
-            ClickWindow::WIDEST,
-            None,
-            at(now),
-        )
-        .unwrap()
-    };
+    let decide = |now| decide_entry(Some(&contact), occurrence, &by(&rules, ClickWindow::WIDEST), at(now)).unwrap();
     let settled = as_of >= 60 + 20;
     assert_eq!(matches!(decide(first_seen + 20), Decision::Send(_)), settled);
     assert!(matches!(decide(first_seen + 60), Decision::Send(_)));
@@ -170,20 +166,13 @@ fn nothing_goes_before_its_time(
         at: at(entered),
         first_seen: at(0),
     };
-    let wait = first_wait(&contact, occurrence, &rules(&[], false).clicks, &waits(), at(now));
+    let wait = first_wait(&contact, occurrence, &rules(&[], false).clicks, &WAITS, at(now));
     let said = wait.map_or(("a", None), |(why, due)| {
         (why, Some(due.duration_since(at(0)).as_secs()))
     });
     assert_eq!(said, expected);
-    let decision = decide_entry(
-        Some(&contact),
-        occurrence,
-        &rules(&[], false),
-        &waits(),
-        ClickWindow::WIDEST,
-        None,
-        at(now),
-    );
+    let rules = rules(&[], false);
+    let decision = decide_entry(Some(&contact), occurrence, &by(&rules, ClickWindow::WIDEST), at(now));
     assert_eq!(matches!(decision, Ok(Decision::Send(_))), expected.1.is_none());
 }
 
@@ -209,7 +198,8 @@ fn the_first_reason_counts(
     );
 }
 
-/// Where no history exists the current value counts, unless it cannot be a click id: then the row goes by identifiers alone.
+/// Where no history exists the current value counts, unless it cannot be a click id: then the row goes by identifiers
+/// alone.
 #[rstest::rstest]
 #[case("click-1", "click-1")]
 #[case("ada@example.com", "identifiers")]

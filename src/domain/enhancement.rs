@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::contact::Contact;
-use super::eligibility::{Decision, EventRules, LeftOut, Prepared, has_consent};
+use super::eligibility::{Decision, EventRules, Prepared, SuspectedSkip, has_consent};
 use super::identifiers;
 use super::outcome::reason;
 use super::time::later;
@@ -16,7 +16,7 @@ const MAX_PAUSE: SignedDuration = SignedDuration::from_mins(30);
 
 /// The waits that the process's flags set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct SubmissionWaits {
     /// `--settle-delay`: from first seen to sent.
     pub settle: SignedDuration,
     /// `--click-grace`: how long a contact that HubSpot does not show yet is looked for.
@@ -27,14 +27,14 @@ pub struct Limits {
     pub pause: SignedDuration,
 }
 
-/// Facts of the row that is decided about.
+/// A submission that is decided about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Submitted {
-    /// When, HubSpot's clock.
+    /// When it was made, HubSpot's clock.
     pub at: Timestamp,
     /// When we saw it first.
     pub first_seen: Timestamp,
-    /// It has a `conversionId`: without one Google can't tell which conversion is meant.
+    /// It has a `conversionId`. Without one Google can't tell which conversion is meant.
     pub named: bool,
 }
 
@@ -47,31 +47,31 @@ pub enum Person<'a> {
     Unreadable,
     /// HubSpot shows no contact with the submission's e-mail (yet).
     NotFound {
-        /// When it was last asked for one, and answered that there is none; `None` if that is not known.
+        /// When HubSpot last said that there is none; `None` if that is not known.
         looked: Option<Timestamp>,
     },
     /// The submission has no e-mail address: no contact can be found.
     Nameless,
 }
 
-/// When to look again at a submission that waits for somebody else: after a quarter of the time gone by, once more just
-/// before the deadline, and then at the deadline.
-pub fn next_look(at: Timestamp, limits: &Limits, now: Timestamp) -> Timestamp {
-    let floor = limits
+/// When to look again at a submission that waits for the visitor or the web tag: after a quarter of its age, once more
+/// shortly before the deadline, and then at the deadline.
+pub fn next_look(at: Timestamp, waits: &SubmissionWaits, now: Timestamp) -> Timestamp {
+    let floor = waits
         .pause
-        .min(limits.deadline / 8)
+        .min(waits.deadline / 8)
         .max(SignedDuration::from_millis(100));
     let pause = (now.duration_since(at) / 4).clamp(floor, MAX_PAUSE.max(floor));
-    let end = later(at, limits.deadline);
+    let end = later(at, waits.deadline);
     let last = end.saturating_sub(floor * 2).unwrap_or(end);
     if now >= last { end } else { later(now, pause).min(last) }
 }
 
-/// Whose submission it is, as far as that is known; or what is decided already, because it cannot be or need not be.
+/// Whose submission it is (`None` if that is not known yet), or the decision if it does not depend on that.
 fn submitter<'a>(
     person: &Person<'a>,
     submitted: Submitted,
-    limits: &Limits,
+    waits: &SubmissionWaits,
     now: Timestamp,
 ) -> Result<Option<&'a Contact>, Decision> {
     let skip = |reason| Err(Decision::Skip { reason });
@@ -86,10 +86,11 @@ fn submitter<'a>(
         Person::Deleted => skip(reason::CONTACT_DELETED),
         Person::Nameless => skip(reason::NO_SHARED_DATA),
         _ if ahead.is_positive() => wait(reason::NOT_DUE, later(now, ahead)),
-        Person::Unreadable if now >= later(submitted.at, limits.deadline) => skip(reason::DEADLINE_MISSED),
-        Person::Unreadable => wait(reason::UNREADABLE_RECORD, next_look(submitted.at, limits, now)),
-        // Only an answer of after the grace says that there is nobody: HubSpot may not have answered for long.
-        Person::NotFound { looked } if *looked >= Some(later(submitted.first_seen, limits.grace)) => {
+        Person::Unreadable if now >= later(submitted.at, waits.deadline) => skip(reason::DEADLINE_MISSED),
+        Person::Unreadable => wait(reason::UNREADABLE_RECORD, next_look(submitted.at, waits, now)),
+        // Only an answer from after the grace proves that there is no contact: HubSpot may have been silent for a long
+        // time.
+        Person::NotFound { looked } if *looked >= Some(later(submitted.first_seen, waits.grace)) => {
             skip(reason::CONTACT_DELETED)
         }
         Person::NotFound { .. } => Ok(None),
@@ -97,44 +98,53 @@ fn submitter<'a>(
     }
 }
 
-/// Decides about a submission. The click of its page is added by who sends it: only the submission itself tells.
+/// What decides about a submission.
+#[derive(Debug, Clone, Copy)]
+pub struct SubmissionRules<'a> {
+    pub event: &'a EventRules,
+    pub waits: &'a SubmissionWaits,
+    /// The HubSpot account's default region, for phone numbers without a country.
+    pub region: Option<&'a str>,
+}
+
+/// Decides about a submission. The click id of its page is not in the contact: the sender adds it from the submission.
 ///
 /// # Errors
 /// If this read of the contact leaves it out.
 pub fn decide_submission(
     person: &Person<'_>,
     submitted: Submitted,
-    rules: &EventRules,
-    limits: &Limits,
-    region: Option<&str>,
+    by: &SubmissionRules<'_>,
     now: Timestamp,
-) -> Result<Decision, LeftOut> {
+) -> Result<Decision, SuspectedSkip> {
+    let (rules, waits) = (by.event, by.waits);
     let skip = |reason| Ok(Decision::Skip { reason });
     let wait = |reason, due| Ok(Decision::Wait { reason, due });
     let person = match person {
         Person::Known(contact) if rules.unread_of(contact).is_some() => &Person::Unreadable,
         person => person,
     };
-    let contact = match submitter(person, submitted, limits, now) {
+    let contact = match submitter(person, submitted, waits, now) {
         Ok(contact) => contact,
         Err(decided) => return Ok(decided),
     };
-    let end = later(submitted.at, limits.deadline);
+    let end = later(submitted.at, waits.deadline);
     let late = now >= end;
-    let settled = later(submitted.first_seen, limits.settle);
+    let settled = later(submitted.first_seen, waits.settle);
     let consents = |contact: &&Contact| rules.consent.as_ref().is_some_and(|rule| has_consent(contact, rule));
     let Some(contact) = contact.filter(consents) else {
         if late {
-            // Of a submission that is first seen too late HubSpot is not asked whose it is: nobody refused anything.
+            // HubSpot is not asked whose submission it is if that was first seen too late, so it is not known that
+            // consent is missing.
             let why = contact.map_or(reason::DEADLINE_MISSED, |_| reason::NO_CONSENT);
             return skip(why);
         }
-        let look = next_look(submitted.at, limits, now);
-        // One that is found settles before it is asked again; one that is not found is looked for meanwhile.
+        let look = next_look(submitted.at, waits, now);
+        // A contact that is found is read again once it has settled. One that is not found is looked for meanwhile.
         let earliest = contact.map_or(look, |_| settled.min(end));
         return wait(reason::AWAITING_CONSENT, look.max(earliest));
     };
-    let identifiers = identifiers::identifiers_of(contact, &rules.share, region);
+    let identifiers = identifiers::identifiers_of(contact, &rules.share, by.region);
     if late && identifiers.is_empty() {
         return skip(reason::NO_SHARED_DATA);
     }
@@ -148,7 +158,7 @@ pub fn decide_submission(
         return wait(reason::AWAITING_WEB_CONVERSION, end);
     }
     if identifiers.is_empty() {
-        return Err(LeftOut::for_lack(reason::NO_SHARED_DATA));
+        return Err(SuspectedSkip::for_lack(reason::NO_SHARED_DATA));
     }
     Ok(Decision::Send(Prepared {
         click: None,

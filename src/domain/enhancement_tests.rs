@@ -8,7 +8,7 @@ use super::super::ids::ContactId;
 use super::*;
 use crate::api::SharedData;
 
-const LIMITS: Limits = Limits {
+const LIMITS: SubmissionWaits = SubmissionWaits {
     settle: SignedDuration::from_secs(60),
     grace: SignedDuration::from_hours(1),
     deadline: SignedDuration::from_secs(85_500),
@@ -57,11 +57,16 @@ fn decided(
     person: &Person<'_>,
     submitted: Submitted,
     rules: &EventRules,
-    limits: &Limits,
+    waits: &SubmissionWaits,
     region: Option<&str>,
     now: Timestamp,
 ) -> Decision {
-    decide_submission(person, submitted, rules, limits, region, now).unwrap_or_else(LeftOut::skip)
+    let by = SubmissionRules {
+        event: rules,
+        waits,
+        region,
+    };
+    decide_submission(person, submitted, &by, now).unwrap_or_else(SuspectedSkip::skip)
 }
 
 fn said(decision: &Decision) -> (&'static str, i64) {
@@ -225,7 +230,7 @@ proptest! {
     /// Every look is later than now and none is after the deadline; before it there is one shortly before.
     #[test]
     fn looks_come_to_an_end(gone in 0_i64..90_000, pause in 1_i64..600, deadline in 10_i64..86_000) {
-        let limits = Limits {
+        let limits = SubmissionWaits {
             pause: SignedDuration::from_secs(pause),
             deadline: SignedDuration::from_secs(deadline),
             ..LIMITS

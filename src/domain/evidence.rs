@@ -9,12 +9,12 @@ pub enum Evidence {
     None,
     /// The row was taken.
     Taken,
-    /// There is a result that names another conversion or too little of this one, or stands where places mean nothing.
+    /// There is a result, but it names another conversion or too little of this one, or its place says nothing.
     OfAnother,
 }
 
-/// The destination an entry of a request's status names. Outer `None`: it names none; inner `None`: one that can't be
-/// read, and so is none of ours.
+/// The destination that an entry of a request's status names. Outer `None`: it names none. Inner `None`: it names one
+/// that can't be read, which is not one of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NamedDestination {
     /// The id of the conversion action.
@@ -34,7 +34,7 @@ impl NamedDestination {
         named.is_some_and(|named| named.as_ref() == Some(&ours.id)) && !self.contradicts(ours)
     }
 
-    /// Says nothing of the destination, so that only its place can tell.
+    /// True if it does not say which destination it is about, so that only its place can tell.
     fn is_silent(&self, ours: &ActionKey) -> bool {
         self.action.is_none() && !self.contradicts(ours)
     }

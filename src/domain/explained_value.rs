@@ -9,7 +9,7 @@ use crate::api::Money;
 
 /// What is known of the value of one conversion.
 #[derive(Clone, Copy)]
-pub struct Worth<'a> {
+pub struct ValueFacts<'a> {
     /// The deals of the contact; `None` if they were not read.
     pub deals: Option<&'a [Deal]>,
     /// ISO 4217; empty if HubSpot does not tell it.
@@ -18,8 +18,9 @@ pub struct Worth<'a> {
     pub recorded: Option<(Decimal, &'a str)>,
 }
 
-/// A sentence about the value by the event's rule. The ledger keeps the value and not the deal, so the deal is that of today.
-pub fn describe_value(rule: Option<&ValueRule>, worth: &Worth<'_>) -> String {
+/// A sentence about the value by the event's rule. The ledger keeps the value but not the deal, so the sentence is
+/// about today's deal.
+pub fn describe_value(rule: Option<&ValueRule>, worth: &ValueFacts<'_>) -> String {
     match (rule, worth.deals) {
         (None, _) => "The event declares none, so none is sent.".to_owned(),
         (Some(ValueRule::Fixed(money)), _) => format!("Fixed: {}.", show(money.amount, &money.currency)),
@@ -31,7 +32,7 @@ pub fn describe_value(rule: Option<&ValueRule>, worth: &Worth<'_>) -> String {
     }
 }
 
-fn describe_deal(default: &Money, deals: &[Deal], worth: &Worth<'_>) -> String {
+fn describe_deal(default: &Money, deals: &[Deal], worth: &ValueFacts<'_>) -> String {
     let by_default = (default.amount, default.currency.as_str());
     let (value, source) = match offer_of(deals, worth.company_currency) {
         Ok(DealOffer::NoDeal) => (by_default, "the default, as the contact has no deal".to_owned()),
@@ -95,7 +96,7 @@ mod tests {
             amount: Decimal::new(10_000, 2),
             currency: "EUR".to_owned(),
         };
-        let worth = Worth {
+        let worth = ValueFacts {
             deals,
             company_currency,
             recorded: recorded.map(|(cents, currency)| (Decimal::new(cents, 2), currency)),
@@ -129,7 +130,7 @@ mod tests {
     )]
     #[case::no_currency(
         deal(17, 6_000, Some("XXQ"), false),
-        "100 EUR: the default, as deal 17, the most recent one, is in a currency that is none of ISO 4217."
+        "100 EUR: the default, as deal 17, the most recent one, is in a currency that is not an ISO 4217 code."
     )]
     fn a_deal_without_a_value_is_named_too(#[case] deal: Deal, #[case] says: &str) {
         assert_eq!(told(Some(&[deal]), "USD", Some((10_000, "EUR"))), says);
@@ -163,7 +164,7 @@ mod tests {
             amount: Decimal::new(25_000, 2),
             currency: "EUR".to_owned(),
         };
-        let worth = Worth {
+        let worth = ValueFacts {
             deals: None,
             company_currency: "USD",
             recorded: Some((ZERO, "EUR")),

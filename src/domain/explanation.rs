@@ -1,5 +1,6 @@
-//! The life of one contact under one event, in words: what of it is a conversion, what was decided about that by which rule,
-//! and what comes next. No value of a property of the contact is in it, but times and ids; of its deals what is sent to Google.
+//! The life of one contact under one event, in words: what is a conversion, what was decided about it by which rule,
+//! and what comes next. It holds times and ids, but no value of a property of the contact; of the contact's deals only
+//! what is sent to Google.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,11 +8,11 @@ use super::brief::counted;
 use super::click_window::{ClickWindow, WindowPlace};
 use super::contact::Contact;
 use super::eligibility::{
-    ClickProperties, ConsentRule, Decision, EventRules, LeftOut, Occurrence, Waits, decide_entry, has_consent,
-    seen_click,
+    ClickProperties, ConsentRule, Decision, EntryRules, EntryWaits, EventRules, Occurrence, SuspectedSkip,
+    decide_entry, has_consent, seen_click,
 };
-use super::enhancement::{self, Person, Submitted};
-use super::explained_value::{Worth, describe_value};
+use super::enhancement::{self, Person, SubmissionRules, Submitted};
+use super::explained_value::{ValueFacts, describe_value};
 use super::identifiers::identifiers_of;
 use super::occurrence::{NoEntry, judge_rows};
 use super::outcome::{explain_reason, reason};
@@ -21,7 +22,7 @@ use crate::api::SharedData;
 
 /// One thing that was looked at, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct ExplanationLine {
     /// What it is about, in one or two words.
     pub about: &'static str,
     pub says: String,
@@ -37,19 +38,19 @@ pub struct StageEntry {
 
 /// What the words about one conversion are made from.
 #[derive(Clone, Copy)]
-pub struct Rules<'a> {
+pub struct ExplanationRules<'a> {
     pub event: &'a EventRules,
-    pub waits: &'a Waits,
-    pub limits: &'a enhancement::Limits,
+    pub waits: &'a EntryWaits,
+    pub limits: &'a enhancement::SubmissionWaits,
     /// The click window of the conversion action; `None` while it is not known.
     pub window: Option<ClickWindow>,
     /// The account's default region of phone numbers.
     pub region: Option<&'a str>,
     /// What is known of its value.
-    pub worth: Worth<'a>,
+    pub worth: ValueFacts<'a>,
 }
 
-/// The entries into a stage, oldest first, those that are no conversion too.
+/// The entries into a stage, oldest first, including those that are no conversion.
 pub fn stage_story(contact: &Contact, stage: &str, start: Timestamp) -> Vec<StageEntry> {
     let entry = |(at, why_not): (Timestamp, Option<NoEntry>)| StageEntry {
         at,
@@ -70,15 +71,20 @@ fn describe_no_entry(why: NoEntry, start: Timestamp) -> String {
     }
 }
 
-fn line(about: &'static str, says: impl Into<String>) -> Line {
-    Line {
+fn line(about: &'static str, says: impl Into<String>) -> ExplanationLine {
+    ExplanationLine {
         about,
         says: says.into(),
     }
 }
 
 /// What a fresh read of the contact says of a stage entry.
-pub fn explain_entry(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>, now: Timestamp) -> Vec<Line> {
+pub fn explain_entry(
+    contact: &Contact,
+    occurrence: Occurrence,
+    rules: &ExplanationRules<'_>,
+    now: Timestamp,
+) -> Vec<ExplanationLine> {
     vec![
         line("click id", describe_click(contact, occurrence, rules, now)),
         line("consent", describe_consent(contact, rules.event.consent.as_ref())),
@@ -88,7 +94,7 @@ pub fn explain_entry(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_
 }
 
 /// What a fresh read of the contact says of a form submission.
-pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &Rules<'_>) -> Vec<Line> {
+pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &ExplanationRules<'_>) -> Vec<ExplanationLine> {
     let deadline = later(at, rules.limits.deadline);
     vec![
         line("consent", describe_consent(contact, rules.event.consent.as_ref())),
@@ -101,38 +107,51 @@ pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &Rules<'_>) -
     ]
 }
 
-/// Why a conversion waits, as people see it.
+/// A conversion that waits, as people see it.
 #[derive(Debug, Clone, Copy)]
-pub struct Waiting<'a> {
+pub struct WaitingConversion<'a> {
+    pub occurrence: Occurrence,
+    /// Of a form submission: it has a `conversionId`.
+    pub named: bool,
+    /// Why it waits.
     pub reason: &'a str,
-    /// When it is looked at next. That is the time that counts; where it is known no other is told, like the one to which a look
-    /// of now would put it off.
+    /// When it is looked at next, if that is known. Then it is the only time that is shown: a look at this moment might
+    /// put the conversion off to another one.
     pub next: Option<Timestamp>,
 }
 
 /// What would become of a conversion that waits, were it looked at now.
 pub fn decide_now(
     contact: &Contact,
-    occurrence: Occurrence,
-    named: bool,
-    rules: &Rules<'_>,
+    waiting: &WaitingConversion<'_>,
+    rules: &ExplanationRules<'_>,
     now: Timestamp,
-    waiting: Waiting<'_>,
-) -> Line {
+) -> ExplanationLine {
+    let occurrence = waiting.occurrence;
     let decision = if rules.event.form {
         let submitted = Submitted {
             at: occurrence.at,
             first_seen: occurrence.first_seen,
-            named,
+            named: waiting.named,
         };
         let person = Person::Known(contact);
-        enhancement::decide_submission(&person, submitted, rules.event, rules.limits, rules.region, now)
+        let by = SubmissionRules {
+            event: rules.event,
+            waits: rules.limits,
+            region: rules.region,
+        };
+        enhancement::decide_submission(&person, submitted, &by, now)
     } else {
-        let (window, region) = (rules.window.unwrap_or(ClickWindow::WIDEST), rules.region);
-        decide_entry(Some(contact), occurrence, rules.event, rules.waits, window, region, now)
+        let by = EntryRules {
+            event: rules.event,
+            waits: rules.waits,
+            window: rules.window.unwrap_or(ClickWindow::WIDEST),
+            region: rules.region,
+        };
+        decide_entry(Some(contact), occurrence, &by, now)
     };
-    // By a second read like this one.
-    let decision = decision.unwrap_or_else(LeftOut::skip);
+    // As if a second read had said the same.
+    let decision = decision.unwrap_or_else(SuspectedSkip::skip);
     let meaning = |reason: &str| explain_reason(reason).unwrap_or_default().to_owned();
     let says = match decision {
         Decision::Send(_) => describe_sendable(waiting, now),
@@ -141,7 +160,7 @@ pub fn decide_now(
                 Some(_) => String::new(),
                 None => format!(" until {due:.0}"),
             };
-            // What the reason means that it has already is said above.
+            // The meaning of the reason that it has already is among the lines above.
             let meaning = Some(meaning(reason)).filter(|_| reason != waiting.reason);
             let meaning = meaning.map(|meaning| format!(" {meaning}")).unwrap_or_default();
             format!("It waits as {reason}{until}.{meaning}")
@@ -151,7 +170,7 @@ pub fn decide_now(
     line("by today's data", says)
 }
 
-/// Reasons to wait that lie in the contact's data and their times.
+/// Reasons to wait that follow from the contact's data.
 const OF_THE_CONTACT: [&str; 4] = [
     reason::NOT_DUE,
     reason::AWAITING_CLICK_ID,
@@ -159,8 +178,8 @@ const OF_THE_CONTACT: [&str; 4] = [
     reason::UNREADABLE_RECORD,
 ];
 
-/// Of a conversion that waits and that the contact's data would let go.
-fn describe_sendable(waiting: Waiting<'_>, now: Timestamp) -> String {
+/// What to say of a conversion that waits although the contact's data would let it be sent.
+fn describe_sendable(waiting: &WaitingConversion<'_>, now: Timestamp) -> String {
     let why = waiting.reason;
     if !OF_THE_CONTACT.contains(&why) {
         format!("The contact's data does not hold it back. It waits as {why}.")
@@ -171,8 +190,9 @@ fn describe_sendable(waiting: Waiting<'_>, now: Timestamp) -> String {
     }
 }
 
-/// That what was skipped stays so. What is said of the contact is of today, and may contradict the reason.
-pub fn explain_skip(changed_at: Timestamp) -> Line {
+/// Says that a skipped conversion stays skipped. The lines about the contact show today's data and may contradict the
+/// reason.
+pub fn explain_skip(changed_at: Timestamp) -> ExplanationLine {
     let says = format!(
         "Skipped on {changed_at:.0}, by what HubSpot showed then. It stays skipped: what has changed since, and is shown here as it is \
          today, counts for later conversions only."
@@ -180,7 +200,7 @@ pub fn explain_skip(changed_at: Timestamp) -> Line {
     line("decision", says)
 }
 
-fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>, now: Timestamp) -> String {
+fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &ExplanationRules<'_>, now: Timestamp) -> String {
     let clicks = &rules.event.clicks;
     let grace = rules.waits.click_grace;
     let Some(click) = seen_click(contact, clicks, occurrence.at, grace) else {
@@ -259,7 +279,7 @@ fn describe_consent(contact: &Contact, rule: Option<&ConsentRule>) -> String {
     }
 }
 
-fn describe_shared(contact: &Contact, rules: &Rules<'_>) -> String {
+fn describe_shared(contact: &Contact, rules: &ExplanationRules<'_>) -> String {
     if rules.event.share.is_empty() {
         return "The event declares none.".to_owned();
     }
@@ -277,7 +297,7 @@ fn describe_shared(contact: &Contact, rules: &Rules<'_>) -> String {
     }
 }
 
-/// What is usable is not sent by that alone: the conversion may be skipped, or wait.
+/// Identifiers that are usable are not necessarily sent: the conversion may be skipped, or wait.
 const HASHED: &str = "hashed if it is sent";
 
 fn phone_flaw(contact: &Contact) -> &'static str {

@@ -65,28 +65,28 @@ fn event_rules(granted: &str) -> EventRules {
     }
 }
 
-const WAITS: Waits = Waits {
+const WAITS: EntryWaits = EntryWaits {
     settle: SignedDuration::from_secs(60),
     click_grace: SignedDuration::from_hours(1),
     too_recent: SignedDuration::from_hours(6),
     window: SignedDuration::from_mins(10),
 };
 
-const LIMITS: enhancement::Limits = enhancement::Limits {
+const LIMITS: enhancement::SubmissionWaits = enhancement::SubmissionWaits {
     settle: SignedDuration::from_secs(60),
     grace: SignedDuration::from_hours(1),
     deadline: SignedDuration::from_mins(23 * 60 + 45),
     pause: SignedDuration::from_secs(60),
 };
 
-fn rules(event: &EventRules, window_days: i64) -> Rules<'_> {
-    Rules {
+fn rules(event: &EventRules, window_days: i64) -> ExplanationRules<'_> {
+    ExplanationRules {
         event,
         waits: &WAITS,
         limits: &LIMITS,
         window: ClickWindow::of_days(window_days, window_days),
         region: None,
-        worth: Worth {
+        worth: ValueFacts {
             deals: None,
             company_currency: "",
             recorded: None,
@@ -182,14 +182,23 @@ fn a_click_id_that_may_still_appear_is_waited_for() {
 fn the_decision_of_today(#[case] granted: &str, #[case] click: Option<i64>, #[case] says: &str) {
     let event = event_rules(granted);
     let contact = contact(&[("customer", 0, false)], click);
-    let told = decide_now(&contact, OCCURRENCE(), false, &rules(&event, 30), at(10 * DAY), NOT_DUE);
+    let told = decide_now(&contact, &not_due(), &rules(&event, 30), at(10 * DAY));
     assert!(told.says.starts_with(says), "{}", told.says);
 }
 
-const NOT_DUE: Waiting<'static> = Waiting {
-    reason: "NotDue",
-    next: None,
-};
+/// One that waits as this, and is looked at again then.
+fn waiting(reason: &str, next: Option<Timestamp>) -> WaitingConversion<'_> {
+    WaitingConversion {
+        occurrence: OCCURRENCE(),
+        named: false,
+        reason,
+        next,
+    }
+}
+
+fn not_due() -> WaitingConversion<'static> {
+    waiting("NotDue", None)
+}
 
 #[rstest]
 #[case::due("NotDue", Some(-1), "It would be sent now.")]
@@ -212,16 +221,13 @@ const NOT_DUE: Waiting<'static> = Waiting {
 fn what_else_holds_it_back_is_not_passed_over(#[case] reason: &str, #[case] next: Option<i64>, #[case] says: &str) {
     let event = event_rules("yes-secret");
     let contact = contact(&[("customer", 0, false)], Some(-3 * DAY));
-    let waiting = Waiting {
-        reason,
-        next: next.map(|second| at(10 * DAY + second)),
-    };
-    let told = decide_now(&contact, OCCURRENCE(), false, &rules(&event, 30), at(10 * DAY), waiting);
+    let waiting = waiting(reason, next.map(|second| at(10 * DAY + second)));
+    let told = decide_now(&contact, &waiting, &rules(&event, 30), at(10 * DAY));
     assert_eq!(told.says, says);
 }
 
 #[test]
-fn what_is_usable_is_not_said_to_be_sent() {
+fn usable_data_is_not_claimed_to_be_sent() {
     let event = EventRules {
         share: vec![SharedData::Email, SharedData::Phone],
         ..event_rules("yes-secret")
@@ -247,16 +253,13 @@ fn what_is_usable_is_not_said_to_be_sent() {
 }
 
 #[test]
-fn of_a_conversion_that_waits_one_time_is_told() {
+fn a_waiting_conversion_shows_one_time() {
     let event = event_rules("yes-secret");
     let read = Contact {
         as_of: Some(at(10)),
         ..contact(&[("customer", 0, false)], None)
     };
-    let told = |reason, next| {
-        let waiting = Waiting { reason, next };
-        decide_now(&read, OCCURRENCE(), false, &rules(&event, 30), at(40), waiting).says
-    };
+    let told = |reason, next| decide_now(&read, &waiting(reason, next), &rules(&event, 30), at(40)).says;
     let begin = "It waits as AwaitingClickId";
     let first = told("NotDue", None);
     assert!(first.starts_with(&format!("{begin} until ")), "{first}");
@@ -280,12 +283,16 @@ fn a_submission_names_its_deadline() {
     let deadline = told.iter().find(|line| line.about == "deadline").unwrap();
     let until = format!("{:.0}", at(0) + LIMITS.deadline);
     assert!(deadline.says.contains(&until), "{}", deadline.says);
-    let late = decide_now(&contact, OCCURRENCE(), true, &rules(&event, 30), at(10 * DAY), NOT_DUE);
+    let named = WaitingConversion {
+        named: true,
+        ..not_due()
+    };
+    let late = decide_now(&contact, &named, &rules(&event, 30), at(10 * DAY));
     assert!(late.says.contains("DeadlineMissed"), "{}", late.says);
 }
 
 #[test]
-fn no_value_of_a_property_is_told() {
+fn no_value_of_a_property_is_shown() {
     for granted in ["yes-secret", "true"] {
         for click in [None, Some(-DAY), Some(10)] {
             let event = event_rules(granted);
@@ -293,7 +300,7 @@ fn no_value_of_a_property_is_told() {
             let rules = rules(&event, 30);
             let mut told = explain_entry(&contact, OCCURRENCE(), &rules, at(10 * DAY));
             told.extend(explain_submission(&contact, at(0), &rules));
-            told.push(decide_now(&contact, OCCURRENCE(), true, &rules, at(DAY), NOT_DUE));
+            told.push(decide_now(&contact, &not_due(), &rules, at(DAY)));
             for line in told {
                 for (name, value) in SECRETS {
                     assert!(!line.says.contains(value), "{name} in {}", line.says);

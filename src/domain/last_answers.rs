@@ -1,8 +1,9 @@
-//! What takes two answers in a row that say the same: one may be odd or early, and what follows from it is for good.
+//! Decisions that take two answers in a row that agree: one answer may be odd or early, and the decision can't be taken
+//! back.
 
 use std::collections::BTreeMap;
 
-/// By what was asked about: what the last answer said of it. A process that has just started knows nothing, and asks twice.
+/// The last answer about each subject. A process that has just started remembers none, and asks twice.
 #[derive(Debug)]
 pub struct LastAnswers<K, V> {
     said: BTreeMap<K, V>,
@@ -10,13 +11,14 @@ pub struct LastAnswers<K, V> {
 }
 
 impl<K: Ord, V: Clone + PartialEq> LastAnswers<K, V> {
-    /// So many wait for their second answer at `most`. The first ones of more than that are asked about twice more.
+    /// At most `most` subjects wait for their second answer. If there are more, the first of them are forgotten and
+    /// take two more answers.
     pub const fn new(most: usize) -> Self {
         let said = BTreeMap::new();
         Self { said, most }
     }
 
-    /// Takes what an answer says. True if the answer before said the same.
+    /// Records what an answer says. True if the answer before it said the same.
     pub fn is_repeated(&mut self, of: K, said: &V) -> bool {
         if self.said.get(&of) == Some(said) {
             return true;
@@ -28,7 +30,7 @@ impl<K: Ord, V: Clone + PartialEq> LastAnswers<K, V> {
         false
     }
 
-    /// Nothing more is asked about this.
+    /// Forgets a subject that is no longer asked about.
     pub fn forget(&mut self, of: &K) {
         self.said.remove(of);
     }

@@ -1,22 +1,22 @@
 //! Who may go on recording while the ledger's volume has little room left.
 //!
-//! All namespaces share the volume. One that fills it stops everybody, so the last of the room is for the others: a namespace
-//! that holds more than an even share of the rows records nothing new until there is room again. Nothing is lost: HubSpot has
-//! it, and the feeds do not move on.
+//! All namespaces share the volume. One that fills it stops everybody, so the last of the room is for the others: a
+//! namespace that holds more than an even share of the rows records nothing new until there is room again. Nothing is
+//! lost: HubSpot has it, and the feeds do not move on.
 
 use std::collections::BTreeMap;
 
-/// Least and most that is kept, and which part of the volume else.
+/// The reserve is this part of the volume ([`PART`]: one tenth), but at least [`LEAST`] and at most [`MOST`] bytes.
 const LEAST: u64 = 16 << 20;
 const MOST: u64 = 256 << 20;
 const PART: u64 = 10;
 
-/// How much of a volume of this size is for those who hold little.
+/// How much of a volume of this size is reserved for namespaces that hold little.
 pub fn reserve_of(volume: u64) -> u64 {
     (volume / PART).clamp(LEAST, MOST)
 }
 
-/// True if a namespace holds more than an even share of all rows. Whoever is alone holds no more than that.
+/// True if a namespace holds more than an even share of all rows. A single namespace never does.
 pub fn holds_too_much(namespace: &str, rows: &BTreeMap<String, u64>) -> bool {
     let own = u128::from(rows.get(namespace).copied().unwrap_or(0));
     let all: u128 = rows.values().map(|rows| u128::from(*rows)).sum();

@@ -1,6 +1,7 @@
-//! Which ids are one contact's. A record names the ids that were merged into it, and the ledger joins them for good, for all
-//! events of the portal. So no word of one record is enough where the ledger does not know it yet: an id that HubSpot still
-//! shows as a contact of its own is nobody else's (docs/reference/hubspot.md 4.5).
+//! Which ids belong to one contact. A record names the ids that were merged into it, and the ledger joins them for
+//! good, for all events of the portal. So a record alone is not believed about ids that the ledger has not joined yet:
+//! an id that HubSpot still shows as a contact of its own does not belong to another one (docs/reference/hubspot.md
+//! 4.5).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,7 +23,7 @@ pub fn parse_ids(listed: &str) -> impl Iterator<Item = Option<ContactId>> {
 /// The contact that stands for each id, as the ledger knows it.
 pub type CanonicalById = HashMap<ContactId, ContactId>;
 
-/// What the ledger knows of the lineages in question, all their ids.
+/// What the ledger knows of some lineages: all their ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownLineages {
     canonical_of: CanonicalById,
@@ -30,7 +31,7 @@ pub struct KnownLineages {
 }
 
 impl KnownLineages {
-    /// By the canonical contact of each id.
+    /// From the canonical contact of each id.
     pub fn from_canonical(canonical_of: CanonicalById) -> Self {
         let mut ids: HashMap<ContactId, Vec<ContactId>> = HashMap::new();
         for (id, canonical) in &canonical_of {
@@ -39,8 +40,8 @@ impl KnownLineages {
         Self { canonical_of, ids }
     }
 
-    /// The ids that are joined with a record if its word is taken, and that the ledger does not know as its own: those it
-    /// names, and all that the ledger knows as one contact with any of these.
+    /// The ids that would be joined with a record if it is believed, and that the ledger has not joined with it yet:
+    /// those that the record names, and all ids that the ledger has joined with any of them.
     ///
     /// # Errors
     /// [`Contradiction::TooMany`].
@@ -64,16 +65,16 @@ impl KnownLineages {
     }
 }
 
-/// What HubSpot showed under ids, all asked for at once.
+/// What HubSpot showed for ids that were asked for at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShownIds {
     /// The record that each id led to.
     pub records: BTreeMap<ContactId, ContactId>,
-    /// Ids of which nothing can be told.
+    /// Ids whose answer can't be read.
     pub unreadable: BTreeSet<ContactId>,
 }
 
-/// Why a record's word about its lineage can't be taken now.
+/// Why a record is not believed about its lineage now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contradiction {
     /// HubSpot no longer shows the record itself: it may have been merged meanwhile.
@@ -82,11 +83,11 @@ pub enum Contradiction {
     Alive(ContactId),
     /// This id leads to another record.
     OfAnother(ContactId),
-    /// Of this id nothing can be told.
+    /// The answer for this id can't be read.
     Unreadable(ContactId),
     /// There are more ids than a contact can have.
     TooMany,
-    /// Others come first: too many ids are doubtful at once.
+    /// Too many ids are doubtful at once, and others are confirmed first.
     Queued,
 }
 
@@ -109,8 +110,8 @@ impl Contradiction {
     }
 }
 
-/// Compares what a record says with what HubSpot shows under one of its doubtful ids. An id that HubSpot does not show at all
-/// contradicts nothing: the answer shows the record, so it does not leave out everybody.
+/// Compares what a record says with what HubSpot shows under one of its doubtful ids. An id that HubSpot does not show
+/// at all contradicts nothing: the answer shows the record, so it does not leave out everybody.
 ///
 /// # Errors
 /// What contradicts it.
@@ -127,10 +128,11 @@ pub fn compare_id(own: ContactId, doubtful: ContactId, shown: &ShownIds) -> Resu
     }
 }
 
-/// Most doubtful ids that are asked about in one go, whoever names them.
+/// Most doubtful ids that are asked about in one go, of all records together.
 pub const MAX_DOUBTS: usize = 5_000;
 
-/// Takes those out that make it more doubtful ids than are asked about in one go: those that name most of them.
+/// Takes out records until the rest has no more doubtful ids than are asked about in one go; those with the most ids go
+/// first.
 pub fn take_queued(doubts: &mut Vec<(ContactId, BTreeSet<ContactId>)>) -> Vec<ContactId> {
     doubts.sort_by_key(|(own, ids)| (ids.len(), *own));
     let mut sum = 0;

@@ -1,5 +1,5 @@
-//! Which times of HubSpot's records can be times at all: what comes from a field that was not set, from seconds taken for
-//! milliseconds or from a clock that is wrong proves nothing, neither that a click is old nor that a stage was reached.
+//! Which times in HubSpot's records are plausible. A time may come from a field that was not set, from seconds taken for
+//! milliseconds, or from a wrong clock: it proves neither that a click is old nor that a stage was reached.
 
 use super::time::later;
 use jiff::{SignedDuration, Timestamp};
@@ -10,19 +10,20 @@ const BEGINNING: Timestamp = Timestamp::constant(1_136_073_600, 0);
 /// How far a time may be ahead of the answer it came in: the clocks of HubSpot's servers may differ.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
-/// Not before HubSpot's beginnings.
-pub fn is_of_hubspot(at: Timestamp) -> bool {
+/// True for a time at or after HubSpot's beginning.
+pub fn is_since_hubspot_exists(at: Timestamp) -> bool {
     at >= BEGINNING
 }
 
-/// The latest time that an answer of this time can tell of.
-pub fn latest_told(answered: Timestamp) -> Timestamp {
+/// The latest plausible time in an answer that was made at this time.
+pub fn plausible_until(answered: Timestamp) -> Timestamp {
     later(answered, AHEAD)
 }
 
-/// A time that a record may have in an answer of this time; `None`: the answer does not tell its own.
+/// True for a time that a record may have in an answer made at `answered`; `None`: the answer does not say when it was
+/// made.
 pub fn is_plausible(at: Timestamp, answered: Option<Timestamp>) -> bool {
-    is_of_hubspot(at) && answered.is_none_or(|answered| at <= latest_told(answered))
+    is_since_hubspot_exists(at) && answered.is_none_or(|answered| at <= plausible_until(answered))
 }
 
 #[cfg(test)]
@@ -49,7 +50,7 @@ mod tests {
         let answered = "2026-11-20T12:00:00Z".parse().unwrap();
         assert_eq!(is_plausible(at, Some(answered)), plausible);
         // Without a time of its own an answer says nothing of what is to come.
-        assert_eq!(is_plausible(at, None), is_of_hubspot(at));
-        assert_eq!(is_of_hubspot(at), plausible || at > answered);
+        assert_eq!(is_plausible(at, None), is_since_hubspot_exists(at));
+        assert_eq!(is_since_hubspot_exists(at), plausible || at > answered);
     }
 }

@@ -1,28 +1,29 @@
 //! Which HubSpot portal a token opens, and when that is believed.
 //!
-//! The portal's id is part of every transaction id (docs/reference/hubspot.md 2.3): one odd answer that is pinned counts every
-//! conversion twice, before and after it is put right. So a portal is believed when two witnesses agree, and never by one answer
-//! alone: the account details, what HubSpot says of the token, the manifest, or the account details of the check before.
+//! The portal's id is part of every transaction id (docs/reference/hubspot.md 2.3). If a wrong portal were pinned
+//! because of one odd answer, every conversion would count twice once that is corrected. So a portal is believed only
+//! when two witnesses agree. Witnesses are the account details, what HubSpot says of the token, the manifest, and the
+//! account details of the check before.
 
 use super::account_health::{AccountFault, FaultKind};
 use super::ids::PortalId;
 use crate::api::reasons::reason;
 
-/// Which portal it must be.
+/// Which portal the token must open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PortalPin {
     /// `spec.portalId`.
     pub declared: Option<PortalId>,
-    /// The one that was read so far.
+    /// The portal that was read so far.
     pub pinned: Option<PortalId>,
-    /// The one that conversions of the account's events came from. It counts where nothing is pinned: a new account that has
-    /// the name of one that was removed from under its events takes over these as well.
+    /// The portal that conversions of the account's events came from. It counts if nothing is pinned: an account that
+    /// is created again under the name of a removed one takes over that one's events too.
     pub of_events: Option<PortalId>,
 }
 
-/// What one check has heard of the token's portal.
+/// What one check has learned about the token's portal, by witness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
+pub struct PortalWitnesses {
     /// By the account details.
     pub details: PortalId,
     /// By what HubSpot says of the token; `None` if it does not say.
@@ -32,15 +33,15 @@ pub struct Heard {
 }
 
 impl PortalPin {
-    /// Nothing wrong if the token opens the right portal. A fault that stalls needs two witnesses as well.
-    pub fn check_portal(self, heard: Heard) -> Result<(), AccountFault> {
+    /// The fault, unless the token opens the right portal. A fault that stalls the account takes two witnesses too.
+    pub fn check_portal(self, heard: PortalWitnesses) -> Result<(), AccountFault> {
         let opened = heard.details;
         let agreed = self.pinned.or(self.of_events);
         let right = agreed.or(self.declared);
         let declared_otherwise = self.declared.is_some_and(|declared| declared != opened);
         let fits = right == Some(opened) && !declared_otherwise;
         match heard.token {
-            // What was agreed on before needs no third witness.
+            // Two witnesses have agreed on this portal before.
             _ if fits && agreed.is_some() => Ok(()),
             Some(token) if token != opened => Err(contradiction(opened, token)),
             // The manifest is the second witness.
@@ -89,8 +90,8 @@ fn second_look(opened: PortalId) -> AccountFault {
     AccountFault::new(FaultKind::Unavailable, reason::PROGRESSING, message)
 }
 
-/// True if a second answer must tell whether the company's currency is this one: by it values are sent, and what was sent
-/// stays. One that can't be read (empty) changes nothing that is `known`.
+/// True if a second answer must confirm that this is the company's currency: values are sent in it, and what was sent
+/// stays. A currency that can't be read (empty) does not change the one that is `known`.
 pub fn is_currency_doubtful(known: &str, heard: &str) -> bool {
     !heard.is_empty() && heard != known
 }

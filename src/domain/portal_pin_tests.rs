@@ -27,8 +27,8 @@ const fn of_events(declared: Option<u64>, portal: u64) -> PortalPin {
 }
 
 /// The account details name portal 5.
-fn heard(token: Option<u64>, before: Option<u64>) -> Heard {
-    Heard {
+fn heard(token: Option<u64>, before: Option<u64>) -> PortalWitnesses {
+    PortalWitnesses {
         details: PortalId(5),
         token: token.map(PortalId),
         before: before.map(PortalId),
@@ -55,7 +55,11 @@ const CONTRADICTION: &str = "belongs to portal 5, by what HubSpot says of the to
 #[case::that_of_its_events(of_events(None, 5), heard(None, None), None)]
 #[case::another_than_its_events_heard_once(of_events(None, 6), heard(None, None), Some(AGAIN))]
 #[case::declared_other_heard_once(pin(Some(6), None), heard(None, Some(6)), Some(AGAIN))]
-fn one_odd_answer_decides_nothing(#[case] pin: PortalPin, #[case] heard: Heard, #[case] retried: Option<&str>) {
+fn one_odd_answer_decides_nothing(
+    #[case] pin: PortalPin,
+    #[case] heard: PortalWitnesses,
+    #[case] retried: Option<&str>,
+) {
     match retried {
         None => assert_eq!(pin.check_portal(heard), Ok(())),
         Some(words) => {
@@ -92,7 +96,7 @@ proptest! {
         declared in proptest::option::of(1_u64..4), pinned in proptest::option::of(1_u64..4),
         details in 1_u64..4, token in proptest::option::of(1_u64..4), before in proptest::option::of(1_u64..4),
     ) {
-        let heard = Heard { details: PortalId(details), token: token.map(PortalId), before: before.map(PortalId) };
+        let heard = PortalWitnesses { details: PortalId(details), token: token.map(PortalId), before: before.map(PortalId) };
         let result = pin(declared, pinned).check_portal(heard);
         let others = [declared, pinned, token, before];
         let alone = !others.contains(&Some(details));

@@ -105,7 +105,7 @@ fn what_is_delivered_or_waits_alone_needs_no_other_row() {
 }
 
 #[test]
-fn an_action_refused_without_a_name_is_told_from_the_others() {
+fn an_action_refused_without_a_name_is_found_among_the_others() {
     for name in ["CONVERSION_ACTION_TOO_RECENTLY_CREATED", "INVALID_CONVERSION_ACTION_ID"] {
         let plan = cut_down_refused(&[0, 1, 0], Some(&code(name)), &[]);
         assert!(plan.row_results.is_empty());
@@ -134,12 +134,12 @@ fn what_is_final_of_named_rows_takes_two_answers_that_name_them() {
         row(2, "DUPLICATE_TRANSACTION_ID"),
         row(3, "INVALID_CURRENCY_CODE"),
     ];
-    let told = |before: &[(usize, FinalWord)]| {
+    let told = |before: &[(usize, FinalVerdict)]| {
         let mut plan = cut_down_refused(&[0; 5], None, &complaints);
-        plan.doubt_first_words(|row, word| before.contains(&(row, word)));
+        plan.doubt_unconfirmed(|row, word| before.contains(&(row, word)));
         plan
     };
-    let (no, there) = (FinalWord::Rejected, FinalWord::Delivered);
+    let (no, there) = (FinalVerdict::Rejected, FinalVerdict::Delivered);
     let plan = told(&[]);
     assert_eq!(plan.row_results.keys().collect::<Vec<_>>(), [&1], "it waits");
     assert_eq!(
@@ -158,6 +158,6 @@ fn what_is_final_of_named_rows_takes_two_answers_that_name_them() {
 #[test]
 fn a_row_that_nobody_names_has_a_rule_of_its_own() {
     let mut alone = cut_down_refused(&[0], None, &[]);
-    alone.doubt_first_words(|_, _| false);
+    alone.doubt_unconfirmed(|_, _| false);
     assert!(matches!(alone.row_results[&0], RowResult::Rejected(..)) && alone.resend.is_empty());
 }

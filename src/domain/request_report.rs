@@ -1,6 +1,6 @@
-//! What the status of an accepted request says of its rows. Failures are tied to rows by index; if it is not said which rows
-//! failed, no row counts as uploaded, and if it is not said why, none as rejected. What contradicts itself proves nothing
-//! (docs/reference/google.md 6.6).
+//! What the status of an accepted request says of its rows. Failures are tied to rows by index. If the status does not
+//! say which rows failed, no row counts as uploaded; if it does not say why, none counts as rejected. A status that
+//! contradicts itself proves nothing (docs/reference/google.md 6.6).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,21 +9,21 @@ use super::codes::{Class, Code};
 
 /// Rows of one destination that failed for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct ReportedFailure {
     pub code: Code,
-    /// How many rows; `None` if that is not said or can't be read.
+    /// How many rows; `None` if the status does not say, or it can't be read.
     pub count: Option<u64>,
     /// Positions in the request; may be missing or short. [`super::batch::NO_ROW`] for one that can't be read.
     pub rows: Vec<usize>,
 }
 
-impl Failure {
+impl ReportedFailure {
     fn counted(&self) -> u64 {
         self.count.unwrap_or_default()
     }
 
-    /// False where it can't be about a request of so many rows: it counts none, or fewer than it names, or names one twice or
-    /// one that was not sent. Fewer names than rows are usual.
+    /// False if it can't be about a request of `sent` rows: it counts no rows, or fewer than it names, or names a row
+    /// twice, or one that was not sent. It is usual that it names fewer rows than it counts.
     fn is_possible(&self, sent: usize) -> bool {
         let named: BTreeSet<_> = self.rows.iter().collect();
         let distinct = named.len() == self.rows.len() && self.rows.iter().all(|row| *row < sent);
@@ -33,7 +33,7 @@ impl Failure {
 
 /// How far the processing of a request has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum RequestProgress {
     /// Under way, or not clear: ask again.
     Open,
     /// All rows went through.
@@ -48,24 +48,25 @@ pub enum Progress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestReport {
     /// How far it is.
-    pub progress: Progress,
+    pub progress: RequestProgress,
     /// How many rows were counted; `None` if the ad network does not say.
     pub records: Option<u64>,
     /// Failures by reason.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<ReportedFailure>,
 }
 
 impl RequestReport {
     /// True if it will not change any more.
     pub fn is_finished(&self) -> bool {
-        self.progress != Progress::Open
+        self.progress != RequestProgress::Open
     }
 
-    /// True where not all of it can be so, of `ours` rows of a request of `sent`. A row may have failed for several reasons.
+    /// True if it can't all be true of a destination with `ours` of the `sent` rows of a request. A row may have failed
+    /// for several reasons.
     fn contradicts_itself(&self, ours: usize, sent: usize) -> bool {
         let (ours, sent_rows) = (ours as u64, sent as u64);
-        // Google documents the number as that of all events of the request; for a destination that some of them went to it
-        // may be that of these.
+        // Google documents the number as that of all events of the request; for a destination that some of them went to
+        // it may be that of these.
         let Some(records) = self.records.filter(|records| [ours, sent_rows].contains(records)) else {
             return true;
         };
@@ -73,22 +74,32 @@ impl RequestReport {
             return true;
         }
         let named: BTreeSet<_> = self.failures.iter().flat_map(|failure| &failure.rows).collect();
-        let most = self.failures.iter().map(Failure::counted).fold(0, u64::saturating_add);
-        let largest = self.failures.iter().map(Failure::counted).max().unwrap_or_default();
+        let most = self
+            .failures
+            .iter()
+            .map(ReportedFailure::counted)
+            .fold(0, u64::saturating_add);
+        let largest = self
+            .failures
+            .iter()
+            .map(ReportedFailure::counted)
+            .max()
+            .unwrap_or_default();
         let least = largest.max(named.len() as u64);
         match self.progress {
             _ if largest > records => true,
-            Progress::Open => false,
-            Progress::Succeeded => most > 0,
-            Progress::PartlyFailed => most == 0 || least >= records,
-            Progress::Failed => most < ours,
+            RequestProgress::Open => false,
+            RequestProgress::Succeeded => most > 0,
+            RequestProgress::PartlyFailed => most == 0 || least >= records,
+            RequestProgress::Failed => most < ours,
         }
     }
 }
 
-/// Results of the rows of one destination (`members`: their positions in the request, ascending) of a request of `sent` rows.
-/// `None`: not finished, ask again. Never calls a row uploaded that may have failed, or rejected that may have gone through:
-/// a report that counts another number of rows says nothing about ours, nor does one that contradicts itself.
+/// Results of the rows of one destination (`members`: their positions in the request, ascending) of a request of `sent`
+/// rows. `None`: not finished, ask again. Never calls a row uploaded that may have failed, or rejected that may have
+/// gone through: a report that counts another number of rows says nothing about ours, nor does one that contradicts
+/// itself.
 pub fn destination_results(
     report: &RequestReport,
     members: &[usize],
@@ -101,24 +112,29 @@ pub fn destination_results(
         return Some(all_unknown(members));
     }
     Some(match report.progress {
-        Progress::Succeeded => members.iter().map(|m| (*m, RowResult::Uploaded)).collect(),
-        Progress::Failed => attribute_failures(members, &report.failures, ReportedFailure::AllFailed),
-        _ => attribute_failures(members, &report.failures, ReportedFailure::SomeFailed),
+        RequestProgress::Succeeded => members.iter().map(|m| (*m, RowResult::Uploaded)).collect(),
+        RequestProgress::Failed => attribute_failures(members, &report.failures, FailedShare::All),
+        _ => attribute_failures(members, &report.failures, FailedShare::Some),
     })
 }
 
+/// How many of the rows a report says have failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ReportedFailure {
-    SomeFailed,
-    AllFailed,
+enum FailedShare {
+    Some,
+    All,
 }
 
-fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFailure) -> BTreeMap<usize, RowResult> {
+fn attribute_failures(
+    members: &[usize],
+    failures: &[ReportedFailure],
+    said: FailedShare,
+) -> BTreeMap<usize, RowResult> {
     let inside: BTreeSet<usize> = members.iter().copied().collect();
     let mut row_results = BTreeMap::new();
-    // True if more of ours may have failed than are named.
+    // More of our rows may have failed than are named.
     let mut unnamed = false;
-    // Of the failures, what no index is given for: where other rows are named, these have failed, whoever's they are.
+    // How many rows of each failure are not named by an index. They may be rows of any destination.
     let mut of_any: Vec<(&Code, u64)> = Vec::new();
     for failure in failures {
         let named: Vec<_> = failure.rows.iter().filter(|row| inside.contains(row)).collect();
@@ -137,14 +153,14 @@ fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFai
         .filter(|m| !row_results.contains_key(m))
         .collect();
     let row_result = match said {
-        ReportedFailure::AllFailed => result_of_failed_rows(rest.len(), &of_any),
-        // "In part", and no part is named: some rows may have gone through, and the answer does not say which.
-        ReportedFailure::SomeFailed if unnamed || row_results.is_empty() => None,
-        ReportedFailure::SomeFailed => Some(RowResult::Uploaded),
+        FailedShare::All => result_of_failed_rows(rest.len(), &of_any),
+        // The request failed in part, and the status does not say which part: some rows may have gone through.
+        FailedShare::Some if unnamed || row_results.is_empty() => None,
+        FailedShare::Some => Some(RowResult::Uploaded),
     };
     let row_result = row_result.unwrap_or(RowResult::Unknown(0));
     row_results.extend(rest.into_iter().map(|row| (row, row_result.clone())));
-    // Those of which nothing is known go again in halves.
+    // Rows of which nothing is known are sent again in halves.
     let unknown = row_results
         .iter()
         .filter(|(_, result)| matches!(result, RowResult::Unknown(_)));
@@ -157,7 +173,7 @@ fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFai
 fn result_of_failed_rows(rest: usize, unnamed: &[(&Code, u64)]) -> Option<RowResult> {
     let failed = unnamed.iter().fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
     match unnamed {
-        // No reason at all: a status that says so little is no proof.
+        // A status that gives no reason at all is no proof.
         [] => None,
         _ if rest == 1 => hardest_result(unnamed),
         [(code, _)] if failed >= rest as u64 && code.class != Class::TooLarge => Some(row_result_of(code)),

@@ -89,9 +89,9 @@ fn what_a_code_says_for_good_takes_two_answers_and_a_result_one() {
     ];
     let mut evidence = [Evidence::None; 4];
     evidence[3] = Evidence::Taken;
-    let told = |before: &[(usize, FinalWord)]| {
+    let told = |before: &[(usize, FinalVerdict)]| {
         let mut row_results = row_by_row_results(&evidence, &complaints);
-        let doubted = doubt_first_words(&evidence, &mut row_results, |row, word| before.contains(&(row, word)));
+        let doubted = doubt_unconfirmed(&evidence, &mut row_results, |row, word| before.contains(&(row, word)));
         (doubted, row_results)
     };
     let (doubted, row_results) = told(&[]);
@@ -102,10 +102,10 @@ fn what_a_code_says_for_good_takes_two_answers_and_a_result_one() {
     );
     assert_eq!(row_results[&3], RowResult::Uploaded, "its result is there");
     assert!(matches!(row_results[&2], RowResult::Wait(..)));
-    let (doubted, row_results) = told(&[(0, FinalWord::Rejected), (1, FinalWord::Rejected)]);
+    let (doubted, row_results) = told(&[(0, FinalVerdict::Rejected), (1, FinalVerdict::Rejected)]);
     assert_eq!(doubted, [1].into(), "it was called something else before");
     assert_eq!(row_results[&0], rejected("EXPIRED_EVENT"));
-    let (doubted, row_results) = told(&[(0, FinalWord::Rejected), (1, FinalWord::Delivered)]);
+    let (doubted, row_results) = told(&[(0, FinalVerdict::Rejected), (1, FinalVerdict::Delivered)]);
     assert!(doubted.is_empty());
     assert_eq!(row_results[&1], RowResult::Uploaded);
 }

@@ -1,12 +1,13 @@
-//! How a search is read to its end, page by page in the order of ids, where single answers may be wrong: no row of one answer
-//! leads past contacts that the search itself counts (docs/reference/hubspot.md 3).
+//! How a search is read to its end, page by page in the order of ids, although single answers may be wrong: a wrong row
+//! must not lead the search past contacts that the search itself counts (docs/reference/hubspot.md 3).
 //!
-//! The count of a page is that of all contacts behind its bound. So a page behind it counts the rest at least, less those that
-//! were deleted in between. Where it counts fewer, the page before is asked for once more: what two answers agree on is so.
+//! Each page says how many contacts there are behind its bound. So the next page must count at least the rest, less
+//! those that were deleted in between. If it counts fewer, the page before is asked for again, and what two answers
+//! agree on is believed.
 
 use super::ids::ContactId;
 
-/// So often in a row a page may lead further than the count of the next one allows.
+/// How often in a row a page may lead further than the count of the next one allows.
 const MAX_RETURNS: u8 = 3;
 
 /// What a page of a search says of how much there is.
@@ -23,8 +24,8 @@ pub struct PageCount {
 }
 
 impl PageCount {
-    /// True if there are more contacts than it shows although it has room for them: contacts that were deleted this moment, or an
-    /// answer that is not whole.
+    /// True if it shows fewer contacts than it counts although it has room for them: some were deleted this moment, or
+    /// the answer is not complete.
     pub fn is_short(&self) -> bool {
         let more = self.continues || self.total.is_some_and(|total| total > self.rows);
         more && self.rows < self.limit
@@ -32,7 +33,7 @@ impl PageCount {
 
     /// How many the next page must count.
     fn rest(&self) -> u64 {
-        // Contacts that are counted and not shown were in the page all the same.
+        // Contacts that are counted but not shown belong to this page all the same.
         let shown = self.rows.max(self.limit);
         self.total.map_or(0, |total| total.saturating_sub(shown))
     }
@@ -40,7 +41,7 @@ impl PageCount {
 
 /// What comes after a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum PagingStep {
     /// The page behind this bound.
     Page(ContactId),
     /// There is no more.
@@ -52,12 +53,12 @@ pub enum Turn {
 /// Where a search is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchPaging {
-    /// The bound of the page that is asked for, and that of the one before.
+    /// The bound of the page that is asked for, and that of the page before.
     bound: ContactId,
     before: ContactId,
     /// How many this page must count.
     owed: u64,
-    /// Where the page before led, and the count there, which did not allow it: that page is asked for once more.
+    /// Where the page before led, and the count there, which did not allow it: the page before is asked for again.
     doubted: Option<(ContactId, u64)>,
     /// Two answers led to this bound.
     agreed: bool,
@@ -65,7 +66,7 @@ pub struct SearchPaging {
 }
 
 impl SearchPaging {
-    /// At this bound.
+    /// A search that begins behind this bound.
     pub const fn starting_at(bound: ContactId) -> Self {
         Self {
             bound,
@@ -77,18 +78,19 @@ impl SearchPaging {
         }
     }
 
-    /// After a page that leads to `next`.
-    pub fn turn(&mut self, count: &PageCount, next: Option<ContactId>) -> Turn {
+    /// What to do after a page that leads to `next`.
+    pub fn turn(&mut self, count: &PageCount, next: Option<ContactId>) -> PagingStep {
         if let Some((doubted, counted)) = self.doubted.take() {
             self.agreed = next.is_some_and(|next| next >= doubted);
             return match next {
-                // What the count lacks was deleted meanwhile, and as many may be until the next answer, or twice as many.
+                // The missing contacts were deleted meanwhile, and up to twice as many may be deleted until the next
+                // answer.
                 Some(_) if self.agreed => self.go_on(
                     doubted,
                     counted.saturating_sub(2_u64.saturating_mul(self.owed.saturating_sub(counted))),
                 ),
                 Some(next) => self.go_on(next, count.rest()),
-                None => Turn::End,
+                None => PagingStep::End,
             };
         }
         if let Some(total) = count.total.filter(|total| *total < self.owed) {
@@ -96,24 +98,24 @@ impl SearchPaging {
                 self.returns += 1;
                 self.doubted = Some((self.bound, total));
                 self.bound = self.before;
-                return Turn::Page(self.before);
+                return PagingStep::Page(self.before);
             }
             if !self.agreed {
-                return Turn::GiveUp;
+                return PagingStep::GiveUp;
             }
         }
         (self.returns, self.agreed) = (0, false);
         match next {
             Some(next) => self.go_on(next, count.rest()),
-            None => Turn::End,
+            None => PagingStep::End,
         }
     }
 
-    const fn go_on(&mut self, next: ContactId, owed: u64) -> Turn {
+    const fn go_on(&mut self, next: ContactId, owed: u64) -> PagingStep {
         self.before = self.bound;
         self.bound = next;
         self.owed = owed;
-        Turn::Page(next)
+        PagingStep::Page(next)
     }
 }
 

@@ -33,27 +33,27 @@ fn pages_that_show_less_than_they_count(#[case] page: PageCount, #[case] short: 
     assert_eq!(page.is_short(), short);
 }
 
-fn turns(pages: &[(PageCount, Option<u64>)]) -> Vec<Turn> {
+fn turns(pages: &[(PageCount, Option<u64>)]) -> Vec<PagingStep> {
     let mut paging = SearchPaging::starting_at(ContactId(0));
     let turn = |(count, next): &(PageCount, Option<u64>)| paging.turn(count, next.map(ContactId));
     pages.iter().map(turn).collect()
 }
 
-fn page(bound: u64) -> Turn {
-    Turn::Page(ContactId(bound))
+fn page(bound: u64) -> PagingStep {
+    PagingStep::Page(ContactId(bound))
 }
 
 #[test]
 fn a_page_that_leads_too_far_is_asked_for_again() {
     let full = |total| count(3, 3, total, true);
     let (last, nothing) = (count(3, 3, 3, false), count(0, 3, 0, false));
-    assert_eq!(turns(&[(full(6), Some(3)), (last, None)]), [page(3), Turn::End]);
+    assert_eq!(turns(&[(full(6), Some(3)), (last, None)]), [page(3), PagingStep::End]);
     // Behind the bound nobody is counted, where three must be.
     let astray = [(full(6), Some(HUGE)), (nothing, None), (full(6), Some(3)), (last, None)];
-    assert_eq!(turns(&astray), [page(HUGE), page(0), page(3), Turn::End]);
+    assert_eq!(turns(&astray), [page(HUGE), page(0), page(3), PagingStep::End]);
     // The later page is the wrong one: the bound is the same both times, and believed.
     let fewer = [(full(6), Some(3)), (nothing, None), (full(6), Some(3)), (last, None)];
-    assert_eq!(turns(&fewer), [page(3), page(0), page(3), Turn::End]);
+    assert_eq!(turns(&fewer), [page(3), page(0), page(3), PagingStep::End]);
     // Deleted meanwhile: the count stays lower.
     let deleted = [
         (full(6), Some(3)),
@@ -61,7 +61,7 @@ fn a_page_that_leads_too_far_is_asked_for_again() {
         (full(4), Some(3)),
         (count(1, 3, 1, false), None),
     ];
-    assert_eq!(turns(&deleted), [page(3), page(0), page(3), Turn::End]);
+    assert_eq!(turns(&deleted), [page(3), page(0), page(3), PagingStep::End]);
     // More came: nothing is doubted.
     assert_eq!(turns(&[(full(6), Some(3)), (full(9), Some(6))]), [page(3), page(6)]);
     // Further and further astray, for ever.
@@ -74,7 +74,7 @@ fn a_page_that_leads_too_far_is_asked_for_again() {
             }
         })
         .collect();
-    assert!(turns(&hostile).contains(&Turn::GiveUp));
+    assert!(turns(&hostile).contains(&PagingStep::GiveUp));
 }
 
 /// One answer of a search that is not as it should be.
@@ -102,8 +102,9 @@ fn lies() -> impl Strategy<Value = Option<Lie>> {
 }
 
 proptest! {
-    /// A portal from which contacts are deleted all the while, and one answer behind the first that is not true: it shows rows
-    /// that lead too far, or counts what is not so. Whoever is there all the time is found, and the search ends.
+    /// A portal from which contacts are deleted all the while, and one answer behind the first that is not true: it
+    /// shows rows that lead too far, or counts what is not so. Whoever is there all the time is found, and the search
+    /// ends.
     #[test]
     fn nobody_is_passed_over(
         ids in proptest::collection::btree_set(1_u64..400, 0..80),
@@ -150,9 +151,9 @@ proptest! {
             seen.extend(rows.iter().copied());
             let next = rows.last().filter(|_| page.total > Some(page.rows)).map(|id| ContactId(*id));
             match paging.turn(&page, next) {
-                Turn::Page(next) => bound = next.0,
-                Turn::End => break,
-                Turn::GiveUp => prop_assert!(false, "one wrong answer is no reason to give up"),
+                PagingStep::Page(next) => bound = next.0,
+                PagingStep::End => break,
+                PagingStep::GiveUp => prop_assert!(false, "one wrong answer is no reason to give up"),
             }
         }
         let passed: Vec<_> = living.difference(&seen).filter(|id| !excused.contains(*id)).collect();

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::explanation::Line;
+use super::explanation::ExplanationLine;
 use super::outcome::{Outcome, explain_reason, reason};
 
 /// What the ledger has of the sending of one conversion.
@@ -27,13 +27,13 @@ pub struct Sending<'a> {
 }
 
 /// The request and the answer.
-pub fn explain_sending(sending: &Sending<'_>) -> [Line; 2] {
+pub fn explain_sending(sending: &Sending<'_>) -> [ExplanationLine; 2] {
     [
-        Line {
+        ExplanationLine {
             about: "request",
             says: describe_request(sending),
         },
-        Line {
+        ExplanationLine {
             about: "answer",
             says: describe_answer(sending),
         },
@@ -107,7 +107,9 @@ fn describe_answer(sending: &Sending<'_>) -> String {
         (_, reason::IN_FLIGHT) => "None yet: the request is under way.".to_owned(),
         (Outcome::Processing, why) => format!("{}{again}", explain_reason(why).unwrap_or(why)),
         (_, why) if sending.sent => {
-            format!("It is not known whether Google has it ({why}). It goes again with the same id and value.{again}")
+            format!(
+                "It is not known whether Google has it ({why}). It is sent again with the same id and value.{again}"
+            )
         }
         (_, why) if sending.attempts > 0 && REFUSED_FOR_NOW.contains(&why) => {
             format!("Google refused it for now: {why}.{again}")
@@ -191,9 +193,9 @@ mod tests {
         reason::UPSTREAM_UNAVAILABLE,
         true,
         None,
-        "request: Sent with value 12.5 EUR. No request id of Google's is kept.\nanswer: It is not known whether Google has it (UpstreamUnavailable). It goes again with the same id and value. It is looked at again on 2026-11-20T11:00:00Z."
+        "request: Sent with value 12.5 EUR. No request id of Google's is kept.\nanswer: It is not known whether Google has it (UpstreamUnavailable). It is sent again with the same id and value. It is looked at again on 2026-11-20T11:00:00Z."
     )]
-    fn request_and_answer_are_told(
+    fn request_and_answer_are_shown(
         #[case] outcome: Outcome,
         #[case] why: &str,
         #[case] sent: bool,
@@ -215,7 +217,7 @@ mod tests {
         "request: Nothing that Google took. It was tried once, and failed at HubSpot, which is asked first, or at Google.\nanswer: None that settles it: it waits as UpstreamUnavailable. What HubSpot or Google said stands in the event's status.sync.lastErrors and its conditions. It is looked at again on 2026-11-20T11:00:00Z."
     )]
     #[case::not_tried(reason::NOT_DUE, 0, "request: Nothing was sent to Google.\nanswer: None.")]
-    fn a_failed_try_is_not_said_to_be_googles_unless_it_is(
+    fn a_failed_try_is_not_called_googles_unless_it_is(
         #[case] why: &str,
         #[case] attempts: u32,
         #[case] expected: &str,

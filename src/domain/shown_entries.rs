@@ -1,15 +1,15 @@
-//! Whether an entry into a stage that nobody knows is one that is known under another time. One read may show a time that is
-//! cut to whole seconds, or off by a little, and the time is part of the transaction id.
+//! Whether an entry into a stage that looks new is one that is known under another time. A read may show a time that is
+//! cut to whole seconds, or slightly off, and the time is part of the transaction id.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::contact::{Contact, LIFECYCLE_STAGE};
 use super::ids::{ContactId, OccurrenceKey, PortalId};
 
-/// So far (milliseconds) one read may be off where a contact's whole history may hold more than what was merged into one.
+/// How far (milliseconds) a time may be off for a contact that was merged, whose history may have lost entries by that.
 pub const LONGEST_SHIFT: i64 = 5_000;
-/// So far (milliseconds) it may be off where nothing else explains that a known entry is not shown any more, as a time in
-/// another time zone is.
+/// How far (milliseconds) a time may be off for a contact that was never merged: nothing but a wrong time (such as one in
+/// another time zone) explains that a known entry is not shown any more.
 const LONGEST_LONE_SHIFT: i64 = 24 * 3_600_000;
 
 /// What one read shows of a contact's way into a stage. Times in milliseconds, as keys have them.
@@ -20,16 +20,16 @@ pub struct ShownEntries {
     canonical: ContactId,
     /// All ids under which the contact may be known, the canonical one first.
     contacts: Vec<ContactId>,
-    /// The entries to note.
+    /// The entries to record.
     entries: Vec<i64>,
-    /// Everything that the history says of the stage, also what is no entry.
+    /// All rows of the history that name the stage, including those that are no entry.
     rows: BTreeSet<i64>,
-    /// So far a known entry and the one that stands for it may lie apart.
+    /// How far a known entry and the one that stands for it may lie apart.
     longest: i64,
 }
 
 impl ShownEntries {
-    /// Of a lineage with this canonical contact, these other ids, and these `entries` (milliseconds).
+    /// What a read shows of a lineage with this canonical contact, these `others` and these `entries` (milliseconds).
     pub fn new(
         (portal, stage): (PortalId, &str),
         canonical: ContactId,
@@ -54,8 +54,8 @@ impl ShownEntries {
         }
     }
 
-    /// All that this contact's history says of the stage. HubSpot drops nothing of a day from it but by a merge: what is
-    /// known of a contact that was never merged and is not shown any more was shown at a wrong time.
+    /// Adds all that this contact's history says of the stage. HubSpot drops entries of the last day from it only by a
+    /// merge. So if the contact was never merged, a known entry that is missing was shown at a wrong time.
     #[must_use]
     pub fn with_history_of(mut self, contact: &Contact) -> Self {
         let rows = contact.history_of(LIFECYCLE_STAGE).iter();
@@ -72,13 +72,14 @@ impl ShownEntries {
         self.canonical
     }
 
-    /// The entries to note.
+    /// The entries to record.
     pub fn entries(&self) -> &[i64] {
         &self.entries
     }
 
-    /// The keys that an entry at this time may have: first the one to use, then those that every other id of the lineage, or
-    /// a canonical contact one of them once had, would give. An occurrence known under any of them is not new.
+    /// The keys that an entry at this time may have: first the one to use, then those that every other id of the
+    /// lineage, or a canonical contact one of them once had, would give. An occurrence known under any of them is not
+    /// new.
     pub fn keys_at(&self, at: i64) -> Vec<OccurrenceKey> {
         let key = |contact: &ContactId| OccurrenceKey::for_lifecycle(self.portal, *contact, &self.stage, at);
         self.contacts.iter().map(key).collect()
@@ -101,8 +102,8 @@ impl ShownEntries {
         near.into_iter().filter(|at| !self.rows.contains(at)).collect()
     }
 
-    /// Entries that are known under another time, each with that time: they are not `known`, and lie near a known entry that
-    /// this read does not show. Each known entry stands for one at most, so two that are both shown stay two.
+    /// Entries that are known under another time, each with that time: they are not `known`, and lie near a known entry
+    /// that this read does not show. Each known entry stands for one at most, so two that are both shown stay two.
     pub fn shifted_entries(&self, known: &BTreeSet<i64>) -> HashMap<i64, i64> {
         let entries: BTreeSet<i64> = self.entries.iter().copied().collect();
         let mut missing = known.difference(&self.rows).copied().peekable();

@@ -1,5 +1,6 @@
-//! Whether a read of a contact is as new as what a search showed of it. HubSpot's searches and reads are answered by different
-//! servers, and one of them may be behind: a read that is older than the search that led to it says nothing of what is new.
+//! Whether a read of a contact is as new as what a search showed of it. HubSpot's searches and reads are answered by
+//! different servers, and one of them may be behind: a read that is older than the search that led to it says nothing
+//! of what is new.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,18 +16,18 @@ const APART: SignedDuration = SignedDuration::from_mins(5);
 pub struct ShownState {
     /// When it was modified last, HubSpot's clock.
     pub modified: Option<Timestamp>,
-    /// The stages that somebody asks for, and when the contact entered each for the last time.
+    /// The stages of events, and when the contact last entered each.
     pub entered: Vec<(String, Timestamp)>,
-    /// The stage it is in, if somebody asks for that one.
+    /// The stage it is in, if that is one of an event.
     pub stage: Option<String>,
 }
 
 /// How a read falls behind what was shown before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behind {
-    /// It says itself that it is of an earlier time.
+    /// Its time of modification is earlier.
     Older,
-    /// Its history lacks an entry. That may be the portal's way: not every entry that a property tells of was one.
+    /// Its history lacks an entry. Some portals are like that: a property may show an entry that the history never had.
     EntryMissing,
 }
 
@@ -43,7 +44,7 @@ impl ShownState {
             !history.iter().any(|row| row.value == *stage && row.at >= earliest)
         };
         let lacks_stage = |stage: &str| {
-            // One that has moved on since then was there all the same.
+            // A contact that has moved on since then was in the stage all the same.
             let is_in = read.property(LIFECYCLE_STAGE) == Some(stage);
             let ends = history.last().is_some_and(|row| row.value == stage);
             !history.iter().any(|row| row.value == stage) || is_in && !ends
@@ -52,15 +53,15 @@ impl ShownState {
         lacks.then_some(Behind::EntryMissing)
     }
 
-    /// True if a read shows several entries into the stage, this one among them, and this is not the one that the
-    /// search has shown: one read alone tells of it.
+    /// True if a read shows several entries into the stage, and `entry` is one that the search has not shown: then this
+    /// read is the only one that shows it.
     pub fn is_unconfirmed(&self, read: &Contact, stage: &str, entry: Timestamp) -> bool {
         let shown = self.entered.iter().find(|(known, _)| known == stage);
         let is_shown = |(_, at): &(String, Timestamp)| entry.duration_since(*at).abs() <= APART;
         stage_entries(read, stage, Timestamp::MIN).len() > 1 && !shown.is_some_and(is_shown)
     }
 
-    /// Both together: what a later search shows adds to it.
+    /// This state with what a later search has shown.
     #[must_use]
     pub fn merge_with(mut self, later: &Self) -> Self {
         self.modified = self.modified.max(later.modified);

@@ -1,8 +1,9 @@
-//! The time that everything goes by: the host's clock, as long as nobody has a reason to doubt it.
+//! The time that everything goes by: the host's clock, unless there is a reason to doubt it.
 //!
-//! A node's clock may be stepped by days (a bad time server, a machine that was resumed), and a conversion that is skipped as
-//! too late, or a wait that ends in three days, does not come back once the clock is put right. So the time moves on by the
-//! monotonic clock, and a step is followed only where HubSpot or Google agree: each answer says by its `Date` when it was made.
+//! A node's clock may be stepped by days (a bad time server, a machine that was resumed), and a conversion that is
+//! skipped as too late, or a wait that ends in three days, does not come back once the clock is put right. So the time
+//! moves on by the monotonic clock, and a step is followed only where HubSpot or Google agree: each answer says by its
+//! `Date` when it was made.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Two clocks that differ by no more than this agree: answers are under way for a while, and count whole seconds.
 const AGREED: SignedDuration = SignedDuration::from_mins(1);
-/// So many answers in a row must say the same: one may be odd.
+/// How many answers in a row must agree: one may be odd.
 const ANSWERS: u32 = 3;
 
 /// Both clocks of this host, read at the same moment.
@@ -23,9 +24,9 @@ pub struct HostTime {
     pub monotonic: SignedDuration,
 }
 
-/// What became of a `Date`.
+/// What followed from the `Date` of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum DateEffect {
     /// It agrees with the time, or nothing follows from it yet.
     Nothing,
     /// The time was wrong by this; positive if it was ahead.
@@ -39,7 +40,7 @@ pub struct SteadyTime {
     doubt: Option<Doubt>,
 }
 
-/// Answers in a row that say the same, and not what we have.
+/// Answers in a row that agree with each other, but not with our time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Doubt {
     base: Timestamp,
@@ -52,7 +53,7 @@ fn agree(one: Timestamp, other: Timestamp) -> bool {
 }
 
 impl SteadyTime {
-    /// Begins with the host's clock: nobody else has said anything yet.
+    /// Begins with the host's clock: there is no answer yet.
     pub fn new(host: HostTime) -> Self {
         Self {
             base: base_of(host.wall, host),
@@ -66,14 +67,14 @@ impl SteadyTime {
         if agree(host.wall, steady) { host.wall } else { steady }
     }
 
-    /// An answer of this vendor was made at `date`. It takes two witnesses to move the time: two vendors, or one and the host.
-    /// Also at the start, when nobody has agreed with the host's clock yet: one vendor against it may be a proxy with a clock
-    /// of its own. Before anything is sent, or skipped for good, both vendors have answered.
-    pub fn hear(&mut self, vendor: &'static str, date: Timestamp, host: HostTime) -> Heard {
+    /// An answer of this vendor was made at `date`. It takes two witnesses to move the time: two vendors, or one and
+    /// the host. Also at the start, when nobody has agreed with the host's clock yet: one vendor against it may be a
+    /// proxy with a clock of its own. Before anything is sent, or skipped for good, both vendors have answered.
+    pub fn hear(&mut self, vendor: &'static str, date: Timestamp, host: HostTime) -> DateEffect {
         let heard = base_of(date, host);
         if agree(heard, self.base) {
             self.doubt = None;
-            return Heard::Nothing;
+            return DateEffect::Nothing;
         }
         let doubt = match self.doubt.take() {
             Some(doubt) if agree(doubt.base, heard) => doubt,
@@ -92,14 +93,14 @@ impl SteadyTime {
         let witnesses = doubt.vendors.len() + usize::from(agree(date, host.wall));
         if doubt.answers < ANSWERS || witnesses < 2 {
             self.doubt = Some(doubt);
-            return Heard::Nothing;
+            return DateEffect::Nothing;
         }
         let wrong_by = self.base.duration_since(heard);
         *self = Self {
             base: heard,
             doubt: None,
         };
-        Heard::Corrected(wrong_by)
+        DateEffect::Corrected(wrong_by)
     }
 }
 

@@ -30,7 +30,7 @@ fn answers(
 ) -> bool {
     (from..from + count)
         .map(|second| time.hear(vendor, real(second + wrong), host(second, host_wrong)))
-        .any(|heard| heard != Heard::Nothing)
+        .any(|heard| heard != DateEffect::Nothing)
 }
 
 fn confirmed() -> SteadyTime {
@@ -71,7 +71,10 @@ fn after_a_machine_was_resumed_the_host_and_one_vendor_are_believed() {
         .map(|second| time.hear(HUBSPOT, real(second + 86_400), woken(second)))
         .collect();
     let day = SignedDuration::from_secs(86_400);
-    assert_eq!(heard, [Heard::Nothing, Heard::Nothing, Heard::Corrected(-day)]);
+    assert_eq!(
+        heard,
+        [DateEffect::Nothing, DateEffect::Nothing, DateEffect::Corrected(-day)]
+    );
     assert_eq!(time.now(woken(20)), real(20 + 86_400));
 }
 
@@ -112,6 +115,6 @@ fn a_vendor_whose_clock_is_wrong_moves_nothing() {
         assert!(!answers(&mut time, GOOGLE, (second, 1), 0, 0));
     }
     for far in [Timestamp::MAX, Timestamp::MIN] {
-        assert_eq!(time.hear(HUBSPOT, far, host(100, 0)), Heard::Nothing);
+        assert_eq!(time.hear(HUBSPOT, far, host(100, 0)), DateEffect::Nothing);
     }
 }

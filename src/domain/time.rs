@@ -1,10 +1,10 @@
-//! Sums of times and waits that have no odd cases: what is too far is the end of time, and no wait is less than none.
+//! Sums of times and waits without odd cases: a time that is too far away is the end of time, and no wait is negative.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, TimestampArithmetic};
 
-/// The time so long after another one; the end of time where that is too far.
+/// A time and a wait added up; the end of time if that is too far away.
 pub fn later(from: Timestamp, wait: impl Into<TimestampArithmetic>) -> Timestamp {
     from.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn one_cause_with_two_reasons_is_said_once() {
+    fn one_cause_with_two_reasons_is_reported_once() {
         let mut after = conditions("Ready=False/ProvisioningFailed ConversionActionReady=False/CreateFailed");
         for c in &mut after {
             c.message = "Google Ads: INTERNAL".into();

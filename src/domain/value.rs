@@ -6,8 +6,8 @@ use super::contact::Deal;
 use super::eligibility::ValueRule;
 use crate::api::CURRENCIES;
 
-/// Most that an amount may be, as in manifests: twelve digits before the point. More than that nobody can have meant, and what
-/// was sent stays.
+/// An amount must be less than this, as in manifests: twelve digits before the point. A larger one is a mistake, and
+/// what was sent can't be taken back.
 const LESS_THAN: Decimal = Decimal::from_parts(0xD4A5_1000, 0xE8, 0, false, 0);
 
 /// The value would be in the currency of the company, which HubSpot does not tell.
@@ -16,8 +16,8 @@ pub struct CurrencyUnknown;
 
 /// Value and currency to send. For [`ValueRule::DealAmount`]: the weighted amount of the most recent deal (latest
 /// creation, then greatest id) in its own currency, else the company's; the default, in its own currency, where there
-/// is no deal, it is closed-lost, or its amount or currency is none that a manifest could name. Nothing as long as it would
-/// be in the company's currency, and that is not known (empty).
+/// is no deal, it is closed-lost, or its amount or currency is none that a manifest could name. Nothing as long as it
+/// would be in the company's currency, and that is not known (empty).
 pub fn conversion_value(
     rule: &ValueRule,
     deals: &[Deal],
@@ -70,7 +70,7 @@ pub fn offer_of<'a>(deals: &'a [Deal], company_currency: &'a str) -> Result<Deal
     Ok(if CURRENCIES.contains(&currency) {
         DealOffer::Value(deal, amount, currency)
     } else {
-        DealOffer::Unusable(deal, "is in a currency that is none of ISO 4217")
+        DealOffer::Unusable(deal, "is in a currency that is not an ISO 4217 code")
     })
 }
 

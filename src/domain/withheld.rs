@@ -1,5 +1,6 @@
-//! Contact properties that HubSpot does not give although it answers reads without them: the token lacks a scope for them, or
-//! reads with them fail. Only the events that need one wait for it, and what was read without it says nothing of its value.
+//! Contact properties that HubSpot does not give although it answers reads without them: the token lacks a scope for
+//! them, or reads with them fail. Only the events that need such a property wait. A read without it says nothing of its
+//! value.
 
 use std::collections::BTreeMap;
 
@@ -53,8 +54,8 @@ impl EventRules {
         withheld.find(|name| self.field_of(name).is_some())
     }
 
-    /// What these properties mean to the event, and how long until the first of them that it needs is asked for again; `None`
-    /// if it needs none of them.
+    /// What these properties mean to the event, and how long until the first of them that it needs is asked for again;
+    /// `None` if it needs none of them.
     pub fn describe_withheld(&self, withheld: &WithheldProperties) -> Option<(String, SignedDuration)> {
         let needed = withheld
             .iter()

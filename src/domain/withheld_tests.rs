@@ -6,9 +6,10 @@ use crate::api::Money;
 use crate::domain::click_window::ClickWindow;
 use crate::domain::contact::LIFECYCLE_STAGE;
 use crate::domain::eligibility::{
-    ClickProperties, ConsentRule, Decision, LeftOut, Occurrence, Waits, decide_entry, properties_of,
+    ClickProperties, ConsentRule, Decision, EntryRules, EntryWaits, Occurrence, SuspectedSkip, decide_entry,
+    properties_of,
 };
-use crate::domain::enhancement::{Limits, Person, Submitted, decide_submission};
+use crate::domain::enhancement::{Person, SubmissionRules, SubmissionWaits, Submitted, decide_submission};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::reason;
 use crate::ports::test_support::at;
@@ -88,7 +89,7 @@ fn every_property_that_is_read_is_needed() {
 }
 
 fn entry(contact: &Contact) -> Decision {
-    let waits = Waits {
+    let waits = EntryWaits {
         settle: MINUTE,
         click_grace: MINUTE,
         too_recent: MINUTE,
@@ -98,8 +99,13 @@ fn entry(contact: &Contact) -> Decision {
         at: at(1_000),
         first_seen: at(1_000),
     };
-    let (window, now) = (ClickWindow::WIDEST, at(900_000));
-    decide_entry(Some(contact), occurrence, &rules(false), &waits, window, None, now).unwrap_or_else(LeftOut::skip)
+    let by = EntryRules {
+        event: &rules(false),
+        waits: &waits,
+        window: ClickWindow::WIDEST,
+        region: None,
+    };
+    decide_entry(Some(contact), occurrence, &by, at(900_000)).unwrap_or_else(SuspectedSkip::skip)
 }
 
 #[rstest::rstest]
@@ -140,7 +146,7 @@ fn nothing_is_decided_from_what_was_not_read(
 #[case::of_others(&["bad_prop"], 2_000, "send")]
 fn nor_about_a_submission(#[case] withheld: &[&str], #[case] now: i64, #[case] expected: &str) {
     let contact = contact(Some("yes"), withheld);
-    let limits = Limits {
+    let waits = SubmissionWaits {
         settle: MINUTE,
         grace: MINUTE,
         deadline: SignedDuration::from_hours(24),
@@ -152,8 +158,13 @@ fn nor_about_a_submission(#[case] withheld: &[&str], #[case] now: i64, #[case] e
         named: true,
     };
     let person = Person::Known(&contact);
-    let decided = decide_submission(&person, submitted, &rules(true), &limits, None, at(now));
-    let decided = match decided.unwrap_or_else(LeftOut::skip) {
+    let by = SubmissionRules {
+        event: &rules(true),
+        waits: &waits,
+        region: None,
+    };
+    let decided = decide_submission(&person, submitted, &by, at(now));
+    let decided = match decided.unwrap_or_else(SuspectedSkip::skip) {
         Decision::Send(_) => "send",
         Decision::Wait { reason, .. } | Decision::Skip { reason } => reason,
     };

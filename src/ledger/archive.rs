@@ -1,8 +1,8 @@
-//! Retention: conversions that were settled long ago become totals by day, and a key each (docs/architecture.md, "The
-//! ledger").
+//! Retention: conversions that were settled long ago are replaced by totals per day and one key each
+//! (docs/architecture.md, "The ledger").
 //!
-//! The keys stay for ever: a full scan or a startTime moved earlier may bring an old history up again, and what was sent once
-//! must never be taken for new. docs/performance.md says how many bytes a key and a row take.
+//! The keys stay for ever: a full scan or a startTime moved earlier may show an old history again, and a conversion
+//! that was sent once must never be taken for new. docs/performance.md says how many bytes a key and a row take.
 
 use jiff::Timestamp;
 
@@ -11,17 +11,17 @@ use crate::domain::outcome::reason;
 use crate::ledger::columns::{json_list, numbers, rows_affected, to_limit, to_millis};
 use crate::ports::ledger::LedgerResult;
 
-/// Milliseconds of a day, the unit of totals.
+/// Milliseconds in a day, the unit of totals.
 pub(crate) const DAY: i64 = 86_400_000;
 
-/// The day of a column, counted from the epoch: division that rounds down, also before it. The day's length is `$2`.
+/// The day of a time column, counted from the epoch. Rounds down, also before the epoch; `$2` is the length of a day.
 macro_rules! day {
     ($column:literal) => {
         concat!($column, " / $2 - CASE WHEN ", $column, " % $2 < 0 THEN 1 ELSE 0 END")
     };
 }
 
-/// Adds to totals that are there.
+/// Adds to existing totals.
 macro_rules! add {
     () => {
         " ON CONFLICT (stream, day, outcome, reason, detail) DO UPDATE SET
@@ -31,8 +31,8 @@ macro_rules! add {
     };
 }
 
-/// Conversions of actions that were settled before a time, at most `limit`. Those of events without an action wait for it:
-/// they may have to give way to rows of the action's own.
+/// Conversions of actions that were settled before a time, at most `limit`. Conversions of events without an action are
+/// not archived yet: once the event has its action, they may have to give way to rows of that action.
 pub(crate) async fn archivable_rows(conn: &mut Conn, before: Timestamp, limit: usize) -> LedgerResult<Vec<i64>> {
     let ids = sqlx::query_scalar(
         "SELECT c.id FROM conversions c JOIN streams s ON s.id = c.stream
@@ -45,7 +45,8 @@ pub(crate) async fn archivable_rows(conn: &mut Conn, before: Timestamp, limit: u
     Ok(ids)
 }
 
-/// Archives these; a final outcome is never left, so what was settled a moment ago still is.
+/// Archives these rows. An outcome that is final stays final, so rows that were settled when they were selected still
+/// are.
 pub(crate) async fn archive_rows(conn: &mut Conn, ids: &[i64]) -> LedgerResult<usize> {
     let ids = json_list(ids)?;
     sqlx::query(concat!(
@@ -69,7 +70,7 @@ pub(crate) async fn archive_rows(conn: &mut Conn, ids: &[i64]) -> LedgerResult<u
     .bind(&ids)
     .execute(&mut *conn)
     .await?;
-    // Of a contact that HubSpot has deleted the key alone stays, which tells nobody who it was.
+    // For a contact that HubSpot has deleted only the key stays, which identifies nobody.
     sqlx::query(concat!(
         "DELETE FROM canonical_contacts WHERE (portal, contact) IN (
              SELECT s.portal, c.contact FROM conversions c JOIN streams s ON s.id = c.stream
@@ -97,8 +98,8 @@ pub(crate) async fn has_archived(conn: &mut Conn, stream: i64) -> LedgerResult<b
     Ok(first.is_some())
 }
 
-/// Takes over what is archived on a stream without an action, which only erasure does (and what it archives there was never
-/// sent). What the other stream knows itself counts there.
+/// Takes over what is archived on a stream without an action. Only erasure archives there, and only conversions that were
+/// never sent. Where the receiving stream knows a conversion itself, its own record counts.
 pub(crate) async fn move_archived(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     if !has_archived(conn, from).await? {
         return Ok(());

@@ -13,7 +13,7 @@ use crate::ports::ledger::{AsideContact, LedgerResult};
 /// A contact in a JSON array: its id, and with what a search showed of it where that is known.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Stored {
+enum StoredContact {
     Id(u64),
     Shown(u64, ShownParts),
 }
@@ -35,7 +35,7 @@ pub(crate) async fn put_aside(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerRes
         .bind(aside_of(hubspot))
         .fetch_optional(conn)
         .await?;
-    let stored: Vec<Stored> = match found {
+    let stored: Vec<StoredContact> = match found {
         Some(text) => serde_json::from_str(&text).map_err(|_| damaged_value("the contacts put aside"))?,
         None => Vec::new(),
     };
@@ -44,14 +44,14 @@ pub(crate) async fn put_aside(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerRes
 
 /// A handful at most times, and always read and written whole.
 pub(crate) async fn set_put_aside(conn: &mut Conn, hubspot: &ObjectKey, contacts: &[AsideContact]) -> LedgerResult<()> {
-    let stored: Vec<Stored> = contacts.iter().map(to_stored).collect();
+    let stored: Vec<StoredContact> = contacts.iter().map(to_stored).collect();
     set_meta(conn, &aside_of(hubspot), &json_rows(&stored)?).await
 }
 
-fn to_stored(contact: &AsideContact) -> Stored {
+fn to_stored(contact: &AsideContact) -> StoredContact {
     let (id, shown) = (contact.id.0, &contact.shown);
     if *shown == ShownState::default() && contact.behind_since.is_none() {
-        return Stored::Id(id);
+        return StoredContact::Id(id);
     }
     let entered = shown.entered.iter();
     let parts = ShownParts {
@@ -60,13 +60,13 @@ fn to_stored(contact: &AsideContact) -> Stored {
         stage: shown.stage.clone(),
         behind_since: contact.behind_since.map(to_millis),
     };
-    Stored::Shown(id, parts)
+    StoredContact::Shown(id, parts)
 }
 
-fn from_stored(stored: Stored) -> LedgerResult<AsideContact> {
+fn from_stored(stored: StoredContact) -> LedgerResult<AsideContact> {
     let (id, parts) = match stored {
-        Stored::Id(id) => (id, None),
-        Stored::Shown(id, parts) => (id, Some(parts)),
+        StoredContact::Id(id) => (id, None),
+        StoredContact::Shown(id, parts) => (id, Some(parts)),
     };
     let mut contact = AsideContact {
         id: ContactId(id),

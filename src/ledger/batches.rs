@@ -11,7 +11,8 @@ use crate::domain::outcome::{Outcome, reason};
 use crate::ledger::columns::{amount_columns, json_list, json_rows, numbers, rows_affected as counted, to_millis};
 use crate::ports::ledger::{ActionKey, BatchId, BatchResult, BatchRow, LedgerResult, RowUpdate, Sender};
 
-/// How long the ids of ended requests are kept: longer than anything between Google and us repeats an answer.
+/// How long the ids of ended requests are kept: longer than any cache or proxy on the way to Google would repeat an
+/// answer.
 const IDS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// See [`crate::ports::ledger::Ledger::begin_batch`]. Rows that became final meanwhile keep their outcome, but have
@@ -68,7 +69,8 @@ async fn insert_batch(
     Ok(BatchId(batch))
 }
 
-/// Puts the rows that wait into Google's hands; a value is noted if none was sent before. Returns how many there were.
+/// Marks the waiting rows as in flight and notes the value of those that had none sent before. Returns how many there
+/// were.
 async fn take_off(conn: &mut Conn, batch: BatchId, rows: &[(BatchRow, usize)], now: Timestamp) -> LedgerResult<usize> {
     let mut items = Vec::with_capacity(rows.len());
     for (row, _) in rows {
@@ -151,12 +153,12 @@ async fn accept_batch(
     poll_at: Timestamp,
     now: Timestamp,
 ) -> LedgerResult<()> {
-    if is_of_another(conn, batch, request_id).await? {
+    if belongs_to_another(conn, batch, request_id).await? {
         tracing::warn!(
             batch = batch.0,
-            "an upload was answered with the request id of an earlier one and goes again"
+            "an upload was answered with the request id of an earlier one and is sent again"
         );
-        // Not before the results were due: whoever answers so may do it each time.
+        // Not before the results were due: a service that repeats an answer once may do so each time.
         return lose_batch(conn, batch, poll_at, now).await;
     }
     sqlx::query(
@@ -190,8 +192,9 @@ async fn accept_batch(
     Ok(())
 }
 
-/// True if another request of the same sender has, or had, this id: then the answer proves nothing about this batch.
-async fn is_of_another(conn: &mut Conn, batch: BatchId, request_id: &str) -> LedgerResult<bool> {
+/// True if another request of the same sender has, or had, this id: the answer was repeated, and proves nothing about
+/// this batch.
+async fn belongs_to_another(conn: &mut Conn, batch: BatchId, request_id: &str) -> LedgerResult<bool> {
     let known: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM requests q JOIN (
              SELECT network, sender, id, request_id FROM requests WHERE request_id = $2
@@ -206,7 +209,7 @@ async fn is_of_another(conn: &mut Conn, batch: BatchId, request_id: &str) -> Led
     Ok(known > 0)
 }
 
-/// Notes what Google calls the request, at its rows.
+/// Notes Google's id of the request on its rows.
 async fn note_request_id(conn: &mut Conn, batch: BatchId, request_id: Option<&str>) -> LedgerResult<()> {
     sqlx::query("UPDATE conversions SET request_id = $2 WHERE request = $1 AND state = 'InFlight'")
         .bind(batch.0)
@@ -216,7 +219,8 @@ async fn note_request_id(conn: &mut Conn, batch: BatchId, request_id: Option<&st
     Ok(())
 }
 
-/// Only rows that Google did not take may go with another value.
+/// Notes the answer to a whole batch. Rows that Google did not take lose the value they were sent with: only those may
+/// be sent again with another one.
 async fn answer_batch(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
     let not_taken = updates.iter().filter(|u| u.outcome == Outcome::Pending);
     let not_taken = json_list(not_taken.map(|u| u.row.0))?;
@@ -233,7 +237,7 @@ async fn answer_batch(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], no
     lose_batch(conn, batch, now, now).await
 }
 
-/// Rows without an update are what they were before the batch.
+/// Puts rows without an update back into the state that they had before the batch.
 async fn refuse_batch(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
     let taken = updates
         .iter()
@@ -263,7 +267,7 @@ async fn refuse_batch(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], no
     close_batch(conn, batch, now).await
 }
 
-/// It is not known what Google has of the rows that got no answer: they are sent again when `due`, with the same values.
+/// Nobody knows which of the rows without an answer Google has: they are sent again when `due`, with the same values.
 async fn lose_batch(conn: &mut Conn, batch: BatchId, due: Timestamp, now: Timestamp) -> LedgerResult<()> {
     sqlx::query(
         "UPDATE conversions SET
@@ -279,7 +283,7 @@ async fn lose_batch(conn: &mut Conn, batch: BatchId, due: Timestamp, now: Timest
     close_batch(conn, batch, now).await
 }
 
-/// Forgets a batch that has no more to tell. Rows that still wait for its word are sent again.
+/// Forgets a batch from which no more answers will come. Rows that still wait for one are sent again.
 pub(super) async fn close_batch(conn: &mut Conn, batch: BatchId, now: Timestamp) -> LedgerResult<()> {
     sqlx::query(
         "UPDATE conversions SET state = 'Waiting', outcome = 'Processing', reason = $2, due = $3, changed_at = $3

@@ -1,4 +1,4 @@
-//! Between the port's types and what columns hold.
+//! Conversion between the port's types and the contents of columns.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -12,14 +12,14 @@ use crate::ports::ledger::LedgerResult;
 /// Rows of one statement: large enough to spread its cost, small enough for a short array.
 pub(crate) const CHUNK: usize = 2_000;
 
-/// The numbers of an array of arrays, which is the parameter of this name.
+/// SQL for the numbers in the JSON array of arrays that this parameter holds.
 macro_rules! numbers {
     ($parameter:literal) => {
         concat!("(SELECT CAST(value->>0 AS BIGINT) FROM json_each(", $parameter, "))")
     };
 }
 
-/// The texts of an array of arrays, which is the parameter of this name.
+/// SQL for the texts in the JSON array of arrays that this parameter holds.
 macro_rules! texts {
     ($parameter:literal) => {
         concat!("(SELECT value->>0 FROM json_each(", $parameter, "))")
@@ -28,13 +28,13 @@ macro_rules! texts {
 
 pub(crate) use {numbers, texts};
 
-/// What a conversion is in, as the column `state` has it.
+/// The state of a conversion, as the column `state` has it.
 pub(crate) mod state {
-    /// Nothing is under way; it is looked at again when it is due.
+    /// It waits, and is looked at again when it is due.
     pub(crate) const WAITING: &str = "Waiting";
-    /// Accepted, and the outcome not reported yet.
+    /// Google has accepted it, and has not reported the outcome yet.
     pub(crate) const AWAITING_RESULT: &str = "AwaitingResult";
-    /// Nothing changes any more.
+    /// Its outcome is final.
     pub(crate) const SETTLED: &str = "Settled";
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn state_of(outcome: Outcome, why: &str) -> &'static str {
     }
 }
 
-/// The column `due`: there exactly while the row waits.
+/// The column `due`: set exactly while the row waits.
 pub(crate) fn due_column(outcome: Outcome, why: &str, due: Timestamp) -> Option<i64> {
     (state_of(outcome, why) == state::WAITING).then(|| to_millis(due))
 }
@@ -88,13 +88,13 @@ pub(crate) fn json_rows<T: Serialize>(items: &[T]) -> LedgerResult<String> {
     serde_json::to_string(items).map_err(|e| own_error(format!("rows can't be written as JSON: {e}")))
 }
 
-/// The same of single values: each is an array of one, since the two databases read a plain number differently.
+/// The same for single values: each becomes an array of one, since the two databases read a plain number differently.
 pub(crate) fn json_list<T: Serialize>(items: impl IntoIterator<Item = T>) -> LedgerResult<String> {
     let items: Vec<(T,)> = items.into_iter().map(|item| (item,)).collect();
     json_rows(&items)
 }
 
-/// Contacts as such an array.
+/// The same for contacts.
 pub(crate) fn json_contacts(contacts: &[ContactId]) -> LedgerResult<String> {
     json_list(contacts.iter().map(|id| id.0.cast_signed()))
 }

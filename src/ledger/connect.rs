@@ -12,13 +12,13 @@ use crate::ports::ledger::{LedgerId, LedgerResult};
 /// Connections for the counting reads while the feed and the uploaders look up rows.
 pub(crate) const READERS: u32 = 4;
 
-/// One connection that writes, whose session holds what keeps others from writing, and some that read beside it.
+/// One connection that writes, whose session holds the writer's lock, and some that read beside it.
 pub(crate) struct Pools {
     pub(crate) writer: Arc<Connections>,
     pub(crate) readers: Arc<Connections>,
 }
 
-/// Gives a new database its identity, and ends waits that are too long. By the writer alone.
+/// Gives a new database its identity, and ends waits that are too long. Called by the writer only.
 pub(crate) async fn begin_start(database: Database, conn: &mut Conn) -> LedgerResult<()> {
     // Writes at every start, so that a database that can't be written is found at once.
     let statements = [
@@ -33,7 +33,7 @@ pub(crate) async fn begin_start(database: Database, conn: &mut Conn) -> LedgerRe
     long_waits::end_old_waits(conn, Timestamp::now()).await
 }
 
-/// Writes, and changes nothing.
+/// Makes a write that changes nothing.
 pub(crate) async fn touch_database(conn: &mut Conn) -> LedgerResult<()> {
     sqlx::query("UPDATE meta SET value = value WHERE name = 'ledger_id'")
         .execute(conn)

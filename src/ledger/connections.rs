@@ -1,8 +1,8 @@
 //! Connections to a database, kept between calls.
 //!
-//! Not the pool of `sqlx` 0.9: that one asks each connection that comes back whether it lives, and waits for the answer without
-//! a limit. A connection that died silently keeps its place until TCP gives up, and with the only one that writes, so does
-//! every write.
+//! Not the pool of `sqlx` 0.9: that one pings each connection that comes back, and waits for the answer without a
+//! limit. A connection that died silently keeps its place until TCP gives up, and since only one connection writes, all
+//! writes would wait as long.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -23,9 +23,9 @@ use crate::ports::ledger::LedgerResult;
 
 /// How long a caller waits for a connection.
 const CONNECTION_WAIT: Duration = Duration::from_secs(30);
-/// Longest wait for the answer of one whose call did not come to its end.
+/// Longest wait for the ping of a connection whose call was broken off.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// Longest wait for the end of one, and of all calls that are under way.
+/// Longest wait for calls that are under way to end, and for each connection to close.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// Pause before a server that starts is tried again, the first time and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(2));
@@ -33,7 +33,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 /// Some connections to one database. They stay open: closing the only one would drop a database in memory.
 pub(crate) struct Connections {
     options: AnyConnectOptions,
-    /// Statements that make a new one fit for a ledger.
+    /// Statements that a new connection begins with.
     setting: &'static str,
     places: Arc<Semaphore>,
     size: u32,
@@ -51,10 +51,10 @@ pub(crate) struct InUse {
 }
 
 impl Connections {
-    /// At most so many connections, of which the first is made at once.
+    /// A pool of at most `size` connections. The first one is made at once.
     ///
     /// # Errors
-    /// Where it can't be made.
+    /// Where that can't be made.
     pub(crate) async fn open(options: AnyConnectOptions, size: u32, setting: &'static str) -> LedgerResult<Arc<Self>> {
         let connections = Arc::new(Self {
             options,
@@ -68,7 +68,7 @@ impl Connections {
         Ok(connections)
     }
 
-    /// A connection, nobody else's until it is dropped or given back.
+    /// A connection, held exclusively until it is dropped or given back.
     ///
     /// # Errors
     /// Where none is free, or none can be made, in time.
@@ -87,17 +87,17 @@ impl Connections {
         let taken = taken.await;
         let taken =
             taken.unwrap_or_else(|_| Err(own_error("no connection was free, or none could be made, for too long")))?;
-        Ok(scopeguard::guard(taken, InUse::look_after))
+        Ok(scopeguard::guard(taken, InUse::keep_if_alive))
     }
 
-    /// A new one.
+    /// Makes a new connection.
     async fn connect(&self) -> Result<Conn, sqlx::Error> {
         let mut conn = self.options.connect().await?;
         sqlx::raw_sql(self.setting).execute(&mut conn).await?;
         Ok(conn)
     }
 
-    /// A new one, as soon as a server that starts takes it.
+    /// Makes a new connection, trying again while the server is starting.
     async fn connect_patiently(&self) -> LedgerResult<Conn> {
         let (begun, mut pause) = (Instant::now(), PAUSES.0);
         loop {
@@ -110,7 +110,7 @@ impl Connections {
         }
     }
 
-    /// Ends them in good order. Whoever asks for one afterwards gets none.
+    /// Waits for calls that are under way, then closes all connections. Nobody gets one afterwards.
     pub(crate) async fn close(&self) {
         // Calls that are under way end first.
         let all = timeout(CLOSE_LIMIT, self.places.acquire_many(self.size)).await;
@@ -130,8 +130,8 @@ impl Connections {
     }
 }
 
-/// Nobody listens yet, or the server says that it is starting or stopping (57P03), or that it has too many connections
-/// (53300), of which one of ours may just be ending.
+/// True if nobody listens yet, or the server says that it is starting or stopping (57P03), or that it has too many
+/// connections (53300), one of which may be ours that is just ending.
 fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
@@ -141,9 +141,10 @@ fn is_starting(error: &sqlx::Error) -> bool {
 }
 
 impl InUse {
-    /// Its call was broken off or failed: it is of use if it still answers, outside of any transaction. On a full disk SQLite
-    /// rolls back by itself, so that the rollback that follows fails, and the connection counts as inside one for ever.
-    fn look_after(mut self) {
+    /// Keeps a connection whose call was broken off or failed only if it still answers and is outside of any
+    /// transaction. On a full disk SQLite rolls back by itself, so that the rollback that follows fails, and the
+    /// connection counts as inside a transaction for ever.
+    fn keep_if_alive(mut self) {
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             // Waits for a rollback that was begun when the transaction was dropped.
@@ -174,14 +175,14 @@ impl DerefMut for InUse {
 }
 
 /// How a call with a connection ended.
-pub(crate) trait Ended {
-    /// In good order: it is used again.
+pub(crate) trait ReturnToPool {
+    /// The call succeeded: the connection is used again.
     fn give_back(self);
-    /// It does not answer, and is not used again.
+    /// The call got no answer: the connection is not used again.
     fn give_up(self);
 }
 
-impl Ended for HeldConnection {
+impl ReturnToPool for HeldConnection {
     fn give_back(self) {
         let InUse { conn, place, home } = Self::into_inner(self);
         home.keep(conn);

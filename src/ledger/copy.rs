@@ -1,6 +1,7 @@
 //! Moves a ledger from one database to another, of either kind.
 //!
-//! All of it is one write of the target: a copy that breaks off, or that differs from its source, leaves the target empty.
+//! All of it is one write of the target: a copy that breaks off, or that differs from its source, leaves the target
+//! empty.
 
 use sha2::{Digest as _, Sha256};
 use sqlx::any::AnyRow;
@@ -19,7 +20,7 @@ use crate::ports::ledger::{LedgerError, LedgerId, LedgerResult};
 /// Why a ledger was not copied.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyError {
-    /// It holds the lock, or keeps the ledger from being locked.
+    /// Another process holds the lock.
     #[error("{side}: another process works with this ledger: it holds {holder}. Stop it first")]
     InUse { side: &'static str, holder: String },
     #[error(
@@ -29,21 +30,21 @@ pub(crate) enum CopyError {
     TargetInUse { table: &'static str, rows: i64 },
     #[error("{side}: {error}")]
     Failed { side: &'static str, error: LedgerError },
-    /// After all rows were written.
+    /// The two sides differ after all rows were written.
     #[error("the copy differs from its source in table {0}: it was not kept, --to is as it was")]
     Differs(&'static str),
 }
 
-/// What was copied of one table, the same at both sides.
+/// A copied table, whose counts and sums are the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableCopy {
     pub(crate) table: &'static str,
     pub(crate) rows: u64,
-    /// Over all values of all rows, whatever their order.
+    /// A checksum over all values of all rows, whatever their order.
     pub(crate) digest: String,
 }
 
-/// What was copied, and proved equal.
+/// The copied tables, proved equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LedgerCopy {
     pub(crate) id: LedgerId,
@@ -52,8 +53,8 @@ pub(crate) struct LedgerCopy {
 
 /// How far a copy has come.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Progress {
-    /// The rows are written, and now read once more.
+pub(crate) struct CopyProgress {
+    /// All rows are written, and are now read once more to compare them.
     pub(crate) comparing: bool,
     pub(crate) table: &'static str,
     pub(crate) rows: u64,
@@ -63,15 +64,15 @@ pub(crate) struct Progress {
 const FROM: &str = "--from";
 const TO: &str = "--to";
 
-/// Copies the ledger of the first URL to the database of the second, which must hold none, and compares the two. The source
-/// is brought to the schema of this version before, and is not changed otherwise.
+/// Copies the ledger of the first URL to the database of the second, which must hold none, and compares the two. The
+/// source is brought to the schema of this version before, and is not changed otherwise.
 ///
 /// # Errors
 /// See [`CopyError`].
 pub(crate) async fn copy_ledger(
     from: &str,
     to: &str,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<LedgerCopy, CopyError> {
     let from = open_side(from, FROM, true).await?;
     let to = open_side(to, TO, false).await?;
@@ -92,7 +93,7 @@ async fn open_side(url: &str, side: &'static str, must_exist: bool) -> Result<Op
     })
 }
 
-/// Says at which side it was.
+/// Names the side on which an error happened.
 fn at<E: Into<LedgerError>>(side: &'static str) -> impl Fn(E) -> CopyError {
     move |error| CopyError::Failed {
         side,
@@ -107,7 +108,7 @@ async fn writer(ledger: &Opened) -> LedgerResult<HeldConnection> {
 async fn copy_between(
     from: &Opened,
     to: &Opened,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<LedgerCopy, CopyError> {
     let mut source = writer(from).await.map_err(at(FROM))?;
     let mut target = writer(to).await.map_err(at(TO))?;
@@ -139,7 +140,8 @@ async fn copy_between(
     Ok(LedgerCopy { id, tables })
 }
 
-/// A target that was only opened before has an identity, which gives way to the source's.
+/// Fails if the target has rows. If it was only opened before, it has nothing but an identity, which is removed: the
+/// source's takes its place.
 async fn refuse_rows(conn: &mut Conn) -> Result<(), CopyError> {
     sqlx::query("DELETE FROM meta WHERE name = 'ledger_id'")
         .execute(&mut *conn)
@@ -164,7 +166,7 @@ async fn copy_table(
     read: &mut Conn,
     write: &mut Conn,
     table: &'static Table,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<TableCopy, CopyError> {
     let of = count(read, table).await.map_err(at(FROM))?;
     let mut reader = Reader::new(table);
@@ -182,7 +184,7 @@ async fn copy_table(
 async fn digest_of(
     conn: &mut Conn,
     table: &'static Table,
-    progress: &mut (dyn FnMut(Progress) + Send),
+    progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> LedgerResult<TableCopy> {
     let of = count(conn, table).await?;
     let mut reader = Reader::new(table);
@@ -278,8 +280,8 @@ impl TableDigest {
         Ok(())
     }
 
-    fn progress(&self, table: &Table, of: i64, comparing: bool) -> Progress {
-        Progress {
+    fn progress(&self, table: &Table, of: i64, comparing: bool) -> CopyProgress {
+        CopyProgress {
             comparing,
             table: table.name,
             rows: self.rows,
@@ -297,7 +299,7 @@ impl TableDigest {
     }
 }
 
-/// The highest number that was ever given to a row of this table, which may be gone.
+/// The highest number that was ever given to a row of this table, also if that row is gone.
 async fn last_number(database: Database, conn: &mut Conn, table: &Table) -> LedgerResult<i64> {
     let found = sqlx::query_scalar(sqlx::AssertSqlSafe(database.last_number(table.name)));
     Ok(found.fetch_optional(conn).await?.unwrap_or_default())

@@ -25,10 +25,10 @@ struct StoredCount {
     long_unknown: i64,
 }
 
-/// A row whose outcome is not known for long was sent again so many times. It is the same while a request with it is under way.
+/// A row counts as uncertain for long once it was sent again this many times, also while a request with it is under way.
 const LONG_UNKNOWN_TRIES: i64 = 3;
 
-/// Rows, and what is archived: whole days from their totals, the day of `since` from the keys.
+/// Counts rows and archived conversions: the latter by the totals of whole days, and on the day of `since` by the keys.
 const COUNTS: &str = "
     SELECT outcome, reason, detail, CAST(sum(total) AS BIGINT) AS total, CAST(sum(due) AS BIGINT) AS due,
            CAST(sum(recent) AS BIGINT) AS recent, max(changed_at) AS last, min(oldest) AS oldest,
@@ -54,7 +54,7 @@ const COUNTS: &str = "
           GROUP BY a.outcome, a.reason, a.detail) AS parts
     GROUP BY outcome, reason, detail";
 
-/// The earlier of two times, as far as there are any.
+/// The earlier of two times, or the only one.
 fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(other).min()
 }
@@ -115,7 +115,7 @@ pub(crate) async fn count_rows(
     Ok(counts)
 }
 
-/// An upload before `since` was none of these rows.
+/// The last upload, unless it was before `since`: then it was none of the counted rows.
 async fn last_upload(conn: &mut Conn, stream: StreamId, since: Timestamp) -> LedgerResult<Option<Timestamp>> {
     let found: Option<i64> = sqlx::query_scalar("SELECT last_upload FROM streams WHERE id = $1 AND last_upload >= $2")
         .bind(stream.0)

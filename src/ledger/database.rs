@@ -1,5 +1,6 @@
 //! What SQLite and PostgreSQL do differently. Everything else of the ledger is one schema and one body of SQL: `$1`,
-//! `ON CONFLICT`, `RETURNING`, and JSON arrays that `json_each` unpacks, which PostgreSQL gets as a function of ours.
+//! `ON CONFLICT`, `RETURNING`, and JSON arrays that `json_each` unpacks, for which PostgreSQL gets a function of that
+//! name.
 
 use crate::ports::ledger::LedgerResult;
 
@@ -9,9 +10,9 @@ pub(crate) type Conn = sqlx::AnyConnection;
 /// Whether a write waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disk {
-    /// All writes so far are on the disk when this one returns.
+    /// This write, and all before it, are on the disk when it returns.
     Wait,
-    /// The next one that waits takes this one along.
+    /// This write reaches the disk with the next one that waits.
     Later,
 }
 
@@ -24,7 +25,7 @@ pub(crate) enum Database {
     Postgres,
 }
 
-/// An array of arrays as rows with one column `value`, as SQLite's function of that name gives it.
+/// Makes rows with one column `value` of an array, as SQLite's function of that name does.
 const JSON_EACH: &str = "
     CREATE OR REPLACE FUNCTION json_each(items TEXT) RETURNS TABLE (value JSON)
         LANGUAGE SQL IMMUTABLE PARALLEL SAFE AS 'SELECT json_array_elements(items::json)';
@@ -40,7 +41,8 @@ impl Database {
         }
     }
 
-    /// A change of the schema in this database's words, which are part of what was released, as its text is.
+    /// A change of the schema in this database's dialect. The translation is released with the text, and must not change
+    /// either.
     pub(crate) fn fill_in(self, version: i64, text: &str) -> String {
         let (prelude, words) = match self {
             Self::Sqlite => (
@@ -72,7 +74,7 @@ impl Database {
         }
     }
 
-    /// For the rest of a transaction that may take long, and that nobody waits for: the limits of the session are off.
+    /// Turns off the session's limits for the rest of a transaction that may take long, and that nobody waits for.
     pub(crate) async fn lift_time_limits(self, conn: &mut Conn) -> LedgerResult<()> {
         if self == Self::Postgres {
             let limits = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
@@ -81,12 +83,12 @@ impl Database {
         Ok(())
     }
 
-    /// Begins a write. SQLite locks at once, since a lock taken later could fail halfway, and is told whether to wait for
-    /// the disk; `changed`: the connection was told otherwise before (telling it has all statements prepared again).
+    /// Begins a write. SQLite locks at once, since a lock taken later could fail halfway. `changed`: the connection's
+    /// setting differs from `disk`; it is only then set, since setting it makes SQLite prepare all statements again.
     /// PostgreSQL always waits for the disk.
     pub(crate) fn begin_write(self, disk: Disk, changed: bool) -> &'static str {
         match (self, disk, changed) {
-            // Not READ WRITE: who made the database read-only by default meant it.
+            // Not READ WRITE: whoever made the database read-only by default meant it.
             (Self::Postgres, ..) => "BEGIN ISOLATION LEVEL READ COMMITTED",
             (Self::Sqlite, _, false) => "BEGIN IMMEDIATE",
             (Self::Sqlite, Disk::Wait, true) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
@@ -94,7 +96,7 @@ impl Database {
         }
     }
 
-    /// Begins reads that see one moment.
+    /// Begins a transaction whose reads all see the same state.
     pub(crate) fn begin_read(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN",
@@ -115,7 +117,7 @@ impl Database {
         }
     }
 
-    /// The highest number that was ever given to a row of this table; no row where there was none.
+    /// Selects the highest number that was ever given to a row of this table; no row if none was.
     pub(crate) fn last_number(self, table: &str) -> String {
         match self {
             Self::Sqlite => format!("SELECT seq FROM sqlite_sequence WHERE name = '{table}'"),
@@ -123,7 +125,7 @@ impl Database {
         }
     }
 
-    /// New rows of this table get numbers above this one.
+    /// Makes new rows of this table get numbers above `last`.
     pub(crate) fn set_last_number(self, table: &str, last: i64) -> Vec<String> {
         match self {
             Self::Sqlite => vec![

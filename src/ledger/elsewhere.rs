@@ -1,6 +1,7 @@
-//! Under which id the ledger knows an occurrence in another stream of the same portal and trigger. Two contacts that were both
-//! known before they were merged have two ids for their entries, and one of them is with Google already: an event that was
-//! created again must not note such an entry under the other, or it would count twice once its rows move to the action's stream.
+//! Finds the id by which another stream of the same portal and trigger knows an occurrence. Two contacts that were both
+//! known before they were merged have two ids for their entries, one of which may be at Google already: an event that
+//! was created again must not note such an entry under the other id, or it would count twice once its rows move to the
+//! action's stream.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -10,7 +11,7 @@ use crate::domain::ids::TransactionId;
 use crate::ledger::columns::{json_list, json_rows, to_millis, to_transaction};
 use crate::ports::ledger::{LedgerResult, NewRow, StreamId};
 
-/// The same rows; those of merged contacts begin with the key that another stream knows them by, if one does.
+/// Puts the key by which another stream knows them first in rows of merged contacts.
 pub(super) async fn with_known_keys<'a>(
     conn: &mut Conn,
     stream: StreamId,

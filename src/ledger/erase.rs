@@ -1,8 +1,9 @@
-//! Erasure: what names a contact that HubSpot has deleted goes, once it has been gone for long enough. The keys stay, so
-//! that nothing is sent again should it come back: the same id has the same canonical contact, and gives the same keys.
+//! Erasure: everything that names a contact is deleted once the contact has been gone from HubSpot for long enough. The
+//! keys stay, so that nothing is sent again should it come back: the same id has the same canonical contact and the
+//! same keys.
 //!
-//! A lineage goes as a whole. Rows become totals as in [`super::archive`], before their time: their sort key tells the
-//! contact too.
+//! A lineage is erased as a whole. Rows become totals as in [`super::archive`], before their time, since their sort key
+//! identifies the contact too.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,18 +23,18 @@ macro_rules! missed {
     };
 }
 
-/// How long a contact must have been missing (milliseconds), and since when looks count.
+/// How long a contact must have been missing (milliseconds), and from when on looks count.
 #[derive(Clone, Copy)]
-struct Wait {
+struct MissingFor {
     span: i64,
     since: i64,
 }
 
-/// Contacts behind the given look that one account's looks have missed for long enough, at most `limit`: looker, portal and
-/// contact.
+/// Contacts after the given look that one account's looks have missed for long enough, at most `limit`: looker, portal
+/// and contact.
 async fn missing_contacts(
     conn: &mut Conn,
-    wait: Wait,
+    wait: MissingFor,
     behind: (i64, i64),
     limit: usize,
 ) -> LedgerResult<Vec<(i64, i64, i64)>> {
@@ -63,7 +64,7 @@ pub(super) async fn erase_contacts(
     now: Timestamp,
 ) -> LedgerResult<Erased> {
     let span = i64::try_from(missing_for.as_millis()).unwrap_or(i64::MAX);
-    let wait = Wait {
+    let wait = MissingFor {
         span,
         since: to_millis(now).saturating_sub(span),
     };
@@ -87,7 +88,7 @@ pub(super) async fn erase_contacts(
     Ok(erased)
 }
 
-/// All ids that have the canonical contact of this one; itself, if it has none.
+/// All ids with the same canonical contact as this one; only itself, if it has none.
 async fn lineage_of(conn: &mut Conn, portal: i64, contact: i64) -> LedgerResult<Vec<i64>> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "WITH own AS MATERIALIZED (SELECT canonical FROM canonical_contacts WHERE portal = $1 AND contact = $2)
@@ -102,9 +103,10 @@ async fn lineage_of(conn: &mut Conn, portal: i64, contact: i64) -> LedgerResult<
     Ok(ids)
 }
 
-/// As long as any account sees one of them, or nobody has looked for it, none of them is gone: another account's token may
-/// only see less. What was seen long ago by an account that does not look any more says nothing.
-async fn all_missing(conn: &mut Conn, portal: i64, ids: &[i64], wait: Wait) -> LedgerResult<bool> {
+/// Whether all of these contacts are gone. None of them is while any account sees one of them, or nobody has looked for
+/// it: another account's token may only see less. A sighting of long ago by an account that no longer looks does not
+/// count.
+async fn all_missing(conn: &mut Conn, portal: i64, ids: &[i64], wait: MissingFor) -> LedgerResult<bool> {
     let statement = concat!(
         "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS id FROM json_each($2))
          SELECT count(*) FROM j WHERE EXISTS (
@@ -125,9 +127,10 @@ async fn all_missing(conn: &mut Conn, portal: i64, ids: &[i64], wait: Wait) -> L
     Ok(usize::try_from(missing) == Ok(ids.len()))
 }
 
-/// Rows of these contacts become totals. What still waits will never find its contact, even if nobody asks any more
-/// (its event is gone, or has no action yet). False while Google has one of them: it says first what became of it. False
-/// also while one is open and young enough to be sent: whether it is, is for those to say who read its contact for it.
+/// Turns the rows of these contacts into totals. Rows that wait will never find their contact, also where nobody asks
+/// for it any more (the event is gone, or has no action yet). False while Google has one of the rows, whose outcome
+/// comes first, and while one is open and young enough to be sent: the uploader, which reads its contact, decides about
+/// that one.
 async fn settle_for_erasure(conn: &mut Conn, portal: i64, ids: &[i64], now: Timestamp) -> LedgerResult<bool> {
     let rows: Vec<(i64, String, i64)> = sqlx::query_as(
         "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS id FROM json_each($2))

@@ -1,4 +1,4 @@
-//! What the database says, in words that tell an operator what to do.
+//! Turns errors of the database into messages that tell an operator what to do.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use sqlx::postgres::PgDatabaseError;
 
 use crate::ports::ledger::LedgerError;
 
-/// An error of our own making.
+/// An error of the ledger itself, not of the database.
 pub(super) fn own_error(message: impl Into<String>) -> LedgerError {
     LedgerError {
         message: message.into(),
@@ -42,7 +42,7 @@ fn without_tls(error: impl std::fmt::Display) -> String {
 
 fn explain_io(error: &io::Error) -> String {
     match error.kind() {
-        // So the TLS library reports a certificate that it does not believe.
+        // This is how the TLS library reports a certificate that it does not trust.
         io::ErrorKind::InvalidData => without_tls(error),
         io::ErrorKind::NotFound => {
             format!("a file that --ledger-url names (sslrootcert), or the server's socket, is not there: {error}")

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::error::own_error;
 use crate::ports::ledger::LedgerError;
 
-/// Longest wait for one call. The server gives up before (see `session_lock.rs`): only a network that swallows everything
-/// lets it come to this.
+/// Longest wait for one call. The server gives up earlier (see `session_lock.rs`), so only a network that swallows
+/// everything makes a call wait this long.
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// A server that falls silent keeps nobody waiting for longer than this.

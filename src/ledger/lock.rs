@@ -1,8 +1,8 @@
 //! One process at a time: a lock on a file beside the ledger, held for as long as the ledger is open.
 //!
-//! The lock is the operating system's. It ends with the process that holds it, also when that is killed, so that no stale
-//! one is ever in the way; the file is empty and stays. The ledger's own file is not locked: `SQLite` has locks of its own on
-//! it, and on some network file systems the two kinds are one.
+//! The lock is the operating system's. It ends with the process that holds it, also when that is killed, so that no
+//! stale one is ever in the way; the file is empty and stays. The ledger's own file is not locked: `SQLite` has locks
+//! of its own on it, and on some network file systems the two kinds are one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -15,25 +15,25 @@ use crate::ports::ledger::{LedgerError, LedgerResult};
 /// Why a ledger was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it open, and holds this.
+    /// Another process has the ledger open and holds this lock file.
     #[error(
         "another operator works with this ledger: it holds {0}. This one waits, and takes over as soon as the other ends: \
          stop the other one, or give this one a ledger of its own (--ledger-url)"
     )]
     InUse(String),
-    /// It can't be opened.
+    /// The lock file can't be opened.
     #[error(transparent)]
     Failed(#[from] LedgerError),
 }
 
-/// The lock; it ends with this value.
+/// The lock; it is released when this value is dropped.
 pub(super) struct FileLock {
     file: File,
     path: PathBuf,
 }
 
 impl FileLock {
-    /// The ledger that it is the lock of.
+    /// The ledger that this lock protects.
     pub(super) fn ledger_file(&self) -> PathBuf {
         self.path.with_extension("")
     }
@@ -69,7 +69,8 @@ impl FileLock {
         Ok(lock)
     }
 
-    /// Who removes a lock file that is held lets the next process make, and hold, another one.
+    /// Fails unless the lock file is still the one that was locked: if somebody removes it while it is held, the next
+    /// process makes, and holds, another one.
     pub(super) fn check(&self) -> LedgerResult<()> {
         let identity = |m: fs::Metadata| (m.dev(), m.ino());
         let held = self.file.metadata().map(identity);
@@ -90,7 +91,7 @@ impl FileLock {
         ))
     }
 
-    /// Lets the next one have it. If that fails, the end of the process does it.
+    /// Releases the lock. If that fails, the end of the process releases it.
     pub(super) fn release(&self) {
         let _ = self.file.unlock();
     }
@@ -120,7 +121,7 @@ fn refused(path: &Path, error: &io::Error) -> LedgerError {
 mod tests {
     use super::*;
 
-    /// ENOLCK, EOPNOTSUPP, ENOSYS: what network file systems without locks say.
+    /// The errors of network file systems without locks.
     #[test]
     fn a_file_system_without_locks_is_named_with_the_way_out() {
         for code in [37, 95, 38] {

@@ -8,16 +8,17 @@ use crate::domain::outcome::reason;
 use crate::ledger::columns::{json_list, texts, to_millis};
 use crate::ports::ledger::LedgerResult;
 
-/// Longest wait for an answer's sake that is believed at the start, with some time for a clock that was set back.
+/// Longest wait asked for by an answer that is believed at the start, with some room for a clock that was set back.
 const ASKED: SignedDuration = SignedDuration::from_hours(2);
-/// The same of waits that follow from flags.
+/// The same for waits that follow from flags.
 const OWN: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 fn far_behind(now: Timestamp, wait: SignedDuration) -> i64 {
     now.saturating_add(wait).map_or(i64::MAX, to_millis)
 }
 
-/// At the start: ends waits for an answer's sake, which are an hour at most, and very long ones, whatever the flags were.
+/// At the start: ends waits asked for by answers that are longer than the hour they can be, and any wait that no flags
+/// could explain.
 pub(crate) async fn end_old_waits(conn: &mut Conn, now: Timestamp) -> LedgerResult<()> {
     let asked = [
         reason::QUOTA_EXHAUSTED,
@@ -40,8 +41,8 @@ pub(crate) async fn end_old_waits(conn: &mut Conn, now: Timestamp) -> LedgerResu
     Ok(())
 }
 
-/// See [`crate::ports::ledger::Ledger::end_long_waits`]. Of each stream the index by due time is read at its end, where there is
-/// nothing as a rule.
+/// See [`crate::ports::ledger::Ledger::end_long_waits`]. Reads only the end of each stream's index by due time, where
+/// there is usually nothing.
 pub(crate) async fn end_long_waits(conn: &mut Conn, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
     let wait = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
     let rows = sqlx::query(
@@ -69,6 +70,10 @@ async fn end_polls(conn: &mut Conn, longest: SignedDuration, now: Timestamp) -> 
 
 fn report_ended(rows: u64, polls: u64) {
     if rows + polls > 0 {
-        tracing::warn!(rows, requests = polls, "waits in the ledger that are too long are over");
+        tracing::warn!(
+            rows,
+            requests = polls,
+            "waits in the ledger were too long and were ended"
+        );
     }
 }

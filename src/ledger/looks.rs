@@ -1,4 +1,4 @@
-//! Which of the contacts that the ledger names HubSpot still has.
+//! Rounds of looks: which of the contacts that the ledger names HubSpot still has.
 
 use jiff::Timestamp;
 
@@ -6,9 +6,9 @@ use super::database::Conn;
 use super::error::damaged_value;
 use crate::domain::ids::{ContactId, PortalId};
 use crate::ledger::columns::{json_contacts as ids, numbers, rows_affected, to_contact, to_limit, to_millis, to_time};
-use crate::ports::ledger::{LedgerResult, Look, LookRound, Looker};
+use crate::ports::ledger::{LedgerResult, LookResult, LookRound, Looker};
 
-/// Contacts of rows that may be in no lineage: form submissions' contacts have none.
+/// Contacts of rows that may be in no lineage, as those of form submissions.
 macro_rules! of_rows {
     () => {
         "FROM conversions r JOIN streams t ON t.id = r.stream AND t.portal = $1 WHERE r.contact <> r.sort_key"
@@ -32,7 +32,7 @@ pub(super) async fn look_round(conn: &mut Conn, looker: &Looker) -> LedgerResult
     }))
 }
 
-/// Begins a round at the first contact; its number.
+/// Begins a round at the first contact, and returns its number.
 pub(super) async fn begin_look_round(conn: &mut Conn, looker: &Looker, now: Timestamp) -> LedgerResult<i64> {
     let id = sqlx::query_scalar(concat!(
         "INSERT INTO look_rounds (portal, account, contacts, after, looked_at)
@@ -106,8 +106,8 @@ pub(super) async fn last_seen(
     Ok(found.into_iter().map(to_contact).collect())
 }
 
-/// Those of the contacts that were asked about that the ledger still names. What was erased meanwhile is to stay so: nobody would
-/// ask for it again, and its line would stay for ever.
+/// The requested contacts that the ledger still names. One that was erased meanwhile must get no line: nobody would ask
+/// for it again, and the line would stay for ever.
 async fn still_named(conn: &mut Conn, portal: PortalId, asked: &[ContactId]) -> LedgerResult<Vec<ContactId>> {
     let Some(first) = asked.iter().min() else {
         return Ok(Vec::new());
@@ -116,9 +116,14 @@ async fn still_named(conn: &mut Conn, portal: PortalId, asked: &[ContactId]) -> 
     next_contacts(conn, portal, ContactId(first.0.saturating_sub(1)), 2 * asked.len()).await
 }
 
-/// A mark stays as old as it is while the contact is missing, and goes with the first look that finds it. What was seen
-/// beside what was asked for gets no line, but loses its mark.
-pub(super) async fn note_look(conn: &mut Conn, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
+/// A missing mark keeps its date while the contact is missing, and goes with the first look that finds it. A contact
+/// that was seen without being asked for gets no line, but loses its mark.
+pub(super) async fn record_look(
+    conn: &mut Conn,
+    looker: &Looker,
+    asked: &[ContactId],
+    look: &LookResult,
+) -> LedgerResult<()> {
     let at = to_millis(look.at);
     let id = match id_of(conn, looker).await? {
         Some(id) => id,

@@ -14,18 +14,18 @@ use crate::ports::ledger::LedgerResult;
 /// A change of the schema: number, name, text.
 pub(crate) type SchemaChange = (i64, &'static str, &'static str);
 
-/// Changes of the schema, in order. Those that were released never change: a ledger remembers what it was made by.
+/// Changes of the schema, in order. Released ones never change: a ledger remembers which ones it was made by.
 pub(crate) const MIGRATIONS: &[SchemaChange] = &[
     (1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
     (2, "request ids", include_str!("../../migrations/0002_request_ids.sql")),
 ];
 
-/// Where `sqlx` notes what was done.
+/// The table in which `sqlx` notes which changes were made.
 const NOTES: &str = "_sqlx_migrations";
 
-/// What a schema is made by.
+/// Whether a ledger may be made, and by which changes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Made {
+pub(crate) struct SchemaSource {
     pub(crate) changes: &'static [SchemaChange],
     /// No ledger is made where there is none.
     pub(crate) must_exist: bool,
@@ -33,15 +33,16 @@ pub(crate) struct Made {
 
 /// Longest wait for changes, which may have to go through all rows.
 const CHANGE_LIMIT: Duration = Duration::from_hours(1);
-/// How often it is told that they take so long.
+/// How often a log line says that the changes still run.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// Makes all changes that the ledger does not have yet, in one transaction: where one fails, the ledger is as it was, and
-/// the version before works with it. By the writer alone, under its lock. `limit`: longest wait where there is nothing to change.
+/// Makes all changes that the ledger does not have yet, in one transaction: if one fails, the ledger is as it was, and
+/// the version before works with it. Called by the writer only, under its lock. `limit`: longest wait where nothing has
+/// to change.
 pub(crate) async fn migrate_schema(
     database: Database,
     conn: &mut Conn,
-    made: Made,
+    made: SchemaSource,
     limit: Duration,
 ) -> LedgerResult<()> {
     let migrator = migrator(database, made.changes);
@@ -54,7 +55,7 @@ pub(crate) async fn migrate_schema(
     if before == Some(now) {
         return within(limit, run).await;
     }
-    within(CHANGE_LIMIT, telling_progress(run)).await?;
+    within(CHANGE_LIMIT, logging_progress(run)).await?;
     if before.is_some_and(|before| before < now) {
         tracing::info!(
             from = before,
@@ -82,7 +83,7 @@ async fn make_changes(migrator: &Migrator, mut transaction: Transaction<'_, Any>
     Ok(transaction.commit().await?)
 }
 
-async fn telling_progress<T>(changes: impl Future<Output = T>) -> T {
+async fn logging_progress<T>(changes: impl Future<Output = T>) -> T {
     let begun = Instant::now();
     let mut changes = std::pin::pin!(changes);
     loop {
@@ -96,7 +97,7 @@ async fn telling_progress<T>(changes: impl Future<Output = T>) -> T {
     }
 }
 
-/// The changes in this database's words.
+/// The changes in this database's dialect.
 fn migrator(database: Database, changes: &[SchemaChange]) -> Migrator {
     let change = |&(version, name, text): &SchemaChange| {
         let sql = AssertSqlSafe(database.fill_in(version, text)).into_sql_str();

@@ -1,13 +1,13 @@
 //! The ledger: implements the port [`crate::ports::ledger::Ledger`] over SQLite and PostgreSQL.
 //!
-//! All SQL of the program is in this module: one schema (`migrations/`), one body of statements, and [`database`] for what
-//! the two databases do differently. Times are epoch milliseconds, amounts canonical text. Bulk statements get their rows
-//! as one JSON array. Every write is one transaction on the only writing connection; reads run beside it and see the last
-//! committed state.
+//! All SQL of the program is in this module: one schema (`migrations/`), one body of statements, and [`database`] for
+//! what the two databases do differently. Times are epoch milliseconds, amounts canonical text. Bulk statements get
+//! their rows as one JSON array. Every write is one transaction on the only writing connection; reads run beside it and
+//! see the last committed state.
 //!
-//! A crash of the process loses no write. A power cut may lose the latest ones of a file, in order, down to the last that
-//! waited for the disk: a batch does before it is sent, and counts do before they are reported. What is lost is found or sent
-//! again. PostgreSQL has every write on its disk.
+//! A crash of the process loses no write. A power cut may lose the latest ones of a file, in order, down to the last
+//! that waited for the disk: a batch does before it is sent, and counts do before they are reported. What is lost is
+//! found or sent again. PostgreSQL has every write on its disk.
 
 mod archive;
 mod aside;
@@ -55,21 +55,21 @@ use async_trait::async_trait;
 use sqlx::Connection;
 use tokio::sync::Mutex;
 
-use self::connections::{Ended, HeldConnection};
+use self::connections::{HeldConnection, ReturnToPool};
 #[cfg(test)]
 pub(crate) use self::copy::TableCopy;
-pub(crate) use self::copy::{CopyError, LedgerCopy, Progress, copy_ledger};
+pub(crate) use self::copy::{CopyError, CopyProgress, LedgerCopy, copy_ledger};
 use self::database::{Database, Disk};
 use self::error::own_error;
 use self::limits::{CALL_LIMIT, within};
 pub use self::lock::OpenError;
 use self::open::{Opened, Opening};
-use self::write_health::{Trouble, WriteHealth};
+use self::write_health::{WriteHealth, WriteTrouble};
 
 use crate::ports::ledger::LedgerResult;
 use crate::ports::work_permit::{NoPermit, WorkPermit};
 
-/// One write: all of it or nothing.
+/// Runs one write transaction: all of it or nothing is committed.
 macro_rules! write {
     ($self:ident, $disk:expr, |$tx:ident| $call:expr) => {{
         let attempt = $self.health.begin();
@@ -94,7 +94,7 @@ macro_rules! write {
     }};
 }
 
-/// Reads of one moment.
+/// Runs reads that all see the same state.
 macro_rules! read {
     ($self:ident, |$tx:ident| $call:expr) => {{
         let mut connection = $self.opened.pools.readers.acquire().await?;
@@ -118,8 +118,8 @@ async fn limited<T>(call: impl Future<Output = LedgerResult<T>> + Send) -> Optio
     tokio::time::timeout(CALL_LIMIT, call).await.ok()
 }
 
-/// What became of a call, `None` if it took too long. A connection that does not answer is not used again, and one whose call
-/// failed only if it answers.
+/// Ends a call and returns its result; `None` if it took too long. A connection that does not answer is not used again,
+/// and one whose call failed only if it still answers.
 fn end_call<T>(connection: HeldConnection, ended: Option<LedgerResult<T>>) -> LedgerResult<T> {
     match ended {
         Some(Ok(result)) => {
@@ -139,11 +139,11 @@ fn end_call<T>(connection: HeldConnection, ended: Option<LedgerResult<T>>) -> Le
 /// Dropping it at any moment is safe: a write that was not committed did not happen.
 pub struct SqlLedger {
     opened: Opened,
-    /// There may be writes that the disk does not have yet.
+    /// True while writes may not be on the disk yet.
     unsynced: AtomicBool,
-    /// Held while they are brought to the disk.
+    /// Held while they are synced to the disk.
     syncing: Mutex<()>,
-    /// The writing connection was told not to wait for the disk. A new connection waits.
+    /// True if the writing connection is set not to wait for the disk. A new connection waits.
     relaxed: AtomicBool,
     health: WriteHealth,
 }
@@ -154,16 +154,16 @@ impl SqlLedger {
     ///
     /// # Errors
     ///
-    /// [`OpenError::InUse`] while another process has it open. Else when the directory is missing or not writable, the file
-    /// is damaged, the disk is full, the file system has no locks; when the server can't be reached, refuses the user, is too
-    /// old, can't be written, or a pooler stands before it; when the schema is of a newer version. Files up to 256 MiB are
-    /// checked completely.
+    /// [`OpenError::InUse`] while another process has it open. Else when the directory is missing or not writable, the
+    /// file is damaged, the disk is full, the file system has no locks; when the server can't be reached, refuses the
+    /// user, is too old, can't be written, or a pooler stands before it; when the schema is of a newer version. Files
+    /// up to 256 MiB are checked completely.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         Self::start(url, Opening::USUAL).await
     }
 
-    /// Opens it as the holder of a Lease, by its uid. `limit`: longest wait for a server that does not answer, but for a change
-    /// of the schema.
+    /// As [`Self::open`], as the holder of the Lease with this uid. `limit`: longest wait for a server that does not
+    /// answer; a change of the schema may take longer.
     ///
     /// # Errors
     /// Those of [`Self::open`].
@@ -176,11 +176,11 @@ impl SqlLedger {
         Self::start(url, as_leader).await
     }
 
-    /// The same where the holder before has it still and may not have noticed that it is leader no longer: in PostgreSQL it
-    /// loses it.
+    /// The same, and takes the ledger from a process that was leader before by the same Lease and may not have noticed
+    /// yet that it no longer is. Only PostgreSQL can take it away.
     ///
     /// # Errors
-    /// Those of [`Self::open`]; [`OpenError::InUse`] where a process has it that works by another Lease or by none.
+    /// Those of [`Self::open`]; [`OpenError::InUse`] where the process that has it works by another Lease or by none.
     pub async fn take_over(url: &str, lease: &str, limit: Duration) -> Result<Self, OpenError> {
         let take_over = Opening {
             lease: lease.to_owned(),
@@ -220,7 +220,7 @@ impl SqlLedger {
         })
     }
 
-    /// Closes all connections in good order, folds the write-ahead log into the file, and lets the next process open it.
+    /// Closes all connections, folds the write-ahead log into the file, and lets the next process open it.
     pub async fn close(&self) {
         self.opened.close().await;
     }
@@ -230,14 +230,14 @@ impl SqlLedger {
     /// process has written there.
     ///
     /// # Errors
-    /// Says how, and what to do.
+    /// Names the reason and what to do.
     pub fn still_ours(&self) -> LedgerResult<()> {
         self.opened.lock.check()?;
         self.opened.writes.check()
     }
 
-    /// As [`Self::still_ours`], and asks the database. A process that was stopped for so long that another one took over
-    /// finds out here.
+    /// As [`Self::still_ours`], and asks the database too: a process that was stopped for so long that another one took
+    /// over finds out here.
     ///
     /// # Errors
     /// Also where the database can't be asked.
@@ -247,22 +247,22 @@ impl SqlLedger {
             return Ok(());
         }
         if read!(self, |tx| self.opened.seems_older(tx))? {
-            // A write decides.
+            // Only a write proves it.
             return self.touch().await;
         }
         Ok(())
     }
 
-    /// Fails while writes do, of which none has succeeded since the first that failed or takes long without the database working
-    /// on it. If none is under way, one is tried. The reason is that of the last failure.
+    /// Fails while writes fail, or take long although the database is not working on them, and none has succeeded
+    /// since. If no write is under way, one is tried.
     ///
     /// # Errors
-    /// Says why.
+    /// The reason of the last failure.
     pub async fn confirm_writes(&self) -> LedgerResult<()> {
         let since = match self.health.trouble() {
             None => return Ok(()),
-            Some(Trouble::Failed) => return self.touch().await,
-            Some(Trouble::Slow(since)) => since,
+            Some(WriteTrouble::Failed) => return self.touch().await,
+            Some(WriteTrouble::Slow(since)) => since,
         };
         if let Some(failure) = self.health.failure() {
             return Err(failure);
@@ -276,7 +276,8 @@ impl SqlLedger {
         )))
     }
 
-    /// The writing connection, nobody else's until it is dropped, and how to begin a write that waits for the disk or not.
+    /// The writing connection, held exclusively until it is dropped, and the statement that begins a write with this
+    /// `disk`.
     async fn writer(&self, disk: Disk) -> LedgerResult<(HeldConnection, &'static str)> {
         self.still_ours()?;
         let connection = self.opened.pools.writer.acquire().await?;
@@ -290,12 +291,12 @@ impl SqlLedger {
         Ok((connection, self.opened.database.begin_write(disk, changed)))
     }
 
-    /// Has the disk keep everything written so far.
+    /// Syncs everything written so far to the disk.
     async fn sync(&self) -> LedgerResult<()> {
         if self.opened.database == Database::Postgres {
             return Ok(());
         }
-        // A caller that finds nothing left to do must not return before the one that does it.
+        // A caller that finds nothing left to sync must not return before the one that is syncing.
         let _one = self.syncing.lock().await;
         if !self.unsynced.swap(false, Ordering::SeqCst) {
             return Ok(());

@@ -72,7 +72,7 @@ async fn observe_chunk(conn: &mut Conn, stream: StreamId, rows: &[NewRow]) -> Le
     Ok(fresh.rows.len())
 }
 
-/// What the stream has near entries that it does not know under any of their ids.
+/// The times that the stream has near entries of which it knows none of the ids.
 async fn known_times(
     conn: &mut Conn,
     stream: StreamId,
@@ -80,14 +80,15 @@ async fn known_times(
     stored: &StoredRows,
     has_archived: bool,
 ) -> LedgerResult<KnownTimes> {
-    // Two look-ups, as an archived key does not say whose it is: rows are found by the sort key of their contact, and only if
-    // the stream has rows under it; for archived ones the whole read is needed, to compute which keys they could have.
+    // Two look-ups, as an archived key does not say whose it is: rows are found by the sort key of their contact, and
+    // only if the stream has rows under it; for archived ones the whole read is needed, to compute which keys they
+    // could have.
     let mut reads: Vec<Arc<ShownEntries>> = Vec::new();
     let mut sort_keys = BTreeSet::new();
     for row in unknown {
         let Some(shown) = &row.shown else { continue };
         sort_keys.extend(sort_keys_of(row).filter(|key| stored.sort_keys.contains(key)));
-        // The entries of a read come one after the other.
+        // The entries of one read are adjacent.
         if has_archived && !reads.last().is_some_and(|last| Arc::ptr_eq(last, shown)) {
             reads.push(shown.clone());
         }
@@ -99,12 +100,12 @@ fn sort_keys_of(row: &NewRow) -> impl Iterator<Item = i64> {
     row.keys.iter().map(|key| key.sort_key)
 }
 
-/// What an occurrence is in the ledger.
+/// How the ledger knows an occurrence.
 #[derive(Clone, Copy)]
 enum KnownAs {
-    /// A row of this number.
+    /// As the row with this number.
     Row(i64),
-    /// One that is about to be written.
+    /// As a row that is about to be written.
     Fresh(usize),
     Archived,
 }
@@ -154,7 +155,7 @@ impl<'a> FreshRows<'a> {
     }
 }
 
-/// What the stream has of the contacts of some rows.
+/// The rows that the stream has of some contacts.
 struct StoredRows {
     ids: HashMap<TransactionId, i64>,
     sort_keys: HashSet<i64>,
@@ -200,7 +201,8 @@ async fn archived_occurrences(conn: &mut Conn, stream: StreamId, rows: &[NewRow]
     Ok(found.into_iter().map(|found| candidates[found].0).collect())
 }
 
-/// Contacts merge: the row is read again under the id that lives. A row whose contact was not known waited for it.
+/// Notes today's contact at a row: contacts merge, and the row is then read under the id that is left. A row whose
+/// contact was not known waited for it.
 async fn update_contacts(conn: &mut Conn, moved: HashMap<i64, ContactId>, now: Option<Timestamp>) -> LedgerResult<()> {
     if moved.is_empty() {
         return Ok(());

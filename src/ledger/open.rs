@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::connect::Pools;
-use super::connections::Ended;
+use super::connections::ReturnToPool;
 use super::database::{Conn, Database};
 use super::error::own_error;
 use super::limits::{CALL_LIMIT, within};
 use super::lock::OpenError;
-use super::migrate::{MIGRATIONS, Made, SchemaChange, migrate_schema};
+use super::migrate::{MIGRATIONS, SchemaChange, SchemaSource, migrate_schema};
 use super::write_count::WriteCount;
 use super::writer_lock::WriterLock;
 use super::{postgres, sqlite};
@@ -18,13 +18,13 @@ use crate::ports::ledger::LedgerResult;
 pub(super) struct Opening {
     /// The uid of the Lease that makes this process leader; empty: there is none.
     pub(super) lease: String,
-    /// Who has it open in PostgreSQL by the same Lease loses it.
+    /// A process that has it open in PostgreSQL by the same Lease loses it.
     pub(super) take_over: bool,
-    /// One that is not there is not made.
+    /// Fail where there is no ledger yet, instead of making one.
     pub(super) must_exist: bool,
-    /// What its schema is made by.
+    /// Where the schema comes from.
     pub(super) changes: &'static [SchemaChange],
-    /// Longest wait for a server, but for a change of the schema.
+    /// Longest wait for a server; a change of the schema may take longer.
     pub(super) limit: Duration,
 }
 
@@ -38,7 +38,7 @@ impl Opening {
     };
 }
 
-/// A database that this process alone writes to, with the schema of this version.
+/// A database with the schema of this version, which this process alone writes to.
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) pools: Pools,
@@ -47,22 +47,23 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// By a session that reads: whether the database seems older than what this process has written there.
+    /// Asks through a reading session whether the database seems older than what this process has written there.
     ///
     /// # Errors
-    /// Also where another process writes, or may.
+    /// Also where another process writes, or may write.
     pub(super) async fn seems_older(&self, conn: &mut Conn) -> LedgerResult<bool> {
         self.lock.confirm_epoch(conn).await?;
         self.writes.seems_older(conn).await
     }
 
-    /// Closes all connections in good order, and lets the next process have it.
+    /// Closes all connections cleanly, then releases the lock for the next process.
     pub(super) async fn close(&self) {
         self.pools.readers.close().await;
         if self.database == Database::Postgres
             && let Ok(mut writer) = self.pools.writer.acquire().await
         {
-            // The server ends a session, and its lock with it, only some time after it was told to. Where this fails, it does.
+            // The server ends a session, and its lock with it, only some time after the connection was closed. Where the
+            // release fails, that still frees the lock.
             let _ = sqlx::raw_sql("SELECT pg_advisory_unlock_all()")
                 .execute(&mut **writer)
                 .await;
@@ -73,7 +74,7 @@ impl Opened {
     }
 }
 
-/// Connects, takes the lock, and brings the schema up to date; changes nothing else of it.
+/// Connects, takes the lock, and brings the schema up to date; changes nothing else in the database.
 pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened, OpenError> {
     sqlx::any::install_default_drivers();
     let database = database_of(url)?;
@@ -92,7 +93,7 @@ pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened,
         }
     };
     let mut writer = pools.writer.acquire().await?;
-    let made = Made {
+    let made = SchemaSource {
         changes: opening.changes,
         must_exist: opening.must_exist,
     };
@@ -107,7 +108,7 @@ pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened,
     })
 }
 
-/// Which database a URL leads to.
+/// The database that a URL names.
 pub(super) fn database_of(url: &str) -> LedgerResult<Database> {
     Database::of_url(url).ok_or_else(|| {
         let scheme = url.split(':').next().unwrap_or_default();

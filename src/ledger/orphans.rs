@@ -6,7 +6,7 @@ use crate::ledger::columns::{to_millis, to_time};
 use crate::ports::ledger::{ActionKey, LedgerResult, OrphanNote};
 
 #[derive(sqlx::FromRow)]
-struct Stored {
+struct StoredOrphan {
     action: String,
     name: String,
     kind: String,
@@ -15,7 +15,7 @@ struct Stored {
     noted_at: i64,
 }
 
-/// Notes an action left behind; a later note about the same action takes the place of the earlier one.
+/// Notes an action left behind; a later note about the same action replaces the earlier one.
 pub(super) async fn note_orphan(conn: &mut Conn, note: &OrphanNote) -> LedgerResult<()> {
     sqlx::query(
         "INSERT INTO orphans (network, account, action, name, kind, former_event, created_at, noted_at)
@@ -38,7 +38,7 @@ pub(super) async fn note_orphan(conn: &mut Conn, note: &OrphanNote) -> LedgerRes
 }
 
 pub(super) async fn orphan_notes(conn: &mut Conn, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>> {
-    let found: Vec<Stored> = sqlx::query_as(
+    let found: Vec<StoredOrphan> = sqlx::query_as(
         "SELECT action, name, kind, former_event, created_at, noted_at FROM orphans
          WHERE network = $1 AND account = $2 ORDER BY noted_at",
     )
@@ -46,7 +46,7 @@ pub(super) async fn orphan_notes(conn: &mut Conn, owner: &AdAccountKey) -> Ledge
     .bind(&owner.id)
     .fetch_all(conn)
     .await?;
-    let note = |s: Stored| {
+    let note = |s: StoredOrphan| {
         Ok(OrphanNote {
             action: ActionKey {
                 account: owner.clone(),

@@ -11,13 +11,14 @@ use super::{
     SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, end_call, erase, limited, long_waits,
     looks, observe, orphans, requests, room, rows, streams, updates, view,
 };
+use crate::api::ResumePolicy;
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::domain::lineage::CanonicalById;
 use crate::ports::ledger::view::{ConversionPage, ConversionQuery, DayCount, LedgerView};
 use crate::ports::ledger::{
-    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, Erased, Ledger, LedgerId, LedgerResult, Look,
-    LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Row, RowCounts, RowUpdate, Sender, StatusResult,
-    StreamId, StreamRequest, Watermark,
+    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, Erased, Ledger, LedgerId, LedgerResult,
+    LookResult, LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Row, RowCounts, RowUpdate, Sender,
+    StatusResult, StreamId, StreamRequest, Watermark,
 };
 
 #[async_trait]
@@ -76,8 +77,8 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Later, |tx| updates::apply_updates(tx, updates, None, now))
     }
 
-    async fn resume_rows(&self, stream: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
-        write!(self, Disk::Later, |tx| rows::resume_rows(tx, stream, skip, now))
+    async fn resume_rows(&self, stream: StreamId, policy: ResumePolicy, now: Timestamp) -> LedgerResult<usize> {
+        write!(self, Disk::Later, |tx| rows::resume_rows(tx, stream, policy, now))
     }
 
     async fn release_rows(&self, stream: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()> {
@@ -140,7 +141,7 @@ impl Ledger for SqlLedger {
     }
 
     async fn rows_if_low(&self) -> LedgerResult<Option<BTreeMap<String, u64>>> {
-        // A PostgreSQL server tells nobody how much room it has.
+        // A PostgreSQL server does not say how much room it has.
         let Some(file) = self.opened.lock.ledger_file() else {
             return Ok(None);
         };
@@ -193,7 +194,7 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Later, |tx| looks::begin_look_round(tx, looker, now)).map(drop)
     }
 
-    async fn contacts_behind(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>> {
+    async fn contacts_after(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>> {
         read!(self, |tx| looks::next_contacts(tx, portal, after, limit))
     }
 
@@ -201,8 +202,8 @@ impl Ledger for SqlLedger {
         read!(self, |tx| looks::last_seen(tx, looker, without, limit))
     }
 
-    async fn note_look(&self, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| looks::note_look(tx, looker, asked, look))
+    async fn record_look(&self, looker: &Looker, asked: &[ContactId], look: &LookResult) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| looks::record_look(tx, looker, asked, look))
     }
 
     async fn erase_contacts(

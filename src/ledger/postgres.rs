@@ -1,4 +1,4 @@
-//! A ledger in PostgreSQL: its connections, and what must not stand between.
+//! A ledger in PostgreSQL: its connections, and the check that no pooler stands before the server.
 
 use std::str::FromStr;
 
@@ -6,18 +6,18 @@ use sqlx::any::AnyConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 use super::connect::{Pools, READERS};
-use super::connections::{Connections, Ended};
+use super::connections::{Connections, ReturnToPool};
 use super::database::Conn;
 use super::error::own_error;
 use super::lock::OpenError;
 use super::session_lock::{SESSION, SessionLock, backend};
 use crate::ports::ledger::LedgerResult;
 
-/// The oldest server whose words the ledger uses.
+/// The oldest version of the server whose SQL the ledger uses.
 const OLDEST: i64 = 14;
 
-/// Opens the database of this URL and takes its lock for the holder of this Lease (empty: there is none). `take_over`: from
-/// the session of its holder before, if that still has it.
+/// Opens the database of this URL and takes its lock for the holder of this Lease (empty: there is none). `take_over`:
+/// also from the session of the Lease's holder before, if that still has it.
 pub(crate) async fn open(url: &str, lease: &str, take_over: bool) -> Result<(Pools, SessionLock), OpenError> {
     let options = connect_options(url)?;
     let writer = Connections::open(options.clone(), 1, SESSION).await?;
@@ -34,18 +34,18 @@ pub(crate) async fn open(url: &str, lease: &str, take_over: bool) -> Result<(Poo
     Ok((pools, lock))
 }
 
-/// Connects once, and takes nothing.
+/// Connects once, without taking the lock.
 pub(crate) async fn check_reachable(url: &str) -> LedgerResult<()> {
     let mut conn = connect_options(url)?.connect().await?;
     refuse_unusable(&mut conn).await?;
-    // It has answered: how it ends is of no matter.
+    // The server has answered: how the connection ends does not matter.
     let _ = conn.close().await;
     Ok(())
 }
 
 fn connect_options(url: &str) -> LedgerResult<AnyConnectOptions> {
     AnyConnectOptions::from_str(url)
-        // What it says may hold the password.
+        // The error's text may hold the password.
         .map_err(|_| own_error("not a URL of a database: give postgres://user:password@host/database"))
 }
 
@@ -80,14 +80,14 @@ async fn refuse_encoding(conn: &mut Conn) -> LedgerResult<()> {
     Ok(())
 }
 
-/// Two sessions that are open at one time have two processes at the server, unless something in between shares one among
-/// them between transactions. No lock holds there: it would be the next client's.
+/// Refuses a pooler between us and the server. Two sessions that are open at one time have two processes at the server,
+/// unless a pooler shares one between them. A lock of a session would then belong to the pooler's next client.
 async fn refuse_pooler(pools: &Pools) -> LedgerResult<()> {
     let mut writer = pools.writer.acquire().await?;
     for _ in 0..3 {
         let of_writer = backend(&mut writer).await?;
         let mut reader = pools.readers.acquire().await?;
-        // What a pooler shares is free again between transactions, and goes to whoever begins one next.
+        // A pooler's shared session is free again between transactions, and goes to whoever begins one next.
         let mut transaction = reader.begin().await?;
         let of_reader = backend(&mut transaction).await?;
         transaction.rollback().await?;

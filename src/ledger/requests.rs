@@ -15,7 +15,7 @@ use crate::ledger::columns::{json_list, numbers, rows_affected as counted, texts
 use crate::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, Sender, StatusResult};
 
 #[derive(sqlx::FromRow)]
-struct Stored {
+struct StoredRequest {
     id: i64,
     request_id: String,
     accepted_at: i64,
@@ -26,15 +26,15 @@ struct Stored {
     destination_indices: String,
 }
 
-/// See [`crate::ports::ledger::Ledger::open_requests`]. The rows are those the request went out with, whatever
-/// became of them since: record indices count all of them.
+/// See [`crate::ports::ledger::Ledger::open_requests`]. The rows are all those that the request was sent with,
+/// whatever became of them since: record indices count all of them.
 pub(super) async fn open_requests(
     conn: &mut Conn,
     sender: &Sender,
     now: Timestamp,
     limit: usize,
 ) -> LedgerResult<Vec<OpenRequest>> {
-    let found: Vec<Stored> = sqlx::query_as(
+    let found: Vec<StoredRequest> = sqlx::query_as(
         "SELECT id, request_id, accepted_at, polls, poll_at, destinations, conversion_ids, destination_indices
          FROM requests WHERE network = $1 AND sender = $2 AND state = 'AwaitingResult' AND poll_at <= $3
          ORDER BY poll_at, id LIMIT $4",
@@ -60,7 +60,7 @@ pub(super) async fn open_requests(
     Ok(requests)
 }
 
-async fn open_rows(conn: &mut Conn, batch: &Stored) -> LedgerResult<Vec<OpenRow>> {
+async fn open_rows(conn: &mut Conn, batch: &StoredRequest) -> LedgerResult<Vec<OpenRow>> {
     let unreadable = |_| damaged_value("the conversions of a request");
     let ids: Vec<i64> = serde_json::from_str(&batch.conversion_ids).map_err(unreadable)?;
     let indices: Vec<usize> = serde_json::from_str(&batch.destination_indices).map_err(unreadable)?;

@@ -1,4 +1,4 @@
-//! How much room the ledger's volume has, and who holds how much of the ledger.
+//! How much room the ledger's volume has, and how much of the ledger each namespace takes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -11,15 +11,15 @@ use super::error::own_error;
 use crate::domain::ledger_room::reserve_of;
 use crate::ports::ledger::LedgerResult;
 
-/// What the write-ahead log grows to, and then stays at (`wal_autocheckpoint` pages).
+/// The size that the write-ahead log grows to and then keeps (`wal_autocheckpoint` pages).
 const LOG: u64 = 8_000 * 4_096;
 
-/// How long a volume may take to answer. One that hangs holds up nobody: the write will tell.
+/// How long a volume may take to answer. One that hangs must hold up nobody: the next write will show it.
 const ANSWERS_IN: Duration = Duration::from_secs(2);
 /// One thread at most waits for a volume that hangs.
 static ASKED: Semaphore = Semaphore::const_new(1);
 
-/// What the file system says, in bytes.
+/// The answer of the file system, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Volume {
     size: u64,
@@ -35,7 +35,7 @@ pub(super) async fn ask_volume(file: &Path) -> Option<Volume> {
     answer_in_time(&ASKED, ANSWERS_IN, move || look_at(&file)).await?
 }
 
-/// What `ask` says, on a thread of its own. `None` if that takes longer than `limit`, or an earlier one still waits.
+/// Runs `ask` on a thread of its own. `None` if it takes longer than `limit`, or an earlier one still runs.
 async fn answer_in_time<T: Send + 'static>(
     asked: &'static Semaphore,
     limit: Duration,
@@ -74,7 +74,7 @@ pub(super) async fn is_low(conn: &mut Conn, volume: &Volume) -> LedgerResult<boo
     .fetch_one(conn)
     .await?;
     let bytes = |count: i64| u64::try_from(count).unwrap_or(0);
-    // What stands in the log only is still to be folded into the file.
+    // Pages that are only in the log still have to be folded into the file.
     let to_fold = bytes(all).saturating_sub(volume.file);
     let log_grows = LOG.saturating_sub(volume.log);
     let left = volume
@@ -120,8 +120,9 @@ pub(super) async fn rows_by_namespace(conn: &mut Conn) -> LedgerResult<BTreeMap<
     Ok(held)
 }
 
-/// What is noted of contacts besides: the ids of their lineages, which all namespaces of a portal (`users`) have in equal
-/// parts, and when they were last seen. An answer names many ids of one contact, so that this may be more than the conversions.
+/// Adds the rows about contacts: the ids of their lineages, which are divided equally among all namespaces of a portal
+/// (`users`), and when they were last seen. An answer names many ids of one contact, so that these may be more than the
+/// conversions.
 async fn notes_of_contacts(
     conn: &mut Conn,
     users: &HashMap<i64, BTreeSet<String>>,
@@ -148,7 +149,7 @@ async fn notes_of_contacts(
     Ok(notes)
 }
 
-/// The namespace in the ledger's name of an object (`namespace/name`).
+/// The namespace in an object's name as the ledger has it (`namespace/name`).
 fn namespace_of(object: &str) -> String {
     object.split('/').next().unwrap_or_default().to_owned()
 }

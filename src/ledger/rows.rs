@@ -1,4 +1,4 @@
-//! Rows that wait: which are due, and what a resume or a mended account does to them.
+//! Rows that wait: which of them are due, and what resuming an event or repairing an account does to them.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::database::Conn;
 use super::error::damaged_value;
+use crate::api::ResumePolicy;
 use crate::domain::outcome::reason;
 use crate::ledger::columns::{
     amount_of, json_list, numbers, rows_affected, texts, to_contact, to_limit, to_millis, to_outcome, to_time,
@@ -14,7 +15,7 @@ use crate::ledger::columns::{
 use crate::ports::ledger::{LedgerResult, Row, RowId, StreamId};
 
 #[derive(sqlx::FromRow)]
-struct Stored {
+struct StoredRow {
     id: i64,
     transaction_id: String,
     contact: i64,
@@ -32,7 +33,7 @@ struct Stored {
     currency: Option<String>,
 }
 
-impl Stored {
+impl StoredRow {
     fn into_row(self, stream: StreamId) -> LedgerResult<Row> {
         let value = amount_of(self.value, self.currency)?;
         Ok(Row {
@@ -54,7 +55,7 @@ impl Stored {
     }
 }
 
-/// A number of tries.
+/// A number of tries out of a column.
 pub(super) fn to_attempts(stored: i64) -> LedgerResult<u32> {
     u32::try_from(stored).map_err(|_| damaged_value("a number of tries"))
 }
@@ -86,7 +87,7 @@ pub(super) async fn due_rows(
     now: Timestamp,
     limit: usize,
 ) -> LedgerResult<Vec<Row>> {
-    let found: Vec<Stored> = sqlx::query_as(
+    let found: Vec<StoredRow> = sqlx::query_as(
         "SELECT id, transaction_id, contact, submission, occurred_at, first_seen, outcome, reason, due, attempts,
                 isolation_group, suspended, sent, value, currency
          FROM conversions WHERE stream = $1 AND state = 'Waiting' AND due <= $2 AND occurred_at >= $3
@@ -103,9 +104,14 @@ pub(super) async fn due_rows(
 
 /// See [`crate::ports::ledger::Ledger::resume_rows`]. Rows in flight and rows that may have reached Google are not
 /// skipped. Rows that wait because of the suspension are due at once.
-pub(super) async fn resume_rows(conn: &mut Conn, stream: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
+pub(super) async fn resume_rows(
+    conn: &mut Conn,
+    stream: StreamId,
+    policy: ResumePolicy,
+    now: Timestamp,
+) -> LedgerResult<usize> {
     let mut skipped = 0;
-    if skip {
+    if policy == ResumePolicy::SkipMissed {
         let done = sqlx::query(
             "UPDATE conversions SET state = 'Settled', outcome = 'Skipped', reason = $2, detail = '', due = NULL,
                  request = NULL, attempts = 0, suspended = 0, changed_at = $3

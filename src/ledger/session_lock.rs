@@ -1,10 +1,10 @@
 //! One process at a time, in PostgreSQL: an advisory lock of the session that writes, and an epoch that every new writer
 //! raises and every write checks.
 //!
-//! The lock says who writes. It ends with its session, which the server may end without the process hearing of it: behind a
-//! network that was cut, after a restart of the server, or since another operator that was made leader took it away. So
-//! every write begins with a look whether its session is the one with the lock, and whether the epoch is still this
-//! process's; the look keeps the epoch from being raised until the write has ended.
+//! The lock says who writes. It ends with its session, which the server may end without the process noticing: after a
+//! cut in the network or a restart of the server, or because another operator became leader and took the lock away. So
+//! every write first checks that its session has the lock and that the epoch is still this process's; the check also
+//! keeps the epoch from being raised until the write has ended.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -16,18 +16,18 @@ use crate::ports::ledger::{LedgerError, LedgerResult};
 /// Locks of this program, in the upper half of a lock's number; the schema's own number is the lower half.
 const OURS: i64 = 0x6164_6376;
 
-/// A server that does not hear of a client for so long takes it for gone, and its lock with it; a write that is begun and
-/// not gone on with (its process was stopped) keeps nobody waiting for longer. What would end a session at rest, or a long
-/// migration, is off (the second is there from version 17 on). In a session that a pooler shares, these
-/// would be others' too; such a session is refused before.
+/// Settings of the session. A server that does not hear from a client for this long takes it for gone and frees its
+/// lock, and a write that was begun and not continued (because its process was stopped) blocks others for no longer.
+/// Limits that would end an idle session or a long migration are off (the second exists from version 17 on). A pooler
+/// would share these settings with its other clients; sessions of a pooler are refused before.
 pub(crate) const SESSION: &str = "SET application_name = 'adconversion-operator'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
     SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '20s'; SET statement_timeout = '25s';
     SET synchronous_commit = on;
     SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
 
-/// The process at the server that serves this session.
+/// Selects the server's process that serves this session.
 pub(crate) async fn backend(conn: &mut Conn) -> LedgerResult<i64> {
-    // Without parameters: what stands in between may not know prepared statements.
+    // Without parameters, since a pooler may not support prepared statements.
     let row = sqlx::raw_sql("SELECT CAST(pg_backend_pid() AS BIGINT)")
         .fetch_one(conn)
         .await?;
@@ -46,8 +46,8 @@ pub(crate) struct SessionLock {
 }
 
 impl SessionLock {
-    /// Takes the lock of the schema that the session's `search_path` leads to, for the holder of this Lease (its uid; empty:
-    /// there is none).
+    /// Takes the lock of the schema that the session's `search_path` names, for the holder of the Lease with this uid
+    /// (empty: there is none).
     ///
     /// # Errors
     /// [`OpenError::InUse`] while another session holds it.
@@ -84,7 +84,7 @@ impl SessionLock {
             .await?)
     }
 
-    /// Who holds it, in words.
+    /// A description of the session that holds the lock.
     async fn holder(&self, conn: &mut Conn, schema: &str) -> LedgerResult<String> {
         let found: Option<(i64, Option<String>)> = sqlx::query_as(
             "SELECT CAST(l.pid AS BIGINT), CAST(a.client_addr AS TEXT) FROM pg_locks l
@@ -104,9 +104,9 @@ impl SessionLock {
         Ok(format!("the lock of schema {schema:?}{session}"))
     }
 
-    /// Ends the session that holds the lock, if its process was leader before by the same Lease. It writes no more. One that
-    /// works by another Lease, or by none, was not asked to make way: it keeps the lock.
-    /// The server is given two seconds to end it.
+    /// Ends the session that holds the lock, if its process was leader before by the same Lease; it can then write no
+    /// more. A process that works by another Lease, or by none, keeps the lock. The server has two seconds to end the
+    /// session.
     pub(crate) async fn end_holder(conn: &mut Conn, lease: &str) -> LedgerResult<()> {
         let opened_before: bool = sqlx::query_scalar("SELECT to_regclass('meta') IS NOT NULL")
             .fetch_one(&mut *conn)
@@ -129,7 +129,8 @@ impl SessionLock {
         Ok(())
     }
 
-    /// Raises the epoch: whoever wrote before writes no more. Waits for a write of theirs that is under way.
+    /// Raises the epoch, so that a process that wrote before can write no more. Waits for a write of that process that
+    /// is under way.
     pub(crate) async fn raise_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
         sqlx::query(
             "INSERT INTO meta (name, value) VALUES ('lease', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -148,10 +149,10 @@ impl SessionLock {
         Ok(())
     }
 
-    /// To be called first in every write.
+    /// Must be called first in every write.
     ///
     /// # Errors
-    /// Where another process writes, or may: this one must not any more.
+    /// Where another process writes, or may write: this one must not any more.
     pub(crate) async fn confirm(&self, conn: &mut Conn) -> LedgerResult<()> {
         let found: Option<(i64, i64)> = sqlx::query_as(
             "SELECT CAST(pg_backend_pid() AS BIGINT), CAST(value AS BIGINT) FROM meta WHERE name = 'epoch' FOR SHARE",
@@ -174,8 +175,8 @@ impl SessionLock {
         Ok(())
     }
 
-    /// Ends the session that had the lock before, where the server does not know yet that its connection is gone, and takes the
-    /// lock from it. False: another one holds it.
+    /// Takes the lock back from this process's own earlier session, whose broken connection the server may not have
+    /// noticed yet. False if another session holds the lock.
     async fn take_from_old_session(&self, conn: &mut Conn) -> LedgerResult<bool> {
         sqlx::query(
             "SELECT count(CASE WHEN pg_terminate_backend(pid, 2000) THEN 1 END) FROM pg_locks
@@ -191,7 +192,8 @@ impl SessionLock {
         self.try_lock(conn).await
     }
 
-    /// Whether the server works on something for the session that writes, or has it wait for a lock: it is slow, and not gone.
+    /// Whether the server is executing a statement of the writing session, or has it wait for a lock: then it is slow,
+    /// not gone.
     pub(crate) async fn is_at_work(&self, conn: &mut Conn) -> LedgerResult<bool> {
         let active =
             "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE CAST(pid AS BIGINT) = $1 AND state = 'active')";
@@ -199,10 +201,10 @@ impl SessionLock {
         Ok(active.fetch_one(conn).await?)
     }
 
-    /// Whether the epoch is still this process's, from any session. Keeps nobody from raising it afterwards.
+    /// Checks through any session that the epoch is still this process's. It may be raised right afterwards.
     ///
     /// # Errors
-    /// Where another process writes, or may: this one must change nothing outside any more.
+    /// Where another process writes, or may write: this one must change nothing outside any more.
     pub(crate) async fn confirm_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
         let epoch: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'epoch'")
             .fetch_optional(conn)

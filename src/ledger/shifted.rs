@@ -1,5 +1,6 @@
-//! Entries that the ledger knows under another time than the one that a read shows (see [`crate::domain::shown_entries`]).
-//! That is looked up for entries alone that it knows under none of their ids, which are few once a portal is read.
+//! Entries that the ledger knows under another time than the one that a read shows (see
+//! [`crate::domain::shown_entries`]). They are looked up only for entries that the ledger knows under none of their
+//! ids, which are few once a portal is read.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,17 +14,17 @@ use crate::ledger::columns::{CHUNK, json_list, json_rows, numbers, to_contact, t
 use crate::ledger::error::own_error;
 use crate::ports::ledger::LedgerResult;
 
-/// What a stream has of the contacts of some reads.
+/// The rows and archived times that a stream has of the contacts of some reads.
 #[derive(Default)]
 pub(super) struct KnownTimes {
-    /// By sort key: times and numbers of its rows.
+    /// Times and row numbers, by sort key.
     rows: HashMap<i64, Vec<(i64, i64)>>,
-    /// By the sort key of the canonical contact: times that are archived.
+    /// Archived times, by the sort key of the canonical contact.
     archived: HashMap<i64, Vec<i64>>,
 }
 
 impl KnownTimes {
-    /// Of these reads. Rows are looked up by the sort keys given.
+    /// Loads both for these reads. Rows are looked up by the given sort keys.
     pub(super) async fn read(
         conn: &mut Conn,
         stream: i64,
@@ -76,7 +77,8 @@ async fn row_times(
     Ok(times)
 }
 
-/// An archived key does not say whose it is: the ids that these contacts would have at archived times near their entries do.
+/// Finds archived entries of these contacts. An archived key does not name its contact, so the ids that these contacts
+/// would have at archived times near their entries are computed and looked up.
 async fn archived_times(
     conn: &mut Conn,
     stream: i64,
@@ -106,7 +108,7 @@ async fn archived_times(
     Ok(times)
 }
 
-/// The times at which anything near the entries of these reads is archived, in order.
+/// The archived times near the entries of these reads, in order.
 async fn times_near(conn: &mut Conn, stream: i64, shown: &[Arc<ShownEntries>]) -> LedgerResult<Vec<i64>> {
     let sorted: BTreeSet<(i64, i64)> = shown.iter().flat_map(|read| read.spans()).collect();
     let mut spans: Vec<(i64, i64)> = Vec::new();
@@ -129,7 +131,7 @@ async fn times_near(conn: &mut Conn, stream: i64, shown: &[Arc<ShownEntries>]) -
     Ok(near)
 }
 
-/// Which of these are archived.
+/// The keys among these that are archived.
 pub(super) async fn archived_among<T>(
     conn: &mut Conn,
     stream: i64,
@@ -152,8 +154,8 @@ pub(super) async fn archived_among<T>(
     found.into_iter().map(index).collect()
 }
 
-/// Rows of a stream that another one knows under other times go before the rest moves there: only one of both read the right
-/// times, and what the other has may be sent.
+/// Removes the rows of stream `from` that stream `to` knows under other times, before the rest moves there: only one of
+/// the two has read the right times, and rows of `to` may be sent already.
 pub(super) async fn delete_shifted(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     let Some((portal, stage)) = stage_of(conn, from).await? else {
         return Ok(());

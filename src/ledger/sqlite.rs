@@ -20,21 +20,22 @@ use crate::ports::ledger::LedgerResult;
 /// shows when a damaged page is read.
 const CHECKED_UP_TO: u64 = 256 * 1024 * 1024;
 
-/// Of the connection that writes, and of one that reads. Submissions have keys in no order, and rows fall due in none: with
-/// the default cache (2 MB) writes to a million rows wait for the disk. Sizes in KiB, negative as SQLite wants it; memory is
-/// taken only as the file grows, at most 40 MB by all. The write-ahead log may hold 8,000 pages of 4 KiB before it is folded
-/// into the file: one batch changes some thousands. What was deleted is overwritten: an erased id is in no free page either.
+/// Settings of the writing connection and of a reading one. Keys of submissions come in no order, and neither do due
+/// times: with the default cache (2 MB) writes to a million rows wait for the disk. Cache sizes are in KiB, negative as
+/// SQLite wants them; memory is taken only as the file grows, at most 40 MB for all connections. The write-ahead log
+/// may hold 8,000 pages of 4 KiB before it is folded into the file: one batch changes some thousands. Deleted content
+/// is overwritten, so that an erased id is in no free page either.
 const WRITES: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;
     PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -24576; PRAGMA wal_autocheckpoint = 8000";
 const READS: &str = "PRAGMA busy_timeout = 10000; PRAGMA cache_size = -4096; PRAGMA query_only = ON";
 
-/// Rights of the ledger's files.
+/// Permissions of the ledger's files.
 const ONLY_OWNER: u32 = 0o600;
 
 /// What every SQLite file begins with.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
-/// Opens the file of this URL, whose directory must exist, and takes its lock; in memory there is none.
+/// Opens the file of this URL, whose directory must exist, and takes its lock. A database in memory has no lock.
 pub(crate) async fn open(url: &str) -> Result<(Pools, Option<FileLock>), OpenError> {
     let in_memory = url == "sqlite::memory:";
     if !in_memory && !url.starts_with("sqlite://") {
@@ -46,7 +47,7 @@ pub(crate) async fn open(url: &str) -> Result<(Pools, Option<FileLock>), OpenErr
     let Some(file) = file else {
         let options = AnyConnectOptions::from_str(url).map_err(unreadable)?;
         let writer = Connections::open(options, 1, WRITES).await?;
-        // Every connection to a database in memory would have one of its own.
+        // Every connection to a database in memory would open a database of its own.
         let readers = writer.clone();
         return Ok((Pools { writer, readers }, None));
     };
@@ -76,8 +77,8 @@ pub(crate) fn refuse_missing(url: &str) -> LedgerResult<()> {
     Err(own_error(format!("{} holds no ledger", file.display())))
 }
 
-/// For this user alone, whatever the process's umask: it tells which contacts became customers. SQLite gives the files
-/// beside it the rights of the ledger itself.
+/// Makes the file readable for this user alone, whatever the process's umask: it says which contacts became customers.
+/// SQLite gives the files beside it the permissions of the ledger itself.
 fn make_private(file: &Path) -> LedgerResult<()> {
     let failure = |e: std::io::Error| own_error(format!("{} can't be opened for writing: {e}", file.display()));
     let mut new = std::fs::OpenOptions::new();
@@ -93,7 +94,7 @@ fn make_private(file: &Path) -> LedgerResult<()> {
         match std::fs::metadata(&path) {
             Ok(found) if found.permissions().mode() & 0o777 != ONLY_OWNER => {
                 if let Err(error) = std::fs::set_permissions(&path, Permissions::from_mode(ONLY_OWNER)) {
-                    // Some volumes have no rights of their own, and a file may be another user's.
+                    // Some volumes have no permissions, and a file may belong to another user.
                     tracing::warn!(path = %path.display(), error = brief(&error), "other users of this host may read the ledger");
                 }
             }
@@ -103,7 +104,7 @@ fn make_private(file: &Path) -> LedgerResult<()> {
     Ok(())
 }
 
-/// Says clearly what SQLite would only call "unable to open". Returns the size, 0 when there is no file yet.
+/// Reports in plain words what SQLite would only call "unable to open". Returns the size, 0 when there is no file yet.
 fn inspect_file(file: &Path) -> LedgerResult<u64> {
     use std::io::{ErrorKind, Read};
     let unreadable = |e: std::io::Error| own_error(format!("{} can't be read: {e}", file.display()));

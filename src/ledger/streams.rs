@@ -1,4 +1,4 @@
-//! Streams, and how far the feed has come for them.
+//! Streams, and the feed's cursor for each of them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,7 @@ pub(crate) async fn stream_for(conn: &mut Conn, request: &StreamRequest) -> Ledg
         None => new_event_stream(conn, request).await?,
     };
     let Some(action) = &request.action else {
-        // Somebody may have emptied the status; what was sent for the event stays sent.
+        // Somebody may have emptied the status; conversions that were sent for the event stay sent.
         return Ok(StreamId(of_event.bound_to.unwrap_or(of_event.id)));
     };
     let of_action = action_stream(conn, request, action).await?;
@@ -112,8 +112,9 @@ async fn action_stream(conn: &mut Conn, request: &StreamRequest, action: &Action
     Ok(id)
 }
 
-/// How far along a row is; if two rows of one occurrence meet, the one further along stays. What was skipped stays
-/// skipped: an event that is created again, and whose action is not known at first, notes it once more as pending.
+/// SQL for how far along a row is; if two rows of one occurrence meet, the one further along stays. A skipped row
+/// outranks a pending one: an event that is created again, and whose action is not known at first, notes it once more
+/// as pending.
 macro_rules! rank {
     ($row:literal) => {
         concat!(
@@ -139,7 +140,7 @@ macro_rules! rank {
     };
 }
 
-/// Where both streams know an occurrence, the row further along stays, at a draw the action's. What is archived stays
+/// Where both streams know an occurrence, the row further along stays, and at a draw the action's. Archived ones stay
 /// archived.
 async fn move_rows(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     let statements = [

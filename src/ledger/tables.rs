@@ -1,7 +1,7 @@
-//! What the ledger consists of, for those who handle all of it: each table with its columns. A test holds it against the
-//! schema.
+//! All tables of the ledger with their columns, for code that handles the ledger as a whole. A test compares them with
+//! the schema.
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ColumnKind {
     Number,
@@ -13,31 +13,31 @@ pub(crate) enum ColumnKind {
 pub(crate) struct Table {
     pub(crate) name: &'static str,
     pub(crate) columns: &'static [(&'static str, ColumnKind)],
-    /// How many of the columns, the first ones, are its key.
+    /// Number of columns at the beginning that are the key.
     pub(crate) key: usize,
-    /// Its rows in parts, where some refer to others.
+    /// Filters that split its rows into parts, where some rows refer to others.
     pub(crate) parts: &'static [&'static str],
-    /// The database gives the numbers of new rows, none of them twice.
+    /// True if the database numbers new rows, and never gives a number twice.
     pub(crate) numbered: bool,
-    /// Rows that are handled at a time.
+    /// Rows handled at a time.
     pub(crate) batch: i64,
 }
 
 use ColumnKind::{Number, Text};
 
 const ALL: &[&str] = &["TRUE"];
-/// Rows of a few hundred bytes.
+/// Batches for rows of a few hundred bytes.
 const SMALL: i64 = 2_000;
-/// One may hold the numbers of all conversions of a request.
+/// Batches for rows of which one may hold the numbers of all conversions of a request.
 const LARGE: i64 = 100;
 
-/// All of them; what a row refers to comes before it.
+/// All tables; what a row refers to comes before it.
 pub(crate) const TABLES: [Table; 11] = [
     Table {
         name: "meta",
         columns: &[("name", Text), ("value", Text)],
         key: 1,
-        // Of the database, not of what is in it.
+        // These entries describe the database, not its content.
         parts: &["name NOT IN ('epoch', 'lease', 'starts', 'writes')"],
         numbered: false,
         batch: LARGE,
@@ -59,7 +59,7 @@ pub(crate) const TABLES: [Table; 11] = [
             ("bound_to", Number),
         ],
         key: 1,
-        // Those of events are bound to those of actions.
+        // Streams of events refer to those of actions.
         parts: &["event IS NULL", "event IS NOT NULL"],
         numbered: true,
         batch: SMALL,
@@ -219,7 +219,7 @@ pub(crate) const TABLES: [Table; 11] = [
 ];
 
 impl Table {
-    /// A batch of this part's rows in the order of the key; `further`: those after the key in the parameters.
+    /// Selects a batch of this part's rows in the order of the key; `further`: the rows after the key in the parameters.
     pub(crate) fn select(&self, part: &str, further: bool) -> String {
         let columns = self.names(self.columns.len());
         let key = self.names(self.key);

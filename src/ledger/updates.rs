@@ -9,14 +9,14 @@ use crate::domain::outcome::Outcome;
 use crate::ledger::columns::{due_column, json_list, json_rows, numbers, state_of, to_millis};
 use crate::ports::ledger::{BatchId, LedgerResult, RowUpdate};
 
-/// An update leaves the row where it waits, for whatever reason: its tries in vain still count.
+/// True for an update after which the row waits as before, whatever the reason: its fruitless tries still count.
 macro_rules! waits_on {
     () => {
         "conversions.state = 'Waiting' AND conversions.outcome = j.outcome"
     };
 }
 
-/// An update leaves the row as it is but for its due time: then the time of the change does not begin again.
+/// True for an update that changes nothing but the due time: then the time of the last change stays.
 macro_rules! same {
     () => {
         concat!(
@@ -53,8 +53,8 @@ const UPDATE: &str = concat!(
 /// about: not to those that went into a later one or were answered already. Without, only to rows that wait: the others
 /// are in Google's hands.
 ///
-/// Tries in vain: a failed try adds one. They begin again with an answer, and where the outcome changes: a row that waits a
-/// moment for something else between two tries has still been tried.
+/// A failed try adds one to the fruitless tries. They are counted from zero again after an answer, and where the
+/// outcome changes; a row that waits a moment for something else between two tries has still been tried.
 pub(super) async fn apply_updates(
     conn: &mut Conn,
     updates: &[RowUpdate],
@@ -112,7 +112,7 @@ fn one_per_row(updates: &[RowUpdate]) -> Vec<&RowUpdate> {
     kept
 }
 
-/// Those of the rows that became uploaded right now.
+/// The rows among these that became uploaded right now.
 async fn note_uploads(conn: &mut Conn, ids: &[i64], now: Timestamp) -> LedgerResult<()> {
     if ids.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Lists and days for people who ask, see [`crate::ports::ledger::view`].
+//! The lists and days that people query, see [`crate::ports::ledger::view`].
 
 use jiff::Timestamp;
 
@@ -12,11 +12,11 @@ use crate::ledger::columns::{
     amount_of, json_contacts, numbers, to_contact, to_limit, to_millis, to_outcome, to_time, to_transaction,
 };
 use crate::ports::ledger::view::{
-    ConversionPage, ConversionQuery, Cursor, DayCount, ListedConversion, MAX_PAGE, Record,
+    ConversionPage, ConversionQuery, ConversionRecord, Cursor, DayCount, ListedConversion, MAX_PAGE,
 };
 use crate::ports::ledger::{LedgerResult, StreamId};
 
-/// The texts and numbers of `$2` to `$4`: an outcome or nothing, contacts or an empty list.
+/// The filters in `$2` to `$4`: an outcome or null, and contacts or an empty list.
 const KEPT: &str = concat!(
     "SELECT c.sort_key, c.transaction_id, c.contact, c.submission, c.occurred_at, c.first_seen, c.changed_at, c.outcome,
             c.reason, c.detail, c.due, c.attempts, c.sent, c.value, c.currency, c.request_id
@@ -32,7 +32,7 @@ const ARCHIVED: &str = "
     WHERE stream = $1 AND occurred_at >= $2 AND ($3 = '' OR outcome = $3) AND (occurred_at, transaction_id) > ($4, $5)
     ORDER BY occurred_at, transaction_id LIMIT $6";
 
-/// Of the day in which `$2` lies the archived keys are counted, of later days their totals.
+/// On the day in which `$2` lies the archived keys are counted; for later days their totals.
 const DAYS: &str = "
     SELECT day, outcome, CAST(sum(total) AS BIGINT) AS total
     FROM (SELECT occurred_at / $3 AS day, outcome, count(*) AS total FROM conversions
@@ -45,7 +45,7 @@ const DAYS: &str = "
     GROUP BY day, outcome ORDER BY day, outcome";
 
 #[derive(sqlx::FromRow)]
-struct Kept {
+struct KeptRow {
     sort_key: i64,
     transaction_id: String,
     contact: i64,
@@ -65,7 +65,7 @@ struct Kept {
 }
 
 #[derive(sqlx::FromRow)]
-struct Archived {
+struct ArchivedRow {
     occurred_at: i64,
     transaction_id: String,
     outcome: String,
@@ -73,7 +73,7 @@ struct Archived {
     detail: String,
 }
 
-impl Kept {
+impl KeptRow {
     fn place(&self) -> LedgerResult<Cursor> {
         Ok(Cursor::Kept {
             sort_key: self.sort_key,
@@ -82,7 +82,7 @@ impl Kept {
     }
 
     fn into_listed(self) -> LedgerResult<ListedConversion> {
-        let record = Record {
+        let record = ConversionRecord {
             first_seen: to_time(self.first_seen)?,
             changed_at: to_time(self.changed_at)?,
             due: self.due.map(to_time).transpose()?,
@@ -104,7 +104,7 @@ impl Kept {
     }
 }
 
-impl Archived {
+impl ArchivedRow {
     fn place(&self) -> LedgerResult<Cursor> {
         Ok(Cursor::Archived {
             occurred_at: to_time(self.occurred_at)?,
@@ -137,7 +137,7 @@ pub(super) async fn list_conversions(conn: &mut Conn, query: &ConversionQuery) -
         }
     }
     let room = limit - conversions.len();
-    // Of which contact an archived one was is not known.
+    // An archived conversion no longer names its contact.
     if room > 0 && query.contacts.is_empty() {
         for row in archived_rows(conn, query, room).await? {
             last = Some(row.place()?);
@@ -148,10 +148,10 @@ pub(super) async fn list_conversions(conn: &mut Conn, query: &ConversionQuery) -
     Ok(ConversionPage { conversions, next })
 }
 
-/// What every transaction id is greater than.
+/// A text that every transaction id is greater than.
 const FIRST: &str = "";
 
-async fn kept_rows(conn: &mut Conn, query: &ConversionQuery, limit: usize) -> LedgerResult<Vec<Kept>> {
+async fn kept_rows(conn: &mut Conn, query: &ConversionQuery, limit: usize) -> LedgerResult<Vec<KeptRow>> {
     let (sort_key, transaction) = match query.after {
         Some(Cursor::Kept { sort_key, transaction }) => (sort_key, transaction.to_string()),
         _ => (i64::MIN, FIRST.to_owned()),
@@ -169,7 +169,7 @@ async fn kept_rows(conn: &mut Conn, query: &ConversionQuery, limit: usize) -> Le
     Ok(rows)
 }
 
-async fn archived_rows(conn: &mut Conn, query: &ConversionQuery, limit: usize) -> LedgerResult<Vec<Archived>> {
+async fn archived_rows(conn: &mut Conn, query: &ConversionQuery, limit: usize) -> LedgerResult<Vec<ArchivedRow>> {
     let (after, transaction) = match query.after {
         Some(Cursor::Archived {
             occurred_at,

@@ -1,9 +1,9 @@
-//! How far a database has come: a number in `meta` that every write raises, and that the process remembers once the write is
-//! committed. A database with a smaller one is older than what this process has seen there.
+//! A count of the writes of a database: a number in `meta` that every write raises, and that the process remembers once
+//! the write is committed. A database with a smaller number is older than what this process has seen there.
 //!
-//! A fail-over to a standby that lagged behind, or a back-up restored under a running operator, brings such a database. What
-//! the process remembers of HubSpot, of its streams and of its requests is then newer than the ledger, and would never be
-//! read, made or asked about again. So it ends, and starts as after a restore.
+//! That happens after a fail-over to a standby that lagged behind, or when a back-up is restored under a running
+//! operator. The process then remembers contacts, streams and requests that the ledger does not have, and would never
+//! read, make or ask about them again. So it ends, and starts as after a restore.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -11,14 +11,14 @@ use super::database::Conn;
 use super::error::own_error;
 use crate::ports::ledger::{LedgerError, LedgerResult};
 
-/// Part of each start, so that a ledger of the version before has one too.
+/// Run at each start, so that a ledger of the version before has a count too.
 pub(crate) const BEGIN: &str = "INSERT INTO meta (name, value) VALUES ('writes', '1')
     ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT)";
 const RAISE: &str = "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'writes'
     RETURNING CAST(value AS BIGINT)";
 const READ: &str = "SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'writes'";
 
-/// What this process has seen of the number.
+/// The highest count that this process has seen.
 #[derive(Debug, Default)]
 pub(crate) struct WriteCount {
     /// The number of the latest write that was committed; 0 before the first.
@@ -43,14 +43,15 @@ impl WriteCount {
         }
     }
 
-    /// The write with this number is committed.
+    /// Remembers that the write with this number is committed.
     pub(crate) fn remember(&self, number: i64) {
         self.seen.fetch_max(number, Ordering::SeqCst);
     }
 
-    /// Whether what this connection reads seems older. It decides nothing: a standby that is about to catch up may answer.
+    /// Whether the database seems older, by what this connection reads. Not a proof: a standby that is about to catch
+    /// up may have answered.
     pub(crate) async fn seems_older(&self, conn: &mut Conn) -> LedgerResult<bool> {
-        // Before the question: a write that is committed meanwhile is not missed.
+        // Taken before the query, so that a write that is committed meanwhile does not count.
         let seen = self.seen.load(Ordering::SeqCst);
         let found: Option<i64> = sqlx::query_scalar(READ).fetch_optional(conn).await?;
         Ok(found.unwrap_or_default() < seen)

@@ -1,4 +1,4 @@
-//! Whether writes come to their end, for those who ask whether this process can still work.
+//! Whether writes succeed, for the checks that ask whether this process can still work.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,28 +7,28 @@ use parking_lot::Mutex;
 
 use crate::ports::ledger::{LedgerError, LedgerResult};
 
-/// A write that takes longer is worth telling.
+/// A write that takes longer is reported.
 const LONG: Duration = Duration::from_secs(2);
 
-/// How writes fared of late. Copies are of the same writes.
+/// The record of recent writes. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WriteHealth(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     under_way: usize,
-    /// When the first write began that has not succeeded, with none that succeeded since.
+    /// When the first write since the last success began, unless that has succeeded.
     since: Option<Instant>,
-    /// Why the last one failed.
+    /// Why the last write failed.
     failure: Option<LedgerError>,
 }
 
 /// What is wrong with writes.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// One is under way for so long, or waits for the one before.
+pub(super) enum WriteTrouble {
+    /// A write has been under way for this long, or has waited for the one before.
     Slow(Duration),
-    /// The last one failed, and none is under way.
+    /// The last write failed, and none is under way.
     Failed,
 }
 
@@ -45,13 +45,13 @@ impl WriteHealth {
     }
 
     /// `None` while writes succeed.
-    pub(super) fn trouble(&self) -> Option<Trouble> {
+    pub(super) fn trouble(&self) -> Option<WriteTrouble> {
         let state = self.0.lock();
         let since = state.since?;
         if state.under_way == 0 {
-            return Some(Trouble::Failed);
+            return Some(WriteTrouble::Failed);
         }
-        (since.elapsed() >= LONG).then(|| Trouble::Slow(since.elapsed()))
+        (since.elapsed() >= LONG).then(|| WriteTrouble::Slow(since.elapsed()))
     }
 
     /// Why the last write failed, if it did.
@@ -61,12 +61,12 @@ impl WriteHealth {
 }
 
 impl Attempt {
-    /// It has come to its end, this one.
+    /// Notes the result of this write.
     pub(super) fn end<T>(self, result: &LedgerResult<T>) {
         let mut state = self.0.0.lock();
         match result {
             Ok(_) => {
-                // Others that are under way have waited for this one.
+                // Others that are under way have waited for this one, so their time begins now.
                 state.since = (state.under_way > 1).then(Instant::now);
                 state.failure = None;
             }
@@ -88,31 +88,31 @@ mod tests {
     use crate::ledger::error::own_error;
 
     #[test]
-    fn a_failure_is_told_until_the_next_write_succeeds() {
+    fn a_failure_is_reported_until_the_next_write_succeeds() {
         let health = WriteHealth::default();
         assert!(health.trouble().is_none());
         health.begin().end(&LedgerResult::<()>::Err(own_error("no")));
-        assert!(matches!(health.trouble(), Some(Trouble::Failed)));
+        assert!(matches!(health.trouble(), Some(WriteTrouble::Failed)));
         assert_eq!(health.failure().map(|error| error.message).as_deref(), Some("no"));
-        // Broken off: nobody knows.
+        // A write that was broken off proves nothing.
         drop(health.begin());
-        assert!(matches!(health.trouble(), Some(Trouble::Failed)));
+        assert!(matches!(health.trouble(), Some(WriteTrouble::Failed)));
         health.begin().end(&Ok(()));
         assert!(health.trouble().is_none() && health.failure().is_none());
     }
 
     #[test]
-    fn one_that_waits_for_another_is_told_only_if_none_succeeds() {
+    fn a_write_that_waits_for_another_is_slow_only_if_none_succeeds() {
         let health = WriteHealth::default();
         let long = Instant::now().checked_sub(LONG);
         let (first, second) = (health.begin(), health.begin());
         assert!(health.trouble().is_none(), "they have only begun");
         health.0.lock().since = long;
-        assert!(matches!(health.trouble(), Some(Trouble::Slow(_))));
+        assert!(matches!(health.trouble(), Some(WriteTrouble::Slow(_))));
         first.end(&Ok(()));
         assert!(health.trouble().is_none(), "the second one begins now");
         health.0.lock().since = long;
-        assert!(matches!(health.trouble(), Some(Trouble::Slow(_))));
+        assert!(matches!(health.trouble(), Some(WriteTrouble::Slow(_))));
         second.end(&Ok(()));
         assert!(health.trouble().is_none());
     }

@@ -1,4 +1,4 @@
-//! The lock of either database, as the ledger uses it.
+//! The writer's lock: one interface over a file lock (SQLite) and an advisory lock (PostgreSQL).
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use super::lock::FileLock;
 use super::session_lock::SessionLock;
 use crate::ports::ledger::LedgerResult;
 
-/// What keeps every other process from writing.
+/// The lock that keeps every other process from writing.
 pub(crate) enum WriterLock {
-    /// In memory: nobody else can.
+    /// A database in memory needs none: no other process can reach it.
     None,
     File(FileLock),
     Session(SessionLock),
 }
 
 impl WriterLock {
-    /// At the beginning of a write.
+    /// Checks the lock at the beginning of a write.
     pub(crate) async fn confirm(&self, conn: &mut Conn) -> LedgerResult<()> {
         match self {
             Self::None | Self::File(_) => Ok(()),
@@ -24,7 +24,7 @@ impl WriterLock {
         }
     }
 
-    /// Right before something is changed outside: by a session that reads.
+    /// Checks the lock through a reading session, right before something is changed outside.
     pub(crate) async fn confirm_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
         match self {
             Self::None | Self::File(_) => Ok(()),
@@ -40,7 +40,7 @@ impl WriterLock {
         }
     }
 
-    /// Fails once this process has lost it.
+    /// Fails once this process has lost the lock.
     pub(crate) fn check(&self) -> LedgerResult<()> {
         match self {
             Self::None => Ok(()),
@@ -49,7 +49,7 @@ impl WriterLock {
         }
     }
 
-    /// The file of the ledger, if it is one.
+    /// The ledger's file; `None` for a database without one.
     pub(crate) fn ledger_file(&self) -> Option<PathBuf> {
         match self {
             Self::File(lock) => Some(lock.ledger_file()),
@@ -57,7 +57,7 @@ impl WriterLock {
         }
     }
 
-    /// As the last step of the opening: whoever wrote before writes no more.
+    /// The last step of opening: from here on, a process that wrote before can write no more.
     pub(crate) async fn raise_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
         match self {
             Self::None | Self::File(_) => Ok(()),
@@ -65,7 +65,7 @@ impl WriterLock {
         }
     }
 
-    /// Lets the next process have it, once all connections are closed.
+    /// Releases the lock for the next process; all connections are closed by then.
     pub(crate) fn release(&self) {
         if let Self::File(lock) = self {
             lock.release();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tracing::warn;
 
-use crate::domain::steady_time::{Heard, HostTime, SteadyTime};
+use crate::domain::steady_time::{DateEffect, HostTime, SteadyTime};
 use crate::domain::time::to_signed;
 use crate::ports::{CallObserver, Clock};
 
@@ -54,7 +54,7 @@ impl CallObserver for VendorClock {
 
     fn observe_date(&self, vendor: &'static str, date: Timestamp) {
         let heard = self.time.lock().hear(vendor, date, host_time(self.began));
-        if let Heard::Corrected(wrong_by) = heard {
+        if let DateEffect::Corrected(wrong_by) = heard {
             warn!(
                 seconds = wrong_by.as_secs(),
                 vendor,

@@ -35,8 +35,8 @@ pub struct Customer {
 /// repeat a mutate by themselves. Errors: [`UpstreamError`] with `service` "Google Ads"; `code` is Google's enum name.
 #[async_trait]
 pub trait GoogleAds: Send + Sync {
-    /// Gives up the access token that is kept, so that the next call asks for another: what was denied may have been denied to a
-    /// wrong one.
+    /// Gives up the access token that is kept, so that the next call fetches a new one: a denial may have been about a
+    /// wrong token.
     async fn drop_token(&self);
     /// The customer and its conversion tracking. One search.
     async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError>;

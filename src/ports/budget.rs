@@ -1,26 +1,25 @@
-//! A time limit for all upstream calls of one pass together. Each call has limits of its own, but several tries of several
-//! calls add up: a service that keeps silent must leave a pass the time to say so.
+//! A time limit for all upstream calls of one pass together. Each call has limits of its own, but several tries of
+//! several calls add up: a service that keeps silent must leave a pass the time to say so.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Cause, Effect, UpstreamError};
+use super::{CallKind, Cause, Effect, UpstreamError};
 
 tokio::task_local! {
     static ENDS: Instant;
 }
 
-/// Runs a pass whose calls may take so long together.
+/// Runs a pass, and gives all of its calls together no more time than `budget`.
 pub async fn with_budget<T>(budget: Duration, pass: impl Future<Output = T>) -> T {
     ENDS.scope(Instant::now() + budget, pass).await
 }
 
-/// A call within what is left to the pass. Outside of a pass only the call's own limits hold. `changes`: the call may have
-/// had an effect if it was begun and not answered.
+/// Makes a call within the time that is left to the pass. Outside of a pass only the call's own limits hold.
 pub async fn within_budget<T, E: From<UpstreamError>>(
     service: &'static str,
-    changes: bool,
+    kind: CallKind,
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     let Ok(ends) = ENDS.try_with(|ends| *ends) else {
@@ -38,7 +37,7 @@ pub async fn within_budget<T, E: From<UpstreamError>>(
     }
     match tokio::time::timeout_at(ends, call).await {
         Ok(answer) => answer,
-        Err(_) => Err(spent(if changes { Effect::Unknown } else { Effect::None })),
+        Err(_) => Err(spent(kind.effect_without_answer())),
     }
 }
 
@@ -49,20 +48,20 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    async fn silent(changes: bool) -> Result<(), UpstreamError> {
-        within_budget("Google", changes, std::future::pending()).await
+    async fn silent(kind: CallKind) -> Result<(), UpstreamError> {
+        within_budget("Google", kind, std::future::pending()).await
     }
 
     #[tokio::test]
     async fn a_silent_service_leaves_the_pass_time_to_say_so() {
         let begun = Instant::now();
         let (first, second, third) = with_budget(MS * 50, async {
-            let first = silent(true).await.unwrap_err();
-            let second = silent(true).await.unwrap_err();
+            let first = silent(CallKind::Changes).await.unwrap_err();
+            let second = silent(CallKind::Changes).await.unwrap_err();
             (
                 first,
                 second,
-                within_budget::<(), UpstreamError>("Google", false, async { Ok(()) }).await,
+                within_budget::<(), UpstreamError>("Google", CallKind::Reads, async { Ok(()) }).await,
             )
         })
         .await;
@@ -74,7 +73,7 @@ mod tests {
 
     #[tokio::test]
     async fn outside_of_a_pass_the_limits_of_the_call_hold() {
-        let answer = within_budget::<_, UpstreamError>("Google", false, async { Ok(7) }).await;
+        let answer = within_budget::<_, UpstreamError>("Google", CallKind::Reads, async { Ok(7) }).await;
         assert_eq!(answer.unwrap(), 7);
     }
 }

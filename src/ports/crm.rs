@@ -28,7 +28,7 @@ pub struct Portal {
 /// What HubSpot says of a token (docs/reference/hubspot.md 2.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenInfo {
-    /// The portal that it belongs to, as another service than the account details says.
+    /// The portal that it belongs to. The service that says so is not the one with the account details.
     pub portal: Option<PortalId>,
     /// Its scopes.
     pub scopes: Option<Vec<String>>,
@@ -73,12 +73,12 @@ pub type Unreadable<Id> = BTreeMap<Id, String>;
 pub struct ContactPage {
     /// The contacts, ascending by id, at most 200 and one with which searches fail.
     pub contacts: Vec<Contact>,
-    /// Rows without a usable id, for which nobody can ask, and rows out of place before a further page: contacts may be
-    /// missing from the pages.
+    /// How many rows have no usable id, so that their contacts can't be read, or stand out of order before a further
+    /// page: contacts may be missing from the pages.
     pub nameless: usize,
     /// Where more rows match: the bound of the next page, greater than that of this one.
     pub next: Option<ContactId>,
-    /// How much it says there is.
+    /// How many contacts it says there are.
     pub count: PageCount,
     /// When HubSpot answered, by its own clock (`Date`).
     pub answered: Option<Timestamp>,
@@ -95,23 +95,24 @@ pub struct ContactRead {
     pub with_history: Vec<String>,
 }
 
-/// Most ids in a [`ContactRead`], with history and without (docs/reference/hubspot.md 4.4).
-pub const fn read_limit(with_history: bool) -> usize {
-    if with_history { 50 } else { 100 }
+/// Most ids in a [`ContactRead`] that asks for these properties with their history: fewer if there are any
+/// (docs/reference/hubspot.md 4.4).
+pub const fn read_limit(with_history: &[String]) -> usize {
+    if with_history.is_empty() { 100 } else { 50 }
 }
 
-/// The answer to a [`ContactRead`]. An id that is in none of the three was left out in silence: that says nothing of the
-/// contact (`crate::domain::absence`).
+/// The answer to a [`ContactRead`]. If an id is in none of the three, the answer has left it out, which says nothing of
+/// the contact ([`crate::domain::absence`]).
 #[derive(Default)]
 pub struct ContactBatch {
     /// In any order.
     pub contacts: Vec<Contact>,
-    /// By the id asked for: of these nothing can be read.
+    /// Contacts that can't be read, by the id asked for.
     pub unreadable: Unreadable<ContactId>,
-    /// By the id asked for: HubSpot says that these are deleted (an item error `OBJECT_NOT_FOUND` that names the id). That, too,
-    /// is believed only if a later answer agrees.
+    /// Contacts that HubSpot says are deleted (an item error `OBJECT_NOT_FOUND` that names the id), by the id asked
+    /// for. That is believed only if a later answer agrees.
     pub deleted: BTreeSet<ContactId>,
-    /// Some could not be read, and to the same question HubSpot has shown somebody else.
+    /// Some could not be read, and HubSpot has shown somebody else when asked in the same way.
     pub shows_another: bool,
 }
 
@@ -122,16 +123,16 @@ pub struct DealLinks {
     pub deals: BTreeMap<ContactId, Vec<DealId>>,
     /// HubSpot says that these have none.
     pub without: BTreeSet<ContactId>,
-    /// Contacts of which not all deals are known.
+    /// Contacts whose deals are not all known.
     pub unreadable: Unreadable<ContactId>,
 }
 
-/// Deals by id. What is neither here nor there is deleted, as HubSpot says.
+/// Deals by id. A deal that is in neither is deleted, by what HubSpot says.
 #[derive(Default)]
 pub struct DealBatch {
     /// In any order.
     pub deals: Vec<Deal>,
-    /// Deals that cannot be read, or were left out in silence.
+    /// Deals that cannot be read, or that the answer has left out.
     pub unreadable: Unreadable<DealId>,
 }
 
@@ -158,7 +159,7 @@ pub struct Form {
 pub struct Submission {
     /// HubSpot's id of it, which the page's listener knows too; missing in some old data.
     pub conversion_id: Option<String>,
-    /// When, HubSpot's clock, milliseconds.
+    /// When it was made, HubSpot's clock, milliseconds.
     pub at: Timestamp,
     /// The value of the contact's `email` field, trimmed and lower-cased, if any.
     pub email: Option<String>,
@@ -181,7 +182,7 @@ pub struct OddSubmission {
 pub struct SubmissionPage {
     /// At most 50.
     pub submissions: Vec<Submission>,
-    /// Others of the page, which cannot be read.
+    /// Submissions of the page that cannot be read.
     pub unreadable: Vec<OddSubmission>,
     /// Cursor of the next page; `None` at the end.
     pub next: Option<String>,
@@ -212,24 +213,24 @@ pub trait Crm: Send + Sync {
         None
     }
 
-    /// Contact properties that HubSpot does not give while it answers reads without them. Reads and searches leave them out, and
-    /// each contact says so ([`crate::domain::contact::Properties::withheld`]).
+    /// Contact properties that HubSpot does not give while it answers reads without them. Reads and searches leave them
+    /// out, and each contact says so ([`crate::domain::contact::Properties::withheld`]).
     fn withheld_properties(&self) -> WithheldProperties {
         WithheldProperties::new()
     }
-    /// Asks for those again whose pause is over.
+    /// Asks again for withheld properties whose pause is over.
     async fn retry_withheld(&self) {}
-    /// The portal that [`Self::read_portal`] named is the one that the account may use: from now on the client counts its calls,
-    /// and waits, together with all others of that portal. Before that it keeps limits of its own, so that nobody's waits
-    /// hold up a portal that is not theirs.
-    /// A token that is bought later is used for reads only after HubSpot says that it opens this portal.
+    /// Says that the account may use the portal that [`Self::read_portal`] named. From now on the client shares its
+    /// limits and waits with all other clients of that portal. Before that it keeps limits of its own, so that its
+    /// waits hold up no portal that its account may not use. A token that is bought later is used for reads only after
+    /// HubSpot says that it opens this portal.
     fn may_use(&self, _portal: PortalId) {}
-    /// Gives up a bought token, if one is kept, so that the next call asks for another: what was denied may have been denied to
-    /// a wrong one.
+    /// Gives up a bought token, if one is kept, so that the next call buys a new one: a denial may have been about a
+    /// wrong token.
     async fn drop_token(&self);
     /// The portal behind the token.
     async fn read_portal(&self) -> Result<Portal, UpstreamError>;
-    /// What HubSpot says of the token; nothing if it does not tell (then the calls themselves are the probe).
+    /// What HubSpot says of the token; empty if it does not say. Then the calls themselves show what the token may do.
     async fn token_info(&self) -> Result<TokenInfo, UpstreamError>;
     /// Options of `lifecyclestage`, in display order.
     async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError>;

@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 /// What a failed call means for us. Decided once, in the clients, from status and body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// The token is refused also after one refresh, or could not be had at all (revoked, expired, wrong). A person must act.
+    /// The token is refused also after one refresh, or could not be had at all (revoked, expired, wrong). A person must
+    /// act.
     CredentialsRejected,
     /// The token lacks a scope. A person must act; the token itself is valid.
     MissingScope,
@@ -32,7 +33,7 @@ pub enum Cause {
     UnsupportedVersion,
     /// The answer could not be understood (truncated, HTML, wrong type).
     Malformed,
-    /// The answer is good, and larger than what is read of one. A smaller part of it may be asked for.
+    /// The answer is good, but larger than the limit. A smaller part of it may be asked for.
     TooLarge,
 }
 
@@ -43,6 +44,28 @@ pub enum Effect {
     None,
     /// Unknown: sent, and no answer that settles it.
     Unknown,
+}
+
+/// Whether a call changes something on the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    Reads,
+    Changes,
+}
+
+impl CallKind {
+    /// True for a call that changes something: it is never repeated by itself.
+    pub const fn is_change(self) -> bool {
+        matches!(self, Self::Changes)
+    }
+
+    /// What a call of this kind may have done that was begun and got no answer, or none that can be understood.
+    pub const fn effect_without_answer(self) -> Effect {
+        match self {
+            Self::Reads => Effect::None,
+            Self::Changes => Effect::Unknown,
+        }
+    }
 }
 
 /// A failed call to HubSpot or Google. Holds no token and no personal data: `message` is made of codes, field names and
@@ -66,8 +89,8 @@ pub struct UpstreamError {
     pub retry_after: Option<SignedDuration>,
     /// The service's id of the request (`request-id`, `correlationId`), for support.
     pub request_id: Option<String>,
-    /// True where no token could be had: nothing that the call was to ask for is the reason.
-    pub of_token: bool,
+    /// True if the call was not made because no token could be had: then the reason is not what the call was to ask for.
+    pub about_token: bool,
 }
 
 impl UpstreamError {
@@ -82,12 +105,12 @@ impl UpstreamError {
             message: message.into(),
             retry_after: None,
             request_id: None,
-            of_token: false,
+            about_token: false,
         }
     }
 
-    /// The error without the id of the request, which differs with every try: a status that held it would be written again
-    /// each time. The log has it.
+    /// The error without the id of the request, which differs with every try: a status that held it would be written
+    /// again each time. The log has it.
     pub fn without_request_id(&self) -> String {
         let text = self.to_string();
         match &self.request_id {
@@ -104,48 +127,48 @@ impl UpstreamError {
         )
     }
 
-    /// True for a refusal with no word of the service itself: it may be of somebody in between, who looked at this one call. A
-    /// path that is gone is answered so too, but then the account's own check meets it.
+    /// True for a refusal that holds no code of the service: it may come from a proxy or filter that objects to this
+    /// one call. The service itself answers so for a path that is gone, but then the account's own check meets it too.
     pub const fn is_unexplained(&self) -> bool {
         self.code.is_none()
-            && !self.of_token
+            && !self.about_token
             && matches!(
                 self.cause,
                 Cause::CredentialsRejected | Cause::AccessDenied | Cause::RateLimited | Cause::UnsupportedVersion
             )
     }
 
-    /// True for an answer to this call in which the service itself says why it fails, by a code of its own. One that is about the
-    /// token alone was not asked for this call.
+    /// True for an answer to this very call in which the service says by a code of its own why the call fails. A
+    /// failure to get a token is no such answer.
     pub const fn is_coded_answer(&self) -> bool {
-        self.code.is_some() && self.status.is_some() && !self.of_token
+        self.code.is_some() && self.status.is_some() && !self.about_token
     }
 
-    /// True for a failure that one of the records, conversions or forms of the call may be the reason of, although nothing says
-    /// so: where it comes again and again, each is tried by itself. One that says what is wrong with the call is none; that one
-    /// of its parts is refused for good, the caller knows.
-    pub const fn may_be_of_a_part(&self) -> bool {
+    /// True for a failure whose reason may be one of the records, conversions or forms of the call, although it names
+    /// none. If it comes again and again, each of these is tried by itself. A failure that says what is wrong with the
+    /// call is none of this kind, nor is a refusal of a part for good, which the caller handles.
+    pub const fn may_concern_a_part(&self) -> bool {
         match self.cause {
-            _ if self.of_token => false,
+            _ if self.about_token => false,
             Cause::Unavailable | Cause::Malformed | Cause::TooLarge => true,
-            // A call that was not made says nothing of its parts.
+            // Without a status the call was not made, and its parts are not the reason.
             _ => self.status.is_some() && self.is_unexplained(),
         }
     }
 
-    /// True for a failure that says nothing of the token or the account.
-    pub const fn is_of_this_call(&self) -> bool {
-        self.may_be_of_a_part() && !matches!(self.cause, Cause::RateLimited)
+    /// True for a failure that says nothing about the token or the account.
+    pub const fn concerns_this_call(&self) -> bool {
+        self.may_concern_a_part() && !matches!(self.cause, Cause::RateLimited)
     }
 
-    /// True for a failure of a list that the account need not be the reason of, if the account itself is answered: one that is
-    /// refused too.
-    pub const fn may_be_of_a_list(&self) -> bool {
+    /// True for a failure to read a list (of stages, forms, actions) that may concern that list alone, if the account's
+    /// other calls are answered. A refusal may do so too.
+    pub const fn may_concern_a_list(&self) -> bool {
         let refused = matches!(self.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
-        (refused && self.status.is_some()) || self.is_of_this_call()
+        (refused && self.status.is_some()) || self.concerns_this_call()
     }
 
-    /// True if only a person can mend the account (credentials, scopes, permissions, switched-off APIs).
+    /// True if only a person can repair the account (credentials, scopes, permissions, switched-off APIs).
     pub const fn needs_a_person(&self) -> bool {
         matches!(
             self.cause,
@@ -194,12 +217,12 @@ mod tests {
             status,
             ..UpstreamError::new("HubSpot", cause, "")
         };
-        assert_eq!(error.may_be_of_a_part(), may);
+        assert_eq!(error.may_concern_a_part(), may);
         let error = UpstreamError {
-            of_token: true,
+            about_token: true,
             ..error
         };
-        assert!(!error.may_be_of_a_part() && !error.is_unexplained());
+        assert!(!error.may_concern_a_part() && !error.is_unexplained());
     }
 
     #[rstest::rstest]
@@ -212,13 +235,17 @@ mod tests {
     #[case::the_quota(Cause::QuotaExhausted, Some(429), false)]
     #[case::switched_off(Cause::ServiceDisabled, Some(403), false)]
     #[case::a_scope(Cause::MissingScope, Some(403), false)]
-    fn what_is_no_matter_of_the_account(#[case] cause: Cause, #[case] status: Option<u16>, #[case] expected: bool) {
+    fn errors_that_do_not_concern_the_account(
+        #[case] cause: Cause,
+        #[case] status: Option<u16>,
+        #[case] expected: bool,
+    ) {
         let error = UpstreamError {
             status,
             code: Some("CODE".to_owned()),
             ..UpstreamError::new("Google Ads", cause, "")
         };
-        assert_eq!(error.may_be_of_a_list(), expected);
+        assert_eq!(error.may_concern_a_list(), expected);
     }
 
     #[rstest::rstest]
@@ -236,6 +263,6 @@ mod tests {
             status: Some(500),
             ..UpstreamError::new("HubSpot", cause, "no")
         };
-        assert_eq!(error.is_of_this_call(), expected);
+        assert_eq!(error.concerns_this_call(), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! The ports: what the sync loops and controllers need of the outside world, as traits and plain data.
 //!
-//! `hubspot`, `google` and `ledger` implement them; nothing imports those modules but `cli`, which wires them.
+//! `upstream` and `ledger` implement them; nothing imports those modules but `cli`, which wires them.
 
 pub mod ads;
 #[cfg(test)]
@@ -28,9 +28,9 @@ use secrecy::SecretString;
 
 use crate::domain::ids::CustomerId;
 
-pub use error::{Cause, Effect, UpstreamError};
+pub use error::{CallKind, Cause, Effect, UpstreamError};
 
-/// Wall clock, so that tests can hold the time.
+/// The clock; tests have one that they set themselves.
 pub trait Clock: Send + Sync {
     /// Now, UTC.
     fn now(&self) -> Timestamp;
@@ -43,7 +43,8 @@ pub type SecretData = BTreeMap<String, SecretString>;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SecretInvalid {
-    /// For people, e.g. `key "refreshToken" is missing. Add clientId, clientSecret and refreshToken, or credentials.json`.
+    /// For people, e.g. `key "refreshToken" is missing. Add clientId, clientSecret and refreshToken, or
+    /// credentials.json`.
     pub message: String,
 }
 
@@ -90,7 +91,7 @@ pub trait CrmConnector: Send + Sync {
     async fn connect(&self, secret: &SecretData) -> Result<Arc<dyn crm::Crm>, SecretInvalid>;
 }
 
-/// Told of every call to an upstream API, so that metrics can be counted where everything is wired.
+/// Hears of every call to an upstream API: the clients do not depend on the metrics.
 pub trait CallObserver: Send + Sync {
     /// One HTTP attempt has ended. `method` is our short name of the call; `status` is absent if no answer came.
     fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: std::time::Duration);

@@ -1,4 +1,4 @@
-//! Signs of life: every loop shows between its steps that it moves on, and says so before it rests on purpose.
+//! Signs of life: every loop shows between its steps that it moves on, and says beforehand how long it will rest.
 
 use std::future::Future;
 use std::pin::pin;
@@ -13,7 +13,7 @@ const TURN: Duration = Duration::from_secs(30);
 
 /// Called when loops show signs of life, so that a loop that hangs is known.
 pub trait Watchdog: Send + Sync {
-    /// The loop of this name lives, and shows its next sign of life within this time.
+    /// The loop of this name is alive and gives its next sign of life within this time.
     fn sign_of_life(&self, name: &str, within: Duration);
     /// The loop of this name has ended: no more signs are expected.
     fn loop_ended(&self, name: &str);
@@ -69,7 +69,7 @@ pub fn beat() {
     rest(Duration::ZERO);
 }
 
-/// The loop that calls this does nothing for so long, on purpose.
+/// The loop that calls this will do nothing for this long, on purpose.
 pub fn rest(pause: Duration) {
     // Without a watcher there is nothing to report.
     let _ = PULSE.try_with(|pulse| {

@@ -24,11 +24,11 @@ const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
 /// A way conversions go to an ad network, as its client describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteInfo {
-    /// Tells it from the other routes of the network.
+    /// The route's name; no other route of the network has it.
     pub name: &'static str,
-    /// As people call the ad network.
+    /// The ad network's name for people.
     pub network: &'static str,
-    /// Who answers, as errors name it.
+    /// The service that answers, as errors name it.
     pub service: &'static str,
     /// Most rows in one request.
     pub rows: usize,
@@ -68,7 +68,7 @@ pub struct UploadRequest {
     pub rows: Vec<Conversion>,
 }
 
-/// By what a conversion of nobody is to be looked for: a click that never was, the hash of nothing, or both.
+/// What identifies the conversion of a test upload: a click id that no click has, the hash of an empty text, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AsNobody {
     pub click: bool,
@@ -76,7 +76,7 @@ pub struct AsNobody {
 }
 
 impl UploadRequest {
-    /// One conversion of nobody, to be judged only.
+    /// A test upload: one conversion that belongs to nobody, to be judged only.
     pub fn of_nobody(action: ActionKey, by: AsNobody, now: Timestamp) -> Self {
         let hash = || UserIdentifier::Email(NOBODY.to_owned());
         let row = Conversion {
@@ -102,7 +102,7 @@ pub struct IngestError {
     pub error: UpstreamError,
     /// The code of the request as a whole; `None` if it says nothing beyond "refused".
     pub code: Option<Code>,
-    /// What it is about; empty if nothing is named.
+    /// The rows and destinations that the refusal names.
     pub complaints: Vec<Complaint>,
 }
 
@@ -160,12 +160,12 @@ pub trait RowUploads: Send + Sync {
     fn route_info(&self) -> RouteInfo;
     /// Sends rows. For a form's rows `click` is the click id of the page and `value` the restatement value.
     async fn upload_rows(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError>;
-    /// Has the network judge rows as [`Self::upload_rows`] would send them; what it has against single rows. Nothing is taken or
-    /// counted.
+    /// Has the network judge rows as [`Self::upload_rows`] would send them; what it has against single rows. Nothing is
+    /// taken or counted.
     async fn validate_rows(&self, request: &UploadRequest) -> Result<Vec<Complaint>, IngestError>;
 }
 
-/// A route by when it says what became of rows.
+/// A route, by when it reports what became of rows.
 #[derive(Clone)]
 pub enum Route {
     /// At once, row by row.
@@ -209,7 +209,8 @@ impl Route {
         }
     }
 
-    /// Has the network judge a request as it would an upload; what it has against single rows. Nothing is taken or counted.
+    /// Has the network judge a request as it would an upload; what it has against single rows. Nothing is taken or
+    /// counted.
     pub async fn validate_request(&self, request: &UploadRequest) -> Result<Vec<Complaint>, IngestError> {
         match self {
             Self::AtOnce(uploads) => uploads.validate_rows(request).await,

@@ -1,4 +1,4 @@
-//! How work ends with the process: at once where it only reads, and after the step it is at where that changes something.
+//! How work ends with the process: at once while it only reads, but after the current step if that changes something.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -9,11 +9,11 @@ use std::task::Poll;
 use tokio_util::sync::CancellationToken;
 
 tokio::task_local! {
-    /// Steps that are to be ended first.
+    /// How many steps must be finished first.
     static UNFINISHED: Arc<AtomicUsize>;
 }
 
-/// A step that is not broken off by a stop while this value lives.
+/// While this value lives, a stop does not break off the step that it was made for.
 #[must_use]
 pub struct UnfinishedStep(Option<Arc<AtomicUsize>>);
 
@@ -25,8 +25,8 @@ impl Drop for UnfinishedStep {
     }
 }
 
-/// From here on the work that calls this is waited for: it is about to change something outside, and has to note what came
-/// of it. Means nothing outside of [`run_until_stopped`].
+/// Begins a step that a stop waits for: the caller is about to change something outside, and has to record the result.
+/// Means nothing outside of [`run_until_stopped`].
 pub fn begin_unfinished_step() -> UnfinishedStep {
     let count = UNFINISHED.try_with(Arc::clone).ok();
     if let Some(count) = &count {
@@ -35,8 +35,8 @@ pub fn begin_unfinished_step() -> UnfinishedStep {
     UnfinishedStep(count)
 }
 
-/// Runs work until `stop`, and from then on only to the end of the steps that it has begun. `None`: it was broken off, as a
-/// kill would have done.
+/// Runs work until `stop`, and then only to the end of the steps that it has begun. `None`: it was broken off, as a
+/// kill of the process would do.
 pub async fn run_until_stopped<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
     let count = Arc::new(AtomicUsize::new(0));
     let steps = Arc::clone(&count);

@@ -1,11 +1,12 @@
-//! Why a call got no answer, in plain words: clients of HTTP and TLS say it with names of their own parts.
+//! Why a call got no answer, in plain words: the errors of HTTP and TLS libraries name parts of these libraries.
 
 use std::error::Error;
 use std::io;
 
 use rustls::{CertificateError, InvalidMessage};
 
-/// The innermost reason why there was no answer, like "connection refused". It names no address, unless the other side wrote it.
+/// The innermost reason why there was no answer, like "connection refused". It names no address, unless the other side
+/// wrote it.
 pub fn describe_unreached(error: &(dyn Error + 'static)) -> String {
     let mut deepest = error;
     while let Some(source) = deepest.source() {
@@ -17,16 +18,16 @@ pub fn describe_unreached(error: &(dyn Error + 'static)) -> String {
             .downcast_ref::<rustls::Error>()
             .map_or_else(|| deepest.to_string(), describe_tls),
     };
-    // hyper has no type for what its reader of HTTP says.
+    // hyper has no error type for answers that are not HTTP.
     if words.starts_with("invalid HTTP ") {
         return "what is there does not speak HTTP: perhaps its address must begin with https, not http".to_owned();
     }
     words
 }
 
-/// What the system says, without the number behind it.
+/// What the operating system says, without the error number.
 pub fn describe_io(error: &io::Error) -> String {
-    // An error within an error of the system is no source of it.
+    // An error that is wrapped in an `io::Error` is not its `source()`.
     if let Some(inner) = error.get_ref() {
         if let Some(error) = inner.downcast_ref::<rustls::Error>() {
             return describe_tls(error);
@@ -105,13 +106,13 @@ mod tests {
         io::Error::other("failed to lookup address information"),
         "failed to lookup address information"
     )]
-    fn the_innermost_reason_is_told(#[case] error: io::Error, #[case] words: &str) {
+    fn the_innermost_reason_is_named(#[case] error: io::Error, #[case] words: &str) {
         assert_eq!(describe_unreached(&Outer(error)), words);
     }
 
     /// Against what libraries really say.
     #[tokio::test]
-    async fn the_wrong_scheme_is_told() {
+    async fn a_wrong_scheme_is_named() {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-/// Another process may write to the ledger, or it cannot be found out: nothing may be changed outside.
+/// Another process may be writing to the ledger, or that is not known: nothing may be changed outside.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not sent, since it is not certain that this operator still has the ledger: {why}")]
 pub struct NoPermit {
@@ -13,12 +13,12 @@ pub struct NoPermit {
 /// Knows whether this process is the one that may change something outside.
 #[async_trait]
 pub trait WorkPermit: Send + Sync {
-    /// Asks right before a call that changes something. A process that was stopped, or cut off, for so long that another
-    /// one took over finds out here.
+    /// To be called right before a call that changes something. A process that was stopped, or cut off, for so long
+    /// that another one took over finds out here.
     async fn confirm_permit(&self) -> Result<(), NoPermit>;
 }
 
-/// Nobody else can be there: for tests.
+/// Permits everything: for tests.
 pub struct AlwaysPermitted;
 
 #[async_trait]

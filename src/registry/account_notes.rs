@@ -7,8 +7,8 @@ use crate::domain::ids::ObjectKey;
 use crate::ports::{Cause, UpstreamError};
 
 impl Registry {
-    /// While the sync loops try again what they were refused, the account is `Ready` for them and still `shown` to
-    /// people as it was; `None` ends that.
+    /// While the sync loops try again after a refusal, the account is `Ready` for them, but is `shown` to people as it
+    /// was before; `None` ends that.
     pub fn set_trial(&self, account: &Account, shown: Option<Readiness>) {
         self.with_state_mut(|s| match shown {
             Some(shown) => s.trials.insert(account.clone(), shown),
@@ -46,13 +46,13 @@ impl Registry {
         self.bump_version();
     }
 
-    /// Whom to ask which accounts there are.
+    /// Sets who is asked which account objects exist.
     pub fn set_manifests(&self, manifests: Arc<dyn Manifests>) {
         self.with_state_mut(|s| s.manifests = Some(manifests));
     }
 
-    /// True if there is certainly no account of an ad network of this key any more. Which accounts have been read so
-    /// far says nothing of it.
+    /// True if it is certain that no account object of an ad network has this key any more. That the registry does not
+    /// have it proves nothing: it may not have been read yet.
     pub fn is_ad_account_gone(&self, key: &ObjectKey) -> bool {
         let manifests = self.with_state(|s| s.manifests.clone());
         manifests.is_some_and(|manifests| manifests.is_gone(key))
@@ -69,9 +69,9 @@ impl Registry {
         self.record_fault(Account::HubSpot(key.clone()), error);
     }
 
-    /// While the loops try again what was refused, the controller hears of everything that keeps them from finding out.
-    /// What needs a person is not lost to what passes by itself. A refusal that the service does not explain is no
-    /// fault of the account yet: its controller asks for itself, by another call.
+    /// While the loops try again after a refusal, the controller hears of everything that keeps them from finding out.
+    /// A fault that needs a person is not replaced by one that passes by itself. A refusal that the service does not
+    /// explain is no fault of the account yet: the controller is woken and checks by a call of its own.
     fn record_fault(&self, account: Account, error: &UpstreamError) {
         let concerns = self.with_state_mut(|s| {
             let trial = s.trials.contains_key(&account);

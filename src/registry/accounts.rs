@@ -56,7 +56,7 @@ pub struct GoogleSnapshot {
     pub customer: Customer,
     /// All conversion actions of the owner account.
     pub actions: Arc<Vec<ConversionAction>>,
-    /// The actions as they were read before that: what can't be taken back is not done by one read alone.
+    /// The actions by the read before that one: a decision that can't be taken back needs two reads.
     pub before: Option<EarlierActions>,
     /// Account goals.
     pub goals: Arc<Vec<Goal>>,
@@ -64,7 +64,7 @@ pub struct GoogleSnapshot {
     pub attribution: Option<(Arc<Vec<Attribution>>, Timestamp)>,
     /// When the actions were read.
     pub read_at: Timestamp,
-    /// They could not be read again since.
+    /// The actions could not be read again since then.
     pub unread: bool,
 }
 
@@ -94,16 +94,16 @@ pub struct GoogleAccount {
 }
 
 impl GoogleSnapshot {
-    /// The click window of an action; `None` while it is not known. What nobody can read again proves nothing of now:
-    /// no conversion is left out for it.
+    /// The click window of an action; `None` while it is not known. While the actions can't be read again, an earlier
+    /// read does not count as a second one, so no conversion is left out because of it.
     pub fn click_window(&self, id: ActionId) -> Option<ClickWindow> {
         let before = self.before.as_ref().filter(|_| !self.unread);
         let before = before.map(|before| before.actions.as_slice());
         ClickWindow::of_action(id, &self.actions, before)
     }
 
-    /// True if both reads of the actions say this of one. `since` is when it was known to be otherwise: a read that is older
-    /// proves nothing.
+    /// True if both reads of the actions say this of an action. `since` is when it was last known to be otherwise; a
+    /// read before that proves nothing.
     pub fn both_reads_say(&self, id: &str, since: Timestamp, says: impl Fn(Option<&ConversionAction>) -> bool) -> bool {
         let reads = |actions: &[ConversionAction]| says(actions.iter().find(|action| action.id.to_string() == id));
         since < self.read_at
@@ -138,7 +138,7 @@ impl GoogleSnapshot {
         }
     }
 
-    /// True if the click window of no action is another than before.
+    /// True if no action's click window has changed.
     pub(crate) fn same_windows(&self, other: &Self) -> bool {
         let of = |snapshot: &Self| {
             let ids = self.actions.iter().map(|action| action.id);
@@ -147,7 +147,7 @@ impl GoogleSnapshot {
         of(self) == of(other)
     }
 
-    /// The same but for the time it was read.
+    /// True if nothing differs but the times of the reads.
     fn same(&self, other: &Self) -> bool {
         let Self {
             customer,
@@ -201,7 +201,7 @@ pub struct Routes {
     pub stages: Route,
     /// For conversions of form events.
     pub forms: Route,
-    /// Whom to ask about requests that were accepted, also before the routes were others.
+    /// Where to ask about accepted requests, including those that were sent before `spec.uploads` was changed.
     pub results: Arc<dyn ConversionSink>,
 }
 
@@ -339,7 +339,7 @@ pub struct HubSpotAccount {
     pub forms: Forms,
     /// Whether the token may read deals.
     pub deals: DealAccess,
-    /// `spec.interval`, already held above the floor.
+    /// `spec.interval`, but no less than `--min-interval`.
     pub interval: Duration,
     /// `spec.defaultRegion`.
     pub default_region: Option<String>,

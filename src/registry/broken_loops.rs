@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::loops::{Broken, Loop};
+use super::loops::{BrokenLoop, Loop};
 use super::{Account, Registry, Wake};
 use crate::domain::ids::ObjectKey;
 
@@ -10,7 +10,7 @@ impl Registry {
     /// A loop of this account ended unexpectedly: its controller says so until [`Self::loop_lasts`].
     pub fn loop_broke(&self, which: Loop, account: &ObjectKey, now: Timestamp) {
         self.with_state_mut(|s| {
-            let broken = Broken { which, since: now };
+            let broken = BrokenLoop { which, since: now };
             s.broken.entry((which, account.clone())).or_insert(broken);
         });
         self.wake(wake_of(which, account.clone()));
@@ -27,7 +27,7 @@ impl Registry {
     }
 
     /// A loop of this account that is broken.
-    pub fn broken_loop(&self, account: &Account) -> Option<Broken> {
+    pub fn broken_loop(&self, account: &Account) -> Option<BrokenLoop> {
         let (loops, key): (&[Loop], _) = match account {
             Account::Google(key) => (&[Loop::Uploader, Loop::Poller], key),
             Account::HubSpot(key) => (&[Loop::Feed], key),
@@ -35,7 +35,7 @@ impl Registry {
         loops.iter().find_map(|which| self.broken_loop_of(*which, key))
     }
 
-    fn broken_loop_of(&self, which: Loop, account: &ObjectKey) -> Option<Broken> {
+    fn broken_loop_of(&self, which: Loop, account: &ObjectKey) -> Option<BrokenLoop> {
         self.with_state(|s| s.broken.get(&(which, account.clone())).copied())
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::counts::Gates;
+use crate::domain::counts::EventGates;
 use crate::ports::ledger::StreamId;
 
 /// What the counts of an event are made of.
@@ -12,5 +12,5 @@ pub struct CountedStream {
     /// Its conversions since then count.
     pub start: Timestamp,
     /// What held up the whole event: it is shown in place of the reasons of conversions that wait.
-    pub gates: Gates,
+    pub gates: EventGates,
 }

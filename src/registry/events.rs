@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::api::ResumePolicy;
 use crate::domain::click_window::ClickWindow;
 use crate::domain::eligibility::EventRules;
 use crate::domain::ids::ObjectKey;
@@ -13,7 +14,7 @@ use crate::ports::ledger::ActionKey;
 pub struct BoundAction {
     /// Owner account and id.
     pub key: ActionKey,
-    /// Nothing is sent before (action created by us and too new for Google).
+    /// Nothing is sent before this time: we created the action, and it is too new for Google.
     pub hold_until: Option<Timestamp>,
     /// The action's click window, as Google has it. Nothing is sent before it is known.
     pub click_window: Option<ClickWindow>,
@@ -29,7 +30,7 @@ pub enum HeldBack {
 }
 
 impl BoundAction {
-    /// What holds up the action's conversions, if anything does. Who sends and who shows the gates both ask here.
+    /// What holds back the action's conversions, if anything does. The uploader and the status both use this.
     pub fn held(&self, now: Timestamp) -> Option<HeldBack> {
         match self.hold_until.filter(|until| *until > now) {
             Some(until) => Some(HeldBack::Until(until)),
@@ -57,6 +58,6 @@ pub struct Event {
     pub rules: EventRules,
     /// `spec.suspend`.
     pub suspended: bool,
-    /// `resumePolicy: SkipMissed`.
-    pub skip_missed: bool,
+    /// `spec.resumePolicy`.
+    pub resume_policy: ResumePolicy,
 }

@@ -1,12 +1,11 @@
-//! An index: what would be found by going through all, found by a key.
+//! An index: finds values by keys without going through all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Values by the keys that they are looked for under. A value stands under any number of keys, and is found under exactly
-/// those that it was last given.
+/// Values by keys. A value may have any number of keys, and is found under exactly those that it was last given.
 ///
-/// Keys and values are there once each: with ten thousand events this is one of the largest things in memory.
+/// Each key and each value is stored once: with ten thousand events this is one of the largest things in memory.
 #[derive(Debug)]
 pub struct Index<K, V> {
     /// In their order.
@@ -37,7 +36,7 @@ impl<K: Ord, V: Ord + Clone> Index<K, V> {
         self.keys.insert(value, keys);
     }
 
-    /// Puts a value under one more key; the key as it is kept.
+    /// Puts a value under one more key. Returns the stored key.
     fn put(&mut self, key: K, value: &Arc<V>) -> Arc<K> {
         let known = self.values.get_key_value(&key).map(|(known, _)| Arc::clone(known));
         let key = known.unwrap_or_else(|| Arc::new(key));

@@ -23,7 +23,7 @@ impl Loop {
         }
     }
 
-    /// What stands still without it, in words that begin a sentence.
+    /// The work that stands still without it, as the beginning of a sentence.
     pub const fn stalled_work(self) -> &'static str {
         match self {
             Self::Feed => "Reading this account",
@@ -35,7 +35,7 @@ impl Loop {
 
 /// A loop that ended unexpectedly and has not lasted since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Broken {
+pub struct BrokenLoop {
     pub which: Loop,
     /// When it ended first.
     pub since: Timestamp,

@@ -39,10 +39,10 @@ pub use accounts::{
 pub use counted::CountedStream;
 pub use events::{BoundAction, Event, HeldBack};
 pub use index::Index;
-pub use loops::{Broken, Loop};
+pub use loops::{BrokenLoop, Loop};
 pub use manifests::Manifests;
 pub use reports::{
-    ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, PulledBack, Refused, RefusedAt, Side,
+    ErrorNote, EventReport, FeedReport, NetworkRefusal, Notice, PulledBackCursor, RefusedAt, Side, SideHealth,
 };
 pub use wake::{Urgency, Wake};
 
@@ -64,7 +64,7 @@ struct State {
     scope_refused: BTreeSet<ObjectKey>,
     ad_account_refused: BTreeSet<ObjectKey>,
     trials: BTreeMap<Account, Readiness>,
-    broken: BTreeMap<(Loop, ObjectKey), Broken>,
+    broken: BTreeMap<(Loop, ObjectKey), BrokenLoop>,
     manifests: Option<Arc<dyn Manifests>>,
 }
 
@@ -98,7 +98,7 @@ impl Registry {
         f(&mut self.state.write())
     }
 
-    /// Moves on whenever an account or event changes.
+    /// A number that grows whenever an account or event changes.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
@@ -159,8 +159,8 @@ impl Registry {
         Some((snapshot, changed))
     }
 
-    /// Adds actions that were just read to a Google account's snapshot, or brings them up to date there. Returns whether that
-    /// changed it.
+    /// Adds actions that were just read to a Google account's snapshot, or brings them up to date there. Returns
+    /// whether that changed it.
     pub fn add_google_actions(&self, key: &ObjectKey, owner: &CustomerId, found: &[ConversionAction]) -> bool {
         self.with_state_mut(|s| {
             let slot = s.google.get_mut(key).and_then(|account| account.snapshot.as_mut());
@@ -318,7 +318,7 @@ impl Registry {
         }
     }
 
-    /// Notes how an event was counted, also one that no loop works for.
+    /// Records how an event was counted, even if no loop works for it.
     pub fn set_counted(&self, key: &ObjectKey, counted: CountedStream) {
         self.with_state_mut(|s| s.counted.insert(key.clone(), counted));
     }
@@ -348,7 +348,8 @@ impl Registry {
         self.wake(Wake::Google(key.clone()));
     }
 
-    /// An ad network refuses conversions for what it says of this account or its actions: its controller reads them again.
+    /// An ad network refuses conversions for what it says of this account or its actions: its controller reads them
+    /// again.
     pub fn ad_account_refused(&self, key: &ObjectKey) {
         self.with_state_mut(|s| s.ad_account_refused.insert(key.clone()));
         self.wake(Wake::Google(key.clone()));
@@ -364,7 +365,7 @@ impl Registry {
         self.with_state_mut(|s| s.google_goals_changed.remove(key))
     }
 
-    /// HubSpot refused to show deals or forms, which is a matter of the events that need them: the account's controller asks
+    /// HubSpot refused to show deals or forms, which concerns the events that need them: the account's controller asks
     /// again what the token may do.
     pub fn scope_refused(&self, key: &ObjectKey) {
         self.with_state_mut(|s| s.scope_refused.insert(key.clone()));

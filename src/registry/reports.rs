@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
+use crate::api::ChangeDetection;
 use crate::domain::codes::Code;
 use crate::ports::ledger::StreamId;
 
@@ -21,16 +22,16 @@ pub struct ErrorNote {
 
 /// How one side of the sync (reading, or sending) of an event is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Health {
+pub struct SideHealth {
     pub last_success: Option<Timestamp>,
     /// Since when every try has failed; `None` while it works.
     pub failing_since: Option<Timestamp>,
-    /// What failed last, while failing. In a place of its own: it is rare, and there are four of these for each event.
+    /// The last failure, while it lasts. Boxed, because failures are rare and each event has four of these structs.
     pub error: Option<Box<ErrorNote>>,
 }
 
-impl Health {
-    /// Notes a success; true if that changes more than the time.
+impl SideHealth {
+    /// Records a success; true if that changes more than the time.
     pub fn record_success(&mut self, now: Timestamp) -> bool {
         let changed = self.failing_since.is_some() || self.last_success.is_none();
         *self = Self {
@@ -41,7 +42,7 @@ impl Health {
         changed
     }
 
-    /// Notes a failure; true if it was healthy before.
+    /// Records a failure; true if it was healthy before.
     pub fn record_failure(&mut self, note: ErrorNote) -> bool {
         let changed = self.failing_since.is_none();
         self.failing_since.get_or_insert(note.time);
@@ -59,12 +60,13 @@ pub enum RefusedAt {
     Result,
 }
 
-/// The ad network takes no conversion of an event, for no reason of single ones.
+/// The ad network takes no conversions of an event, for a reason that does not lie in single conversions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// Where; what is taken there ends it.
+pub struct NetworkRefusal {
+    /// Where it refuses. The refusal ends when something is taken there.
     pub at: RefusedAt,
-    /// By which service, as errors name it; the event's taking another ends it.
+    /// The service that refuses, as errors name it. The refusal also ends when the event's conversions go to another
+    /// service.
     pub via: &'static str,
     /// The ad network's code, of [`crate::domain::codes::Class::Blocked`]; of [`crate::domain::codes::Class::Unknown`]
     /// where refusals name nothing.
@@ -78,30 +80,30 @@ pub struct EventReport {
     /// Its stream in the ledger; `None` until the first pass.
     pub stream: Option<StreamId>,
     /// The feed; `last_success` set means it has made one pass for this event.
-    pub feed: Health,
+    pub feed: SideHealth,
     /// The uploader.
-    pub upload: Health,
+    pub upload: SideHealth,
     /// What the ad network reports about the requests it has accepted.
-    pub poll: Health,
-    /// The ad network takes nothing.
-    pub refused: Option<Box<Refused>>,
+    pub poll: SideHealth,
+    /// The ad network takes nothing: the refusal.
+    pub refused: Option<Box<NetworkRefusal>>,
     /// The ad network has taken something since the process started.
     pub taken: bool,
     /// The ledger, while it fails.
-    pub ledger: Health,
+    pub ledger: SideHealth,
     /// Its stored cursor was ahead of HubSpot's clock.
-    pub pulled_back: Option<PulledBack>,
+    pub pulled_back: Option<PulledBackCursor>,
     /// The last five errors, newest last.
     pub errors: VecDeque<ErrorNote>,
 }
 
 /// A stored cursor that was ahead of HubSpot's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PulledBack {
+pub struct PulledBackCursor {
     /// Where it was.
     pub cursor: Timestamp,
-    /// People know.
-    said: bool,
+    /// It has been reported to people.
+    reported: bool,
 }
 
 /// A part of the work for an event that fails apart from the others.
@@ -114,7 +116,7 @@ pub enum Side {
 }
 
 impl EventReport {
-    /// Notes that a side failed, and says how soon the status should.
+    /// Records that a side failed. Returns how soon the status should say so.
     pub fn record_failure(&mut self, side: Side, note: ErrorNote) -> Notice {
         self.push_error(note.clone());
         let health = match side {
@@ -126,23 +128,26 @@ impl EventReport {
         Notice::Soon.or_now(health.record_failure(note))
     }
 
-    /// Notes that the cursor was ahead.
+    /// Records that the cursor was ahead.
     pub fn pull_back(&mut self, cursor: Timestamp) {
-        self.pulled_back = Some(PulledBack { cursor, said: false });
+        self.pulled_back = Some(PulledBackCursor {
+            cursor,
+            reported: false,
+        });
     }
 
     /// Where the cursor was; returned only once.
     pub fn take_pulled_back(&mut self) -> Option<Timestamp> {
-        let news = self.pulled_back.as_mut().filter(|back| !back.said)?;
-        news.said = true;
+        let news = self.pulled_back.as_mut().filter(|back| !back.reported)?;
+        news.reported = true;
         Some(news.cursor)
     }
 
-    /// Notes a refusal; true if that is news.
+    /// Records a refusal; true if that is news.
     pub fn record_refused(&mut self, at: RefusedAt, via: &'static str, code: &Code, now: Timestamp) -> bool {
         let before = self.refused.as_ref().filter(|refused| refused.via == via);
         let since = before.map_or(now, |refused| refused.since);
-        let next = Refused {
+        let next = NetworkRefusal {
             at,
             via,
             code: code.clone(),
@@ -153,10 +158,10 @@ impl EventReport {
         news
     }
 
-    /// Notes that rows were taken; true if a refusal ends by it, or may.
+    /// Records that rows were taken; true if that ends a refusal, or is the first success.
     pub fn record_taken(&mut self, at: RefusedAt, via: &'static str) -> bool {
         let first = !std::mem::replace(&mut self.taken, true);
-        let ends = |refused: &mut Box<Refused>| refused.at == at || refused.via != via;
+        let ends = |refused: &mut Box<NetworkRefusal>| refused.at == at || refused.via != via;
         self.refused.take_if(ends).is_some() || first
     }
 
@@ -175,15 +180,6 @@ impl EventReport {
             self.errors.pop_front();
         }
     }
-}
-
-/// How the feed detects changes in a portal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeDetection {
-    /// By `hs_v2_date_entered_<stage>`: only real changes come back.
-    DateEntered,
-    /// By `lastmodifieddate`: works in every portal, reads more.
-    LastModified,
 }
 
 /// What the feed reports about a HubSpot account.

@@ -1,5 +1,5 @@
-//! Work that serves all accounts: if it ends although nobody stopped it, it is started again, alone and after a growing
-//! pause; the rest of the process goes on. What stays broken makes the process count as stuck.
+//! Work that serves all accounts. If it ends although nobody stopped it, it is started again after a growing pause,
+//! while the rest of the process goes on. If it stays broken, the process counts as stuck.
 
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
@@ -17,7 +17,7 @@ use crate::ports::pulse::Watchdog;
 
 /// How long such work may be broken in all until the process counts as stuck.
 const LIMIT: Duration = Duration::from_mins(5);
-/// Work that has run for so long is whole again.
+/// Work that has run for this long counts as healthy again.
 const LASTS: Duration = Duration::from_mins(1);
 
 /// Starts one piece of work again and again.
@@ -43,8 +43,8 @@ impl Restarts {
         }
     }
 
-    /// Does the work until it says that it is done, or it ends after `stop`. `begin` gets how often the work has ended
-    /// unexpectedly; a panic is one way to.
+    /// Does the work until it says that it is done, or until it ends after `stop`. `begin` gets how often the work has
+    /// ended unexpectedly so far, panics included.
     pub async fn run_until_done<F>(self, stop: CancellationToken, mut begin: impl FnMut(u32) -> F)
     where
         F: Future<Output = ControlFlow<()>>,
@@ -75,11 +75,11 @@ impl Restarts {
             error!(
                 what = self.name,
                 retry_in_ms = pause.as_millis(),
-                "it ended unexpectedly and will be started again"
+                "work ended unexpectedly and will be started again"
             );
             self.watchdog.loop_broke(self.kind);
             if broke == 0 {
-                // The only sign until it is whole again, however often it is tried meanwhile.
+                // The only sign of life until it is healthy again, however often it is started meanwhile.
                 self.watchdog.sign_of_life(&self.pulse_name(), self.limit);
             }
             (broke, all) = (broke.saturating_add(1), all.saturating_add(1));

@@ -1,4 +1,4 @@
-//! Why a turn of a sync loop failed, and how it is shown.
+//! Why a tick of a sync loop failed, and how that is shown.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,7 +7,7 @@ use crate::ports::ledger::LedgerError;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::{ErrorNote, Side};
 
-/// A turn of a loop failed.
+/// Why a tick of a loop failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SyncError {
     /// HubSpot or Google.
@@ -32,7 +32,7 @@ impl SyncError {
         }
     }
 
-    /// The side of an event that it is a failure of, met in the work of another one.
+    /// Which side of an event has failed, if this was met in the work of the side `work`.
     pub fn side(&self, work: Side) -> Side {
         match self {
             Self::Ledger(_) => Side::Ledger,
@@ -43,14 +43,14 @@ impl SyncError {
 
 /// Why credentials are refused. Only a token that has worked (`proven`) can have been revoked: one that never did is a
 /// mistake in the Secret (neither HubSpot nor Google tells an unknown token from a revoked one), unless the service
-/// itself names the reason. docs/reference/google.md 3 and 8, HubSpot 8.3.
+/// itself names the reason (docs/reference/google.md 3 and 8, docs/reference/hubspot.md 8.3).
 pub fn credentials_reason(error: &UpstreamError, proven: bool) -> &'static str {
     let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
     match code.as_str() {
         code if code.contains("expired") => reason::TOKEN_EXPIRED,
         "oauth_token_revoked" | "oauth_token_disabled" | "google_account_deleted" => reason::TOKEN_REVOKED,
         code if is_client(code) || code == "developer_token_invalid" => reason::SECRET_INVALID,
-        // HubSpot's edge answers so where a token has not even the form of one.
+        // HubSpot's edge answers 530 to a token that does not have the form of one.
         _ if error.status == Some(530) => reason::SECRET_INVALID,
         _ if proven => reason::TOKEN_REVOKED,
         _ => reason::SECRET_INVALID,

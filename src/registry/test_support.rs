@@ -1,4 +1,4 @@
-//! What unit tests share: accounts that work. A test changes what it is about.
+//! Accounts that work, for unit tests. A test changes what it is about.
 
 #![allow(clippy::unwrap_used)]
 

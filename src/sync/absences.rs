@@ -8,7 +8,7 @@ use std::time::Instant;
 use jiff::SignedDuration;
 
 use super::bounded::{Bounded, Shrink};
-use crate::domain::absence::{MissingAnswer, Pauses, Since, Verdict, judge_look};
+use crate::domain::absence::{AbsenceVerdict, MissingAnswer, MissingSince, Pauses, judge_look};
 use crate::domain::ids::ContactId;
 use crate::domain::time::to_signed;
 use crate::ports::crm::ContactBatch;
@@ -132,7 +132,7 @@ impl AbsenceMemory {
             let named = batch.deleted.contains(id);
             let look = MissingAnswer { named, others };
             let since = self.contacts.record_miss(*id, named, pauses, now);
-            if let Verdict::Again(after) = judge_look(look, since, pauses) {
+            if let AbsenceVerdict::Again(after) = judge_look(look, since, pauses) {
                 sought.insert(*id, AbsentContact { after, named });
             }
         }
@@ -186,13 +186,13 @@ impl Misses {
     }
 
     /// Notes a look that does not show this one; gives how long ago the earlier ones were.
-    fn record_miss(&mut self, contact: ContactId, named: bool, pauses: &Pauses, now: Instant) -> Option<Since> {
+    fn record_miss(&mut self, contact: ContactId, named: bool, pauses: &Pauses, now: Instant) -> Option<MissingSince> {
         let time = |then: Instant| to_signed(now.duration_since(then));
         let idle = pauses.silent.saturating_mul(2).max(IDLE);
         let is_idle = |missed: &Missed| time(missed.last) > idle;
         let by_name = named.then_some(now);
         if let Some(missed) = self.0.get_mut(&contact).filter(|missed| !is_idle(missed)) {
-            let since = Since {
+            let since = MissingSince {
                 missing: time(missed.since),
                 named: missed.named.map(time),
             };

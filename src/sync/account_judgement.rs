@@ -53,7 +53,7 @@ fn judgement_of(answer: &Result<Vec<Complaint>, IngestError>) -> Judgement {
     match answer {
         Ok(complaints) if is_denied(complaints) => Judgement::Denied,
         Ok(_) => Judgement::LetIn,
-        Err(refused) if refused.error.of_token => Judgement::Unanswered,
+        Err(refused) if refused.error.about_token => Judgement::Unanswered,
         Err(refused) if refused.code.as_ref().is_some_and(is_of_account) || is_denied(&refused.complaints) => {
             Judgement::Denied
         }

@@ -33,7 +33,7 @@ fn what_is_weighed(
 #[test]
 fn a_denied_token_is_not_weighed_and_shows_nothing() {
     let denied = UpstreamError {
-        of_token: true,
+        about_token: true,
         ..error(Cause::CredentialsRejected, Some("invalid_grant"), Some(400))
     };
     assert!(!is_denial(&denied));

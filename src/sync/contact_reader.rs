@@ -61,7 +61,7 @@ impl ContactReader<'_> {
     /// somebody else who should be shown is asked for too: an answer that shows nobody tells nothing.
     pub(crate) async fn read_contacts(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<ReadAnswer, UpstreamError> {
         let again = self.beside || self.absences.are_sought(ids);
-        let limit = read_limit(!plan.1.is_empty()) - usize::from(again);
+        let limit = read_limit(&plan.1) - usize::from(again);
         let chunks = ids
             .chunks(limit)
             .map(|chunk| async move { (chunk, self.read_chunk(chunk, plan, again).await) });

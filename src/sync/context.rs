@@ -13,8 +13,8 @@ use super::room::LedgerRoom;
 use super::second_look::SecondLooks;
 use super::submissions::{Clicks, KnownSubmissions};
 use crate::domain::absence::Pauses;
-use crate::domain::eligibility::Waits;
-use crate::domain::enhancement::Limits;
+use crate::domain::eligibility::EntryWaits;
+use crate::domain::enhancement::SubmissionWaits;
 use crate::domain::ids::{ObjectKey, PortalId};
 use crate::domain::time::to_std;
 use crate::ports::Clock;
@@ -29,7 +29,7 @@ use crate::registry::sync_error::SyncError;
 #[derive(Debug, Clone, Copy)]
 pub struct SyncSettings {
     /// Waits of single rows.
-    pub waits: Waits,
+    pub waits: EntryWaits,
     /// Between two rounds of an uploader; also how old a read may be when rows are collected to be sent.
     pub upload_interval: SignedDuration,
     /// How far the wider polls go back (every sixth of it, never less often).
@@ -129,8 +129,8 @@ impl SyncSettings {
     }
 
     /// The limits of form submissions.
-    pub fn enhancement_limits(&self) -> Limits {
-        Limits {
+    pub fn enhancement_limits(&self) -> SubmissionWaits {
+        SubmissionWaits {
             settle: self.waits.settle,
             grace: self.waits.click_grace,
             deadline: self.enhancement_deadline,

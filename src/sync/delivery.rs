@@ -138,7 +138,7 @@ pub fn account_error(code: &Code, route: RouteInfo) -> Option<UpstreamError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::api::{UploadApi, Uploads};
+    use crate::api::{ResumePolicy, UploadApi, Uploads};
     use crate::domain::eligibility::{ClickProperties, EventRules};
     use crate::domain::trigger::Trigger;
     use crate::registry::test_support::google_account;
@@ -177,7 +177,7 @@ mod tests {
                 form,
             },
             suspended: false,
-            skip_missed: false,
+            resume_policy: ResumePolicy::CatchUp,
         });
         (registry, key)
     }

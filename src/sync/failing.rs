@@ -72,7 +72,7 @@ impl FailingParts {
 pub(super) const fn may_be_of_part(fault: &SyncError) -> bool {
     match fault {
         SyncError::Upstream(error) => {
-            error.may_be_of_a_part() || matches!(error.cause, Cause::Refused | Cause::NotFound | Cause::AccessDenied)
+            error.may_concern_a_part() || matches!(error.cause, Cause::Refused | Cause::NotFound | Cause::AccessDenied)
         }
         SyncError::Ledger(_) | SyncError::LedgerFull => false,
     }

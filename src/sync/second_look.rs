@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use crate::domain::backoff::backoff;
-use crate::domain::eligibility::LeftOut;
+use crate::domain::eligibility::SuspectedSkip;
 use crate::domain::time::later;
 use crate::ports::ledger::{Row, RowId};
 
@@ -17,7 +17,7 @@ use crate::ports::ledger::{Row, RowId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Finding {
     /// It is not to be sent.
-    LeftOut(LeftOut),
+    LeftOut(SuspectedSkip),
     /// Its contact has given consent, and it is to be sent.
     ConsentGranted,
     /// There are deals, and none of them gives it a value.
@@ -134,7 +134,7 @@ mod tests {
             0 => (reason::NO_CLICK_ID, None),
             click => (reason::OUTSIDE_CLICK_WINDOW, Some(at(click))),
         };
-        Finding::LeftOut(LeftOut { reason, click })
+        Finding::LeftOut(SuspectedSkip { reason, click })
     }
 
     #[rstest::rstest]

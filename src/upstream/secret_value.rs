@@ -1,11 +1,11 @@
-//! The one way to a value in a Secret, for both kinds of accounts: whoever may write Secrets chooses what is in them, and
-//! a client keeps its values as long as it lives.
+//! Reads a value of a Secret, with a limit, for both kinds of accounts: whoever may write Secrets decides what is in
+//! them, and a client keeps their values as long as it lives.
 
 use secrecy::ExposeSecret;
 
 use crate::ports::{SecretData, SecretInvalid};
 
-/// The key that holds a whole file of Google's.
+/// The key that holds a whole credentials file of Google's.
 pub(crate) const FILE: &str = "credentials.json";
 /// Most bytes of a value: tokens have hundreds.
 const LONGEST: usize = 8 << 10;

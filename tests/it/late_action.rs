@@ -1,5 +1,6 @@
 //! An event is read before its conversion action is known.
 
+use adconversion_operator::api::ResumePolicy;
 use adconversion_operator::domain::ids::{ContactId, OccurrenceKey, PortalId};
 use adconversion_operator::domain::outcome::{Outcome, reason};
 use adconversion_operator::ports::ledger::{ActionKey, NewRow, StreamRequest};
@@ -73,7 +74,7 @@ async fn what_was_missed_before_the_action_was_known_is_skipped_on_both_tracks()
     let mut event = world.event();
     let action = event.action.take();
     event.suspended = true;
-    event.skip_missed = true;
+    event.resume_policy = ResumePolicy::SkipMissed;
     world.registry.set_event(event.clone());
     let running = world.run();
     running.noted(&event.key, CONTACTS).await;
@@ -99,7 +100,7 @@ async fn what_was_missed_before_the_action_was_known_is_skipped_on_both_tracks()
 async fn what_is_missed_during_a_suspension_that_no_round_saw_is_skipped() {
     let world = world().await;
     let mut event = world.event();
-    event.skip_missed = true;
+    event.resume_policy = ResumePolicy::SkipMissed;
     world.registry.set_event(event.clone());
     let running = world.run();
     running.sent(CONTACTS).await;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use adconversion_operator::admin::{Admin, EventStores, Source, admin_router};
 use adconversion_operator::api::AdConversionEvent;
-use adconversion_operator::domain::eligibility::Waits;
-use adconversion_operator::domain::enhancement::Limits;
+use adconversion_operator::domain::eligibility::EntryWaits;
+use adconversion_operator::domain::enhancement::SubmissionWaits;
 use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::registry::Registry;
 use jiff::SignedDuration;
@@ -63,13 +63,13 @@ async fn serve() -> SocketAddr {
         registry: Registry::new().0,
         ledger: Arc::new(SqlLedger::open("sqlite::memory:").await.unwrap()),
         clock: Arc::new(Ahead::default()),
-        waits: Waits {
+        waits: EntryWaits {
             settle,
             click_grace,
             too_recent,
             window,
         },
-        limits: Limits {
+        limits: SubmissionWaits {
             settle,
             grace,
             deadline,

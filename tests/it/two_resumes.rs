@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use adconversion_operator::api::ResumePolicy;
 use adconversion_operator::domain::ids::ObjectKey;
 
 use crate::ledger_faults::faulty::Faulty;
@@ -16,7 +17,7 @@ async fn what_the_second_missed_is_skipped_though_the_round_did_not_see_its_resu
     let world = World::new(ledger.clone(), Memory::new(CONTACTS as u64), CONTACTS);
     let mut first = world.event();
     first.suspended = true;
-    first.skip_missed = true;
+    first.resume_policy = ResumePolicy::SkipMissed;
     let mut second = first.clone();
     second.key = ObjectKey::new("b", "second");
     second.uid = "2".into();

@@ -8,7 +8,7 @@ use super::action::outcome::ActionOutcome;
 use super::resolve::{AccountsReadiness, Resolved};
 use super::stall::Stall;
 use crate::api::AdConversionEventStatus;
-use crate::domain::counts::Gates;
+use crate::domain::counts::EventGates;
 use crate::domain::declared::Declared;
 use crate::ports::ledger::{RowCounts, StreamId};
 use crate::registry::{EventReport, HeldBack};
@@ -52,10 +52,10 @@ impl EventFacts<'_> {
     }
 
     /// What holds up the whole event.
-    pub(crate) fn closed_gates(&self) -> Gates {
+    pub(crate) fn closed_gates(&self) -> EventGates {
         let suspended = self.declared().suspended || matches!(self.resolved.accounts, AccountsReadiness::Suspended(_));
         let not_ready = matches!(self.resolved.accounts, AccountsReadiness::NotReady(..));
-        Gates {
+        EventGates {
             suspended,
             account_not_ready: not_ready || self.stall.is_some() || !self.outcome.usable,
             action_too_new: self.held.is_some(),

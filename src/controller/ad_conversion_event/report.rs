@@ -166,7 +166,7 @@ fn hand_over(ctx: &Context, reconciled: &ReconciledEvent, bound: Option<BoundAct
         action: bound.filter(|_| reconciled.outcome.usable),
         rules: declared.rules.clone(),
         suspended: declared.suspended,
-        skip_missed: declared.skip_missed,
+        resume_policy: declared.resume_policy,
     });
 }
 

@@ -15,7 +15,8 @@ use crate::api::{
     AdConversionEventStatus, AttributionStatus, LastError, MAX_LAST_ERRORS, Outcome as ShownOutcome, OutcomeReason,
     SyncStatus, Time,
 };
-use crate::domain::conditions::{Conditions, MAX_MESSAGE, Status, Summary, find_condition, shorten};
+use crate::domain::brief::shorten;
+use crate::domain::conditions::{Conditions, MAX_MESSAGE, Status, Summary, find_condition};
 use crate::domain::counts::{ReasonCount, count_classes, rejection_message};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::Outcome;

@@ -12,7 +12,7 @@ use super::facts::EventFacts;
 use super::resolve::{AccountsReadiness, Resolved};
 use crate::api::{AdConversionEventStatus, ConversionActionStatus};
 use crate::domain::declared::Declared;
-use crate::registry::{EventReport, Health};
+use crate::registry::{EventReport, SideHealth};
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -64,9 +64,9 @@ impl FactsParts {
 
     /// The feed has made a pass; nothing is counted.
     pub(crate) fn facts(&self) -> EventFacts<'_> {
-        let feed = Health {
+        let feed = SideHealth {
             last_success: Some(NOW),
-            ..Health::default()
+            ..SideHealth::default()
         };
         EventFacts {
             before: self.before.clone(),

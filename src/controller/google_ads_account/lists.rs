@@ -17,7 +17,7 @@ use crate::ports::ads::Customer;
 /// What is a matter of the account.
 pub(super) fn failure_of_list<T>(read: Result<T, UpstreamError>) -> Result<Result<T, UpstreamError>, UpstreamError> {
     match read {
-        Err(error) if !error.may_be_of_a_list() => Err(error),
+        Err(error) if !error.may_concern_a_list() => Err(error),
         read => Ok(read),
     }
 }

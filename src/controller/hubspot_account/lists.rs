@@ -32,7 +32,7 @@ pub(super) struct ListReader<'a> {
 /// True for a failure that the token or the account need not be the reason of: each list has a scope of its own, and the portal's
 /// details were answered just before.
 fn is_of_the_list(error: &UpstreamError) -> bool {
-    error.may_be_of_a_list() || (error.cause == Cause::MissingScope && error.status.is_some())
+    error.may_concern_a_list() || (error.cause == Cause::MissingScope && error.status.is_some())
 }
 
 impl ListReader<'_> {
@@ -158,6 +158,6 @@ mod tests {
         };
         assert_eq!(is_of_the_list(&error), expected);
         let not_called = UpstreamError { status: None, ..error };
-        assert!(not_called.may_be_of_a_part() || !is_of_the_list(&not_called));
+        assert!(not_called.may_concern_a_part() || !is_of_the_list(&not_called));
     }
 }

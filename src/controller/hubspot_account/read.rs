@@ -16,7 +16,7 @@ use crate::controller::shared::references;
 use crate::domain::account_health::{AccountFault, FaultKind};
 use crate::domain::brief;
 use crate::domain::ids::{ObjectKey, PortalId};
-use crate::domain::portal_pin::{Heard, PortalPin, agreed_currency, is_currency_doubtful};
+use crate::domain::portal_pin::{PortalPin, PortalWitnesses, agreed_currency, is_currency_doubtful};
 use crate::domain::time::later;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Crm, Portal, Stage};
@@ -171,7 +171,7 @@ pub(super) async fn read_portal(
         unread: Vec::new(),
     };
     let token = lists.token_info().await.map_err(fault)?;
-    expected.pin.check_portal(Heard {
+    expected.pin.check_portal(PortalWitnesses {
         details: portal.id,
         token: token.portal,
         before,

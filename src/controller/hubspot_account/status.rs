@@ -1,14 +1,11 @@
 //! The status of a HubSpot account.
 
 use super::memory::HubSpotMemory;
-use crate::api::{
-    ChangeDetection, HubSpotAccount as Manifest, HubSpotAccountStatus, LifecycleStage, MAX_LIFECYCLE_STAGES, Time,
-};
+use crate::api::{HubSpotAccount as Manifest, HubSpotAccountStatus, LifecycleStage, MAX_LIFECYCLE_STAGES, Time};
 use crate::controller::shared::account::kind::CommonStatus;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::object::Object;
 use crate::domain::brief;
-use crate::registry;
 
 /// The status as it should be.
 pub(super) fn compose_status(
@@ -38,12 +35,7 @@ pub(super) fn compose_status(
         status.lifecycle_stages = stages.map(show).collect();
     }
     let feed = ctx.registry.feed_report(&object.key());
-    if let Some(mode) = feed.change_detection {
-        status.change_detection = Some(match mode {
-            registry::ChangeDetection::DateEntered => ChangeDetection::DateEntered,
-            registry::ChangeDetection::LastModified => ChangeDetection::LastModified,
-        });
-    }
+    status.change_detection = feed.change_detection.or(status.change_detection);
     if let Some(poll) = feed.last_poll {
         status.last_poll_time = Some(Time(poll));
     }

@@ -26,7 +26,7 @@ async fn read_actions(ctx: &Context, key: &ObjectKey) -> Result<Arc<GoogleSnapsh
         Ok(actions) => actions,
         Err(error) => {
             // What may be of the list alone the account's controller finds out, which reads the customer too.
-            if !error.may_be_of_a_list() {
+            if !error.may_concern_a_list() {
                 ctx.registry.ad_account_fault(key, &error);
             }
             return Err(error.into());

@@ -6,7 +6,7 @@ use sqlx::{Column, Row as _, ValueRef};
 use super::*;
 use crate::domain::shown_entries::ShownEntries;
 use crate::ledger::database::Database;
-use crate::ports::ledger::{BatchResult, Erased, Look, Looker};
+use crate::ports::ledger::{BatchResult, Erased, LookResult, Looker};
 
 pub(super) const PORTAL: PortalId = PortalId(62515);
 const WAIT: SignedDuration = SignedDuration::from_hours(1);
@@ -51,14 +51,14 @@ pub(super) async fn look(ledger: &SqlLedger, seen: &[u64], missing: &[u64], minu
 
 pub(super) async fn look_as(ledger: &SqlLedger, account: &str, seen: &[u64], missing: &[u64], minute: i64) {
     let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
-    let look = Look {
+    let look = LookResult {
         seen: ids(seen),
         missing: ids(missing),
         after: None,
         at: at(minute),
     };
     let asked = [ids(seen), ids(missing)].concat();
-    ledger.note_look(&looker(account), &asked, &look).await.unwrap();
+    ledger.record_look(&looker(account), &asked, &look).await.unwrap();
 }
 
 pub(super) async fn erase(ledger: &SqlLedger, minute: i64) -> Vec<u64> {
@@ -158,7 +158,7 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
         .record_occurrences(stream, std::slice::from_ref(&again))
         .await
         .unwrap();
-    let asked = ledger.contacts_behind(PORTAL, ContactId::UNKNOWN, 9).await.unwrap();
+    let asked = ledger.contacts_after(PORTAL, ContactId::UNKNOWN, 9).await.unwrap();
     assert_eq!(asked, [GONE, STAYS, FORM].map(ContactId));
     look(&ledger, &[STAYS], &[GONE, FORM], 100).await;
     assert!(erase(&ledger, 100).await.is_empty(), "one look is none");
@@ -245,14 +245,14 @@ async fn a_lineage_goes_as_a_whole() {
         "its canonical contact is that of a contact which is there"
     );
     // A record names those that were merged into it.
-    let beside = Look {
+    let beside = LookResult {
         seen: [today, old, older].map(ContactId).to_vec(),
         missing: vec![],
         after: None,
         at: at(70),
     };
     ledger
-        .note_look(&looker(OWNER), &[ContactId(today)], &beside)
+        .record_look(&looker(OWNER), &[ContactId(today)], &beside)
         .await
         .unwrap();
     look(&ledger, &[], &[old, older, today], 100).await;

@@ -209,7 +209,7 @@ async fn last_write(ledger: &SqlLedger) -> i64 {
 }
 
 #[tokio::test]
-async fn what_is_sent_or_told_is_on_the_disk_before() {
+async fn writes_are_on_the_disk_before_they_are_sent_or_reported() {
     let scratch = Scratch::new();
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let (stream, rows) = with_rows(&ledger, &[1, 2]).await;

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::domain::eligibility::Waits;
+use crate::domain::eligibility::EntryWaits;
 use crate::registry::Registry;
 use crate::sync::context::{SyncContext, SyncSettings};
 
@@ -139,7 +139,7 @@ fn settings() -> SyncSettings {
     let zero = SignedDuration::ZERO;
     SyncSettings {
         new_action_hold: zero,
-        waits: Waits {
+        waits: EntryWaits {
             settle: zero,
             click_grace: zero,
             too_recent: zero,
@@ -159,7 +159,7 @@ fn settings() -> SyncSettings {
 }
 
 #[tokio::test]
-async fn the_task_folds_what_is_older_than_ninety_days_and_ends_when_told() {
+async fn the_task_folds_rows_older_than_ninety_days_and_ends_when_stopped() {
     let ledger = Arc::new(fresh().await);
     let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let recent = NewRow {

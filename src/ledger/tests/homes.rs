@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::coverage::Watermark;
 use crate::domain::shown_state::ShownState;
 use crate::ledger::copy_ledger;
-use crate::ports::ledger::{AsideContact, BatchResult, Look, Looker, OrphanNote};
+use crate::ports::ledger::{AsideContact, BatchResult, LookResult, Looker, OrphanNote};
 
 /// Outlives the ledger that is opened there.
 pub(super) struct Home {
@@ -199,13 +199,13 @@ async fn note(ledger: &SqlLedger, track: StreamId) {
         account: account.clone(),
     };
     ledger.begin_look_round(&looker, at(9)).await.unwrap();
-    let look = Look {
+    let look = LookResult {
         seen: ids(&[3]),
         missing: ids(&[4]),
         after: Some(ContactId(4)),
         at: at(9),
     };
-    ledger.note_look(&looker, &ids(&[3, 4]), &look).await.unwrap();
+    ledger.record_look(&looker, &ids(&[3, 4]), &look).await.unwrap();
     for (id, created_at) in [(9, None), (10, Some(at(1)))] {
         let orphan = OrphanNote {
             action: action(id),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::api::ResumePolicy;
 use crate::ports::ledger::{BatchId, BatchResult, StatusResult};
 
 /// What a row may be told.
@@ -260,9 +261,10 @@ impl Model {
         }
     }
 
-    pub(super) fn resume(&mut self, stream: StreamId, skip: bool, now: Timestamp) -> usize {
+    pub(super) fn resume(&mut self, stream: StreamId, policy: ResumePolicy, now: Timestamp) -> usize {
         let mut skipped = 0;
         for row in self.rows.values_mut().filter(|r| r.stream == stream && r.due.is_some()) {
+            let skip = policy == ResumePolicy::SkipMissed;
             if skip && row.suspended && row.outcome == Outcome::Pending && row.sent.is_none() {
                 skipped += 1;
                 row.wait(Outcome::Skipped, reason::MISSED_WHILE_SUSPENDED, now);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::ResumePolicy;
 use crate::ports::ledger::{Canonical, OrphanNote};
 
 #[tokio::test]
@@ -110,7 +111,8 @@ async fn due_rows_respect_start_time_limit_and_order() {
 
 #[tokio::test]
 async fn resume_skips_or_lets_go() {
-    for skip in [true, false] {
+    for policy in [ResumePolicy::SkipMissed, ResumePolicy::CatchUp] {
+        let skip = policy == ResumePolicy::SkipMissed;
         let ledger = fresh().await;
         let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
         let waiting = NewRow {
@@ -125,14 +127,17 @@ async fn resume_skips_or_lets_go() {
         };
         ledger.record_occurrences(stream, &[waiting, missed]).await.unwrap();
         assert_eq!(
-            ledger.resume_rows(stream, skip, at(10)).await.unwrap(),
+            ledger.resume_rows(stream, policy, at(10)).await.unwrap(),
             usize::from(skip)
         );
         assert_eq!(due(&ledger, stream, 10).await.len(), if skip { 1 } else { 2 });
         let skipped = (Outcome::Skipped, reason::MISSED_WHILE_SUSPENDED.into(), 1);
         assert_eq!(counts(&ledger, stream).await.contains(&skipped), skip);
         assert_eq!(
-            ledger.resume_rows(stream, true, at(11)).await.unwrap(),
+            ledger
+                .resume_rows(stream, ResumePolicy::SkipMissed, at(11))
+                .await
+                .unwrap(),
             0,
             "what was let go is not missed"
         );

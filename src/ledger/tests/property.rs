@@ -9,7 +9,8 @@ use super::homes::Home;
 use super::model::{Known, Model, kind, pick};
 use super::stored::stored_rows;
 use super::*;
-use crate::ports::ledger::{BatchId, BatchResult, LONGEST_WINDOW, Look, Looker, StatusResult};
+use crate::api::ResumePolicy;
+use crate::ports::ledger::{BatchId, BatchResult, LONGEST_WINDOW, LookResult, Looker, StatusResult};
 
 /// What to do, and three numbers that say with what.
 type Step = (u8, u8, u8, u8);
@@ -106,8 +107,13 @@ impl Run {
                 }
             }
             11 => {
-                let skipped = self.ledger.resume_rows(stream, b.is_multiple_of(2), now).await.unwrap();
-                assert_eq!(skipped, self.model.resume(stream, b.is_multiple_of(2), now));
+                let policy = if b.is_multiple_of(2) {
+                    ResumePolicy::SkipMissed
+                } else {
+                    ResumePolicy::CatchUp
+                };
+                let skipped = self.ledger.resume_rows(stream, policy, now).await.unwrap();
+                assert_eq!(skipped, self.model.resume(stream, policy, now));
             }
             12 => {
                 let why = kind(b).1;
@@ -168,18 +174,18 @@ impl Run {
         };
         // Nobody looks for whom the ledger does not name.
         let before = ContactId(n.saturating_sub(1));
-        let named = self.ledger.contacts_behind(looker.portal, before, 1).await.unwrap() == [contact];
+        let named = self.ledger.contacts_after(looker.portal, before, 1).await.unwrap() == [contact];
         // So late that none of them could be sent any more.
         let late = now + LONGEST_WINDOW + SignedDuration::from_mins(1);
         for at in [at(0), late] {
             let (seen, missing, after) = (vec![], vec![contact], None);
-            let look = Look {
+            let look = LookResult {
                 seen,
                 missing,
                 after,
                 at,
             };
-            self.ledger.note_look(&looker, &[contact], &look).await.unwrap();
+            self.ledger.record_look(&looker, &[contact], &look).await.unwrap();
         }
         let erased = self
             .ledger
@@ -192,7 +198,8 @@ impl Run {
         if named {
             assert_eq!(is_erased, !in_hands);
         } else {
-            // All that was left of it is perhaps an earlier look, which goes too: its rows went where their key was known.
+            // All that was left of it is perhaps an earlier look, which goes too: its rows went where their key was
+            // known.
             assert!(rows.is_empty(), "the ledger does not name it");
         }
         // Others of which a look said so before, as soon as Google has told about them.

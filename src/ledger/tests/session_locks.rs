@@ -124,7 +124,7 @@ async fn whose_connection_broke_goes_on_where_nobody_wrote_in_between() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_url_is_told() {
+async fn a_wrong_url_is_explained() {
     let Ok(server) = std::env::var(SERVER) else { return };
     let base = server.rsplit_once('/').unwrap().0;
     let mark = if server.contains('?') { '&' } else { '?' };

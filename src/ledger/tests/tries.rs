@@ -1,11 +1,11 @@
-//! Tries in vain of a row, which are counted until there is an answer.
+//! Fruitless tries of a row, which are counted until there is an answer.
 
 use super::batches::begin;
 use super::*;
 use crate::ports::ledger::BatchResult;
 
 #[tokio::test]
-async fn tries_in_vain_add_up_until_the_row_moves_on() {
+async fn fruitless_tries_add_up_until_the_row_moves_on() {
     let ledger = fresh().await;
     let (stream, rows) = with_rows(&ledger, &[1]).await;
     let mut failed = update(rows[0], Outcome::Pending, reason::UPSTREAM_UNAVAILABLE);
@@ -17,7 +17,7 @@ async fn tries_in_vain_add_up_until_the_row_moves_on() {
             .unwrap();
         assert_eq!(due(&ledger, stream, 60).await[0].attempts, tries);
     }
-    // A second look between two tries is no answer.
+    // A second look between two tries is not an answer.
     ledger
         .apply_updates(&[update(rows[0], Outcome::Pending, reason::NOT_DUE)], at(6))
         .await

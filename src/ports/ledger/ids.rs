@@ -1,4 +1,4 @@
-//! Numbers of the ledger, and who sends a batch.
+//! Internal numbers of the ledger, and the account that sends a batch.
 
 use crate::api::AdNetwork;
 use crate::domain::ids::ObjectKey;
@@ -19,8 +19,8 @@ pub struct BatchId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LookerId(pub i64);
 
-/// The account object whose uploader sends a batch. Each network has a kind of its own, so that the name alone may be
-/// that of two.
+/// The account object whose uploader sends a batch. Each network has a kind of its own, and two kinds may have objects
+/// of the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sender {
     /// The network of the account.

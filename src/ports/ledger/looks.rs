@@ -1,12 +1,12 @@
-//! Looks for contacts that HubSpot may have deleted.
+//! Checks ("looks") which of the contacts that the ledger names HubSpot has deleted.
 
 use jiff::Timestamp;
 
 use super::ids::LookerId;
 use crate::domain::ids::{ContactId, ObjectKey, PortalId};
 
-/// Who looks: a HubSpot account, and the portal that it reads. Accounts of one portal may see different contacts of it, so
-/// each has a round and findings of its own.
+/// Who looks: a HubSpot account, and the portal that it reads. Accounts of one portal may see different contacts of it,
+/// so each has a round and findings of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Looker {
     pub portal: PortalId,
@@ -21,18 +21,18 @@ pub struct LookRound {
     pub contacts: u64,
     /// The last one that was looked for; [`ContactId::UNKNOWN`]: none yet.
     pub after: ContactId,
-    /// When; if none was yet, when the round began.
+    /// When that one was looked for; if there was none yet, when the round began.
     pub looked_at: Timestamp,
 }
 
 /// What one look found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct LookResult {
     /// Contacts that HubSpot has, by any id that leads to them.
     pub seen: Vec<ContactId>,
     /// Contacts that it does not have.
     pub missing: Vec<ContactId>,
-    /// The round goes on behind this one; `None`: it has come to its end, and the next one begins.
+    /// The round goes on behind this contact; `None`: it has ended, and the next one begins.
     pub after: Option<ContactId>,
     pub at: Timestamp,
 }
@@ -40,8 +40,8 @@ pub struct Look {
 /// What one erasure did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
-    /// Contacts that nothing in the ledger names any more.
+    /// Contacts that the ledger no longer names.
     pub contacts: Vec<(PortalId, ContactId)>,
-    /// Where the next one goes on; `None`: there are no more to look at.
+    /// Where the next erasure goes on; `None`: there are no more contacts to look at.
     pub behind: Option<(LookerId, ContactId)>,
 }

@@ -19,9 +19,10 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::aside::AsideContact;
 pub use self::ids::{BatchId, LookerId, RowId, Sender, StreamId};
-pub use self::looks::{Erased, Look, LookRound, Looker};
+pub use self::looks::{Erased, LookResult, LookRound, Looker};
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
 pub use self::rows::{NewRow, Row, RowUpdate};
+use crate::api::ResumePolicy;
 use crate::domain::counts::ClassCount;
 pub use crate::domain::coverage::Watermark;
 
@@ -136,7 +137,7 @@ pub struct OrphanNote {
     pub kind: String,
     /// The event, `namespace/name`.
     pub former_event: String,
-    /// When this operator created it (then `deletionPolicy: Delete` may remove it later); `None` for a stranger's.
+    /// When this operator created it (then `deletionPolicy: Delete` may remove it later); `None` if it did not.
     pub created_at: Option<Timestamp>,
     pub at: Timestamp,
 }
@@ -159,21 +160,21 @@ pub trait Ledger: Send + Sync {
     async fn last_portal(&self, events: &[(ObjectKey, String)]) -> LedgerResult<Option<PortalId>>;
 
     /// The canonical contact of each lineage, in order: the smallest of those that are known for any of its ids, else
-    /// the smallest id. It is remembered for all ids of the lineage and never changes for an id that has one. So that
-    /// they are one contact's is to be certain before ([`crate::domain::lineage`]).
+    /// the smallest id. It is remembered for all ids of the lineage and never changes for an id that has one. So the
+    /// caller must be certain that the ids belong to one contact ([`crate::domain::lineage`]).
     async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Canonical>>;
 
-    /// All ids of every lineage that one of these belongs to, each with its canonical contact. Ids
-    /// that were never met are in none.
+    /// All ids of every lineage that one of these ids belongs to, each with its canonical contact. An id that the
+    /// ledger has never met is in no lineage.
     async fn known_lineages(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<CanonicalById>;
 
-    /// Notes occurrences; those known already (under any candidate id, or another time, see [`NewRow::shown`]) only get
-    /// their contact id brought up to date, where it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known
-    /// that way is due at once. Returns how many were new.
+    /// Records occurrences. Those that are known already (under any of their keys, or under another time, see
+    /// [`NewRow::shown`]) only get the contact id of the new row, unless that is [`ContactId::UNKNOWN`]; a row whose
+    /// contact becomes known in that way is due at once. Returns how many were new.
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize>;
 
-    /// Those of these streams that have a row which waits and is due at `now`, whenever it occurred. One question for
-    /// all: most of thousands of streams have none.
+    /// Which of these streams have a row that waits and is due at `now`, whenever it occurred. One query for all of
+    /// them, because most of thousands of streams have none.
     async fn streams_with_due_rows(&self, streams: &[StreamId], now: Timestamp) -> LedgerResult<BTreeSet<StreamId>>;
 
     /// Rows of a stream that may be sent now: pending (not in flight) or `OutcomeUnknown`, due at `now`, occurred at or
@@ -190,14 +191,15 @@ pub trait Ledger: Send + Sync {
     /// awaiting a result the answer to their batch decides.
     async fn apply_updates(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()>;
 
-    /// After a resume: skips the pending rows seen while suspended (`skip`), or lets them go. Returns how many skipped.
-    async fn resume_rows(&self, stream: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize>;
+    /// After a resume: skips the pending rows that were seen while suspended, or makes them due, as the policy says.
+    /// Returns how many it skipped.
+    async fn resume_rows(&self, stream: StreamId, policy: ResumePolicy, now: Timestamp) -> LedgerResult<usize>;
 
-    /// Makes all waiting rows of a stream with one of these reasons due now (an account was mended).
+    /// Makes all waiting rows of a stream with one of these reasons due now (an account works again).
     async fn release_rows(&self, stream: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()>;
 
     /// Writes a batch before it is sent: rows become pending `InFlight`, in this order, with these values.
-    /// Fails if one of them neither waits nor has a final outcome (which it keeps).
+    /// A row that has become final keeps its outcome. Fails if any other row does not wait.
     async fn begin_batch(
         &self,
         sender: &Sender,
@@ -209,19 +211,19 @@ pub trait Ledger: Send + Sync {
     /// Records the answer to a batch.
     async fn finish_batch(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()>;
 
-    /// Batches that were begun and will never be finished: all of them at start (the process died), those of a `sender`
-    /// that was not told that one had begun. Their rows become pending `UpstreamUnavailable`, due now, and
-    /// keep their values for the repeat. Returns how many rows.
+    /// Closes batches that were begun and will never be finished: all of them at start (the process died), or those of
+    /// a `sender` whose uploader ended. Their rows become pending `UpstreamUnavailable`, due now, and keep their values
+    /// for the repeat. Returns how many rows there were.
     async fn recover_batches(&self, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize>;
 
     /// Open requests of a sender whose next look is due.
     async fn open_requests(&self, sender: &Sender, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>>;
 
-    /// The account objects, other than that of `sender`, that open requests to `owner` are of.
+    /// The account objects other than that of `sender` that have open requests to `owner`.
     async fn other_senders(&self, sender: &Sender, owner: &AdAccountKey) -> LedgerResult<Vec<ObjectKey>>;
 
-    /// Takes over the open requests to `owner` of account objects that are `gone`: somebody must ask what became of
-    /// them.
+    /// Takes over the open requests to `owner` of account objects that are `gone`, so that `sender` asks what became of
+    /// them. Returns how many there were.
     async fn adopt_requests(&self, sender: &Sender, owner: &AdAccountKey, gone: &[ObjectKey]) -> LedgerResult<usize>;
 
     /// Earliest next look among the open requests of a sender.
@@ -233,16 +235,16 @@ pub trait Ledger: Send + Sync {
     /// Counts of a stream's rows that occurred at or after `since`; `now` decides which are due.
     async fn count_rows(&self, stream: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts>;
 
-    /// Makes everything due now that waits for longer than anything is meant to wait, from now and from the occurrence
-    /// on: the clock was wrong when that was written. Nothing was first seen later than now. Returns how much there
-    /// was.
+    /// Makes due now whatever waits longer than `longest`, counted both from now and from the occurrence: the clock was
+    /// wrong when that wait was written. A row that was first seen in the future was first seen now. Returns how many
+    /// rows and requests there were.
     async fn end_long_waits(&self, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64>;
 
     /// How many rows the events of each namespace have, if the ledger's volume has less left than the reserve
-    /// ([`crate::domain::ledger_room`]); `None` if there is room, or nobody can tell.
+    /// ([`crate::domain::ledger_room`]); `None` if there is room, or that is not known.
     async fn rows_if_low(&self) -> LedgerResult<Option<BTreeMap<String, u64>>>;
 
-    /// Folds rows that were settled for good before this time into totals, at most `limit`; returns how many. Counts
+    /// Archives rows that were settled before this time, at most `limit`: they become totals. Returns how many. Counts
     /// stay as they are, and none of these occurrences is ever new again.
     async fn archive_rows(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;
 
@@ -256,7 +258,7 @@ pub trait Ledger: Send + Sync {
     /// When the feed of this HubSpot account object made its last full scan; `None`: never.
     async fn last_full_scan(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>>;
 
-    /// Remembers a full scan, so that a process that is restarted often makes them all the same.
+    /// Remembers a full scan, so that a process that is restarted often still makes them.
     async fn set_last_full_scan(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()>;
 
     /// Contacts that the feed of this HubSpot account object has put aside, since they could not be read, or not as a
@@ -272,22 +274,23 @@ pub trait Ledger: Send + Sync {
     /// Begins a round over the contacts of a portal.
     async fn begin_look_round(&self, looker: &Looker, now: Timestamp) -> LedgerResult<()>;
 
-    /// Contacts of a portal that lineages or rows name, behind this one, ascending.
-    async fn contacts_behind(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>>;
+    /// Contacts of a portal that lineages or rows name, with ids above `after`, ascending.
+    async fn contacts_after(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>>;
 
-    /// Contacts that this account's looks have found, the latest first, without these.
+    /// Contacts that this account's looks have found, the latest first, but none of `without`.
     async fn last_seen(&self, looker: &Looker, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>>;
 
-    /// Notes a look for the contacts `asked`: who was seen is missing no longer, also those that were not asked for;
-    /// who is missing has been so since the first look that missed it. Nothing follows for the looks of other accounts.
-    async fn note_look(&self, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()>;
+    /// Records a look for the contacts `asked`. A contact that was seen is no longer missing, even if it was not asked
+    /// for. A contact that is missing counts as missing since the first look that missed it. Looks of other accounts
+    /// are not affected.
+    async fn record_look(&self, looker: &Looker, asked: &[ContactId], look: &LookResult) -> LedgerResult<()>;
 
-    /// Erases lineages all of whose contacts have been missing for so long, behind this look, looking at `limit`
-    /// contacts at most. Missing is a contact that one account's looks have missed all the while, up to its latest one,
-    /// and that no account's look has found in that time; looks older than that count neither way. Rows that still wait
-    /// are skipped as `ContactDeleted`; all their rows become totals, so counts stay and no occurrence is new again. A
-    /// lineage stays meanwhile if Google has a row of it in its hands, or a row may still be sent: one that is open and
-    /// younger than [`LONGEST_WINDOW`].
+    /// Erases lineages all of whose contacts have been missing for `missing_for`. Goes on behind the look `behind` and
+    /// looks at `limit` contacts at most. A contact counts as missing if one account's looks have missed it all the
+    /// time, up to its latest look, and no account's look has found it in that time; older looks do not count. Rows
+    /// that still wait are skipped as `ContactDeleted`. All rows of the lineage become totals, so counts stay, and no
+    /// occurrence is new again. A lineage stays for now if one of its rows is in a request, or may still be sent: it is
+    /// open and younger than [`LONGEST_WINDOW`].
     async fn erase_contacts(
         &self,
         missing_for: SignedDuration,
@@ -296,7 +299,7 @@ pub trait Ledger: Send + Sync {
         now: Timestamp,
     ) -> LedgerResult<Erased>;
 
-    /// Forgets the looks of accounts that have not looked since `before`, at most `limit` lines; returns how many.
+    /// Forgets the looks of accounts that have not looked since `before`, at most `limit` of them; returns how many.
     async fn forget_looks(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;
 
     /// Notes an action left behind.

@@ -1,4 +1,4 @@
-//! Rows of the ledger: as they are noted, as they are read, and what becomes of them.
+//! Rows of the ledger: as they are recorded, as they are read, and what becomes of them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::domain::ids::{ContactId, OccurrenceKey, OrderId, TransactionId};
 use crate::domain::outcome::Outcome;
 use crate::domain::shown_entries::ShownEntries;
 
-/// An occurrence to note, unless the stream has it under any of the `keys`.
+/// An occurrence to record, unless the stream has it under one of the `keys`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRow {
     /// Candidates: the first is the one to use, the others are those that other ids of the contact's lineage would
@@ -26,7 +26,7 @@ pub struct NewRow {
     pub occurred_at: Timestamp,
     /// When we saw it first.
     pub first_seen: Timestamp,
-    /// Why it waits (a pending reason) or is skipped.
+    /// Pending or skipped.
     pub outcome: Outcome,
     /// Reason, see [`crate::domain::outcome::reason`].
     pub reason: Cow<'static, str>,
@@ -34,8 +34,8 @@ pub struct NewRow {
     pub due: Timestamp,
     /// Seen while the event was suspended.
     pub while_suspended: bool,
-    /// What the read showed of this contact's entries into the stage, this one among them: one that is known under another
-    /// time is not new. `None` for submissions, which have ids of their own.
+    /// What the read showed of this contact's entries into the stage, including this one: an entry that is known under
+    /// another time is not new. `None` for submissions, which have ids of their own.
     pub shown: Option<Arc<ShownEntries>>,
 }
 

@@ -1,4 +1,4 @@
-//! Looking into the ledger, for people: nothing is changed by it, not even a stream made.
+//! Reads of the ledger for people. They change nothing and create no stream.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,11 +15,11 @@ pub const MAX_PAGE: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversionQuery {
     pub stream: StreamId,
-    /// Those that happened at or after this.
+    /// Only conversions that happened at or after this time.
     pub since: Timestamp,
     /// `None`: whatever their outcome.
     pub outcome: Option<Outcome>,
-    /// Those of these contacts; empty: of all. What is kept as a key alone has no contact any more.
+    /// Only conversions of these contacts; empty: of all. A conversion that is archived has no contact any more.
     pub contacts: Vec<ContactId>,
     /// Behind this one; `None`: from the first.
     pub after: Option<Cursor>,
@@ -27,12 +27,12 @@ pub struct ConversionQuery {
     pub limit: usize,
 }
 
-/// A place in the list of a stream's conversions: those of which the ledger has more than a key, then the others.
+/// A place in the list of a stream's conversions. Rows come first, then archived ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cursor {
-    /// By contact, as numbers of the ledger.
+    /// Rows, in the order of their keys.
     Kept { sort_key: i64, transaction: TransactionId },
-    /// By time.
+    /// Archived conversions, in the order of their times.
     Archived {
         occurred_at: Timestamp,
         transaction: TransactionId,
@@ -53,13 +53,13 @@ pub struct ListedConversion {
     pub reason: String,
     /// The verbatim code behind a rejection, else empty.
     pub detail: String,
-    /// `None` if only its key was kept, as it was settled long ago.
-    pub record: Option<Record>,
+    /// `None` if it is archived.
+    pub record: Option<ConversionRecord>,
 }
 
-/// What is kept of a conversion until it was settled long ago.
+/// What the ledger keeps of a conversion until it is archived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct ConversionRecord {
     pub first_seen: Timestamp,
     /// When its outcome or reason last changed.
     pub changed_at: Timestamp,

@@ -3,11 +3,11 @@
 
 use jiff::Timestamp;
 
-use crate::domain::plausible_time::latest_told;
+use crate::domain::plausible_time::plausible_until;
 
 /// The latest time an answer can tell of. `answered`: its `Date`; without one this host's clock must do.
 pub fn latest_plausible(answered: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    latest_told(answered.unwrap_or(now))
+    plausible_until(answered.unwrap_or(now))
 }
 
 #[cfg(test)]

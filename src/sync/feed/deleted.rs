@@ -28,14 +28,14 @@ use super::Feed;
 use crate::domain::brief::brief;
 use crate::domain::ids::ContactId;
 use crate::ports::crm::{Contact, ContactRead, ContactSearch, Crm, read_limit};
-use crate::ports::ledger::{Look, LookRound, Looker};
+use crate::ports::ledger::{LookResult, LookRound, Looker};
 use crate::ports::pulse;
 use crate::registry::Readiness;
 use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
 
 /// Contacts of one call: the most that a read without histories takes.
-const PORTION: usize = read_limit(false);
+const PORTION: usize = read_limit(&[]);
 /// Calls in a row, of the hundred that HubSpot allows in ten seconds.
 const AT_ONCE: i64 = 6;
 /// Shortest average pause between two calls, however many contacts there are: 4 % of the smallest daily quota.
@@ -120,7 +120,7 @@ async fn make_call(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<
     let Some(round) = ctx.ledger.look_round(looker).await? else {
         return Ok(false);
     };
-    let asked = ctx.ledger.contacts_behind(looker.portal, round.after, PORTION).await?;
+    let asked = ctx.ledger.contacts_after(looker.portal, round.after, PORTION).await?;
     let mut seen = BTreeSet::new();
     let mut missing = Vec::new();
     if !asked.is_empty() {
@@ -140,13 +140,13 @@ async fn make_call(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<
         }
     }
     let after = asked.last().copied().filter(|_| asked.len() == PORTION);
-    let look = Look {
+    let look = LookResult {
         seen: seen.into_iter().collect(),
         missing,
         after,
         at: ctx.clock.now(),
     };
-    ctx.ledger.note_look(looker, &asked, &look).await?;
+    ctx.ledger.record_look(looker, &asked, &look).await?;
     Ok(after.is_some())
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::api::ChangeDetection;
 use crate::domain::ids::ContactId;
 use crate::domain::time::to_signed;
-use crate::registry::ChangeDetection;
 
 /// With more stages than this their properties don't fit into one search (3,000 characters; docs/reference/hubspot.md 3).
 const MAX_DATED_STAGES: usize = 30;

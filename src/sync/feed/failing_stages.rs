@@ -9,13 +9,14 @@ use tracing::warn;
 
 use super::Feed;
 use super::pass::Pass;
+use crate::api::ChangeDetection;
 use crate::domain::brief::brief;
 use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::ids::ContactId;
 use crate::ports::crm::ContactSearch;
 use crate::ports::{Cause, UpstreamError, pulse};
+use crate::registry::Side;
 use crate::registry::sync_error::{SyncError, error_note};
-use crate::registry::{ChangeDetection, Side};
 use crate::sync::failing::may_be_of_part;
 use crate::sync::feed::bounds::{PollReach, Tracked, date_entered, stage_bounds};
 

@@ -13,7 +13,7 @@ use tracing::{debug, info};
 use super::Feed;
 use super::pass::Pass;
 use super::scan::{Scan, ScanFindings, SearchMode};
-use crate::registry::ChangeDetection;
+use crate::api::ChangeDetection;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::{PollReach, Tracked};
 

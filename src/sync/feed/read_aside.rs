@@ -42,7 +42,7 @@ impl Feed {
             rest = later;
         }
         if self.history.aside.is_empty() {
-            self.history.in_vain.forget();
+            self.history.fruitless.forget();
         }
         let now = self.ctx.clock.now();
         if was_told && self.reads_in_vain().is_none() {
@@ -58,7 +58,7 @@ impl Feed {
     /// Reads of contacts have failed and shown nobody for long.
     fn reads_in_vain(&self) -> Option<String> {
         let threshold = self.ctx.settings.failure_threshold;
-        self.history.in_vain.describe("by id", threshold)
+        self.history.fruitless.describe("by id", threshold)
     }
 
     /// What a pass that went well could not read for the event, as a message.

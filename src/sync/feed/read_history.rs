@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::aside::Aside;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
+use crate::domain::fruitless_reads::FruitlessReads;
 use crate::domain::ids::ContactId;
 use crate::domain::shown_state::ShownState;
-use crate::domain::vain_reads::VainReads;
 use crate::sync::feed::bounds::date_entered;
 
 /// Beyond this all are forgotten: each costs one more read of its history if it comes again.
@@ -27,7 +27,7 @@ pub struct ReadHistory {
     /// A contact was read in this pass.
     pub read_any: bool,
     /// Reads that show nobody.
-    pub in_vain: VainReads,
+    pub fruitless: FruitlessReads,
     /// Ids of contacts with an id that was merged into each. The ledger knows most of them as one; not those of whom both
     /// had conversions of their own.
     confirmed: HashSet<(ContactId, ContactId)>,

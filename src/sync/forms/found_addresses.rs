@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tracing::debug;
 
 use crate::domain::brief::brief;
-use crate::domain::vain_reads::{NONE_SHOWN, VainReads};
+use crate::domain::fruitless_reads::{FruitlessReads, NONE_SHOWN};
 use crate::ports::crm::{AddressBatch, Contact, ContactSearch, Crm};
 
 /// So many are asked for beside others.
@@ -39,7 +39,7 @@ impl Beside {
 pub(super) struct FoundAddresses {
     /// By the last answer.
     shown: Vec<String>,
-    pub(super) in_vain: VainReads,
+    pub(super) fruitless: FruitlessReads,
 }
 
 impl FoundAddresses {
@@ -78,7 +78,11 @@ impl FoundAddresses {
         let fails = !tells && !beside.addresses().is_empty();
         let why = batch.unreadable.values().next();
         let why = why.map_or(NONE_SHOWN, String::as_str);
-        self.in_vain.note(tells, fails.then_some(why), now);
+        if tells {
+            self.fruitless.record_shown();
+        } else if fails {
+            self.fruitless.record_failure(why, now);
+        }
         tells
     }
 }

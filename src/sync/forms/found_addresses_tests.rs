@@ -44,7 +44,7 @@ fn an_answer_tells_of_others_if_it_shows_somebody(
 ) {
     let mut found = FoundAddresses::default();
     let tells = found.take_answer(&beside, &answer(shown, unreadable), at(1));
-    assert_eq!((tells, found.in_vain.is_running()), wanted);
+    assert_eq!((tells, found.fruitless.is_running()), wanted);
 }
 
 #[test]
@@ -52,9 +52,9 @@ fn answers_in_vain_last_until_one_shows_somebody() {
     let mut found = FoundAddresses::default();
     found.take_answer(&somebody(), &answer(&[], &[]), at(1));
     found.take_answer(&Beside::Unknown, &answer(&[], &[]), at(2));
-    assert!(found.in_vain.is_running(), "that one tells nothing");
+    assert!(found.fruitless.is_running(), "that one tells nothing");
     found.take_answer(&Beside::Unknown, &answer(&["a@x"], &[]), at(3));
-    assert!(!found.in_vain.is_running());
+    assert!(!found.fruitless.is_running());
 }
 
 async fn beside(found: &FoundAddresses, contacts: Vec<Contact>) -> Beside {

@@ -66,12 +66,12 @@ impl FormReader {
     pub(super) fn is_open(&mut self, now: Instant) -> bool {
         let unfound = self.notes.oldest_sought().is_some();
         if !unfound {
-            self.addresses.in_vain.forget();
+            self.addresses.fruitless.forget();
         }
         let nameless = self.probe.is_turn() && self.notes.has_nameless();
         let is_news = self.probe.is_open(self.ctx.settings.overlap, unfound, now);
         // Where answers show nobody, people are to hear soon of the first one that does.
-        is_news || nameless || self.addresses.in_vain.is_running()
+        is_news || nameless || self.addresses.fruitless.is_running()
     }
 
     /// The contacts, found by e-mail. Contacts of submissions that are too old to be sent are not looked for.

@@ -24,7 +24,7 @@ use self::found_addresses::FoundAddresses;
 use self::partial_read::{PartialRead, in_turn};
 use self::submission_notes::SubmissionNotes;
 use crate::domain::eligibility::Decision;
-use crate::domain::enhancement::{Person, Submitted, decide_submission};
+use crate::domain::enhancement::{Person, SubmissionRules, Submitted, decide_submission};
 use crate::domain::ids::{ContactId, ObjectKey, OccurrenceKey};
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::time::to_std;
@@ -356,12 +356,15 @@ impl FormReader {
             first_seen: now,
             named: submission.conversion_id.is_some(),
         };
-        let limits = self.ctx.settings.enhancement_limits();
-        let region = pass.account.default_region.as_deref();
         let event = &tracked.event;
+        let by = SubmissionRules {
+            event: &event.rules,
+            waits: &self.ctx.settings.enhancement_limits(),
+            region: pass.account.default_region.as_deref(),
+        };
         // While the event is suspended nothing is decided but what the resume policy says.
         let suspended = self.ctx.registry.is_suspended(event);
-        let decision = (!suspended).then(|| decide_submission(&person, submitted, &event.rules, &limits, region, now));
+        let decision = (!suspended).then(|| decide_submission(&person, submitted, &by, now));
         let (outcome, reason, due) = match decision {
             None | Some(Ok(Decision::Send(_)) | Err(_)) => (Outcome::Pending, reason::NOT_DUE, now),
             // Until a second answer shows an address, or none.
@@ -383,8 +386,7 @@ impl FormReader {
         }
     }
 
-    /// The read of this form that was left, to be gone on with. One that was begun before an event joined is not: it has
-    /// noted nothing for that event.
+    /// The unfinished read of this form, unless it was begun before an event joined: it has noted nothing for that one.
     fn unfinished_read(&mut self, form: &str, events: &[&Tracked]) -> Option<FormRead> {
         let read = self.parts.get(form)?.read_for(events);
         if read.is_none() {

@@ -58,8 +58,8 @@ impl FormReader {
         let (now, threshold) = (self.ctx.clock.now(), self.ctx.settings.failure_threshold);
         for tracked in events {
             let withheld = || withheld_of(&self.ctx, &tracked.event).map(|(what, _)| what);
-            let in_vain = self.addresses.in_vain.describe("by e-mail address", threshold);
-            let shortfall = in_vain.or_else(withheld);
+            let fruitless = self.addresses.fruitless.describe("by e-mail address", threshold);
+            let shortfall = fruitless.or_else(withheld);
             self.ctx.registry.update_report(&tracked.event.key, |report| {
                 let notice = record_read(report, shortfall, now);
                 let new = new.get(&tracked.stream).is_some_and(|n| *n > 0);

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::evidence::NamedDestination;
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::request_report::{Failure, Progress, RequestReport};
+use crate::domain::request_report::{ReportedFailure, RequestProgress, RequestReport};
 use crate::ports::ledger::{OpenRow, RowId};
 use crate::ports::test_support::at;
 use crate::registry::GoogleAccount;
@@ -29,7 +29,7 @@ fn request() -> OpenRequest {
 }
 
 /// What is said of the rows of an action.
-fn said(id: u64, progress: Progress, records: u64, failures: Vec<Failure>) -> DestinationStatus {
+fn said(id: u64, progress: RequestProgress, records: u64, failures: Vec<ReportedFailure>) -> DestinationStatus {
     DestinationStatus {
         destination: NamedDestination {
             action: Some(Some(id.to_string())),
@@ -44,25 +44,25 @@ fn said(id: u64, progress: Progress, records: u64, failures: Vec<Failure>) -> De
 }
 
 fn open(id: u64) -> DestinationStatus {
-    said(id, Progress::Open, 2, vec![])
+    said(id, RequestProgress::Open, 2, vec![])
 }
 
 fn taken(id: u64) -> DestinationStatus {
-    said(id, Progress::Succeeded, if id == 7 { 2 } else { 1 }, vec![])
+    said(id, RequestProgress::Succeeded, if id == 7 { 2 } else { 1 }, vec![])
 }
 
 /// The row at this place failed.
 fn failed(id: u64, place: usize, class: Class) -> DestinationStatus {
     let code = Code::test("A_CODE", class);
-    let failure = Failure {
+    let failure = ReportedFailure {
         code,
         count: Some(1),
         rows: vec![place],
     };
     let (progress, records) = if id == 7 {
-        (Progress::PartlyFailed, 2)
+        (RequestProgress::PartlyFailed, 2)
     } else {
-        (Progress::Failed, 1)
+        (RequestProgress::Failed, 1)
     };
     said(id, progress, records, vec![failure])
 }
@@ -129,7 +129,7 @@ fn unknown(row: i64, group: i64) -> Moved {
     true,
 )]
 #[case::a_report_that_contradicts_itself(
-    vec![said(7, Progress::Succeeded, 5, vec![]), taken(8)],
+    vec![said(7, RequestProgress::Succeeded, 5, vec![]), taken(8)],
     vec![
         unknown(1, isolation_group_of(BatchId(9), 0, 0)),
         unknown(2, isolation_group_of(BatchId(9), 0, 1)),

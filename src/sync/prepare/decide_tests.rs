@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::api::{Money, SharedData};
+use crate::api::{Money, ResumePolicy, SharedData};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::ValueRule;
 use crate::domain::ids::OccurrenceKey;
@@ -340,17 +340,17 @@ async fn an_address_alone_needs_a_route_that_takes_it(#[case] addresses: bool) {
 }
 
 #[rstest::rstest]
-#[case::skip_missed(true)]
-#[case::send_missed(false)]
+#[case::skip_missed(ResumePolicy::SkipMissed, &[7])]
+#[case::send_missed(ResumePolicy::CatchUp, &[7, 8])]
 #[tokio::test]
-async fn what_was_missed_while_suspended_goes_or_is_skipped(#[case] skip: bool) {
+async fn what_was_missed_while_suspended_goes_or_is_skipped(#[case] policy: ResumePolicy, #[case] expected: &[u64]) {
     let mut setting = Setting::with_rows([good(7), good(8)], &[7]).await;
     setting.record(&[8], true).await;
-    setting.change_event().skip_missed = skip;
+    setting.change_event().resume_policy = policy;
     let mut sent = setting.prepare().await.unwrap();
     sent.sort_unstable();
-    assert_eq!(sent, if skip { vec![7] } else { vec![7, 8] });
-    assert_eq!(setting.settled().await.len(), usize::from(skip));
+    assert_eq!(sent, expected);
+    assert_eq!(setting.settled().await.len(), 2 - expected.len());
 }
 
 /// What Google may have stays so while its contact cannot be read.

@@ -21,8 +21,8 @@ use crate::domain::backoff::backoff;
 use crate::domain::click_window::ClickWindow;
 use crate::domain::contact::Contact;
 use crate::domain::conversion::ClickId;
-use crate::domain::eligibility::{Decision, LeftOut, Occurrence, Prepared, decide_entry};
-use crate::domain::enhancement::{self, Person, Submitted};
+use crate::domain::eligibility::{Decision, EntryRules, Occurrence, Prepared, SuspectedSkip, decide_entry};
+use crate::domain::enhancement::{self, Person, SubmissionRules, Submitted};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::time::later;
@@ -111,7 +111,9 @@ impl EligibleEvent {
         let mut rows = due_rows().await?;
         // Nobody need have looked between suspension and resume: what was missed shows by its rows.
         if rows.iter().any(|row| row.while_suspended) {
-            ctx.ledger.resume_rows(self.stream, self.event.skip_missed, now).await?;
+            ctx.ledger
+                .resume_rows(self.stream, self.event.resume_policy, now)
+                .await?;
             rows = due_rows().await?;
         }
         let looked_at = rows.len();
@@ -255,16 +257,13 @@ impl EligibleEvent {
                 at: row.occurred_at,
                 first_seen: row.first_seen,
             };
-            let region = self.account.default_region.as_deref();
-            decide_entry(
-                contact,
-                occurrence,
-                &self.event.rules,
-                &ctx.settings.waits,
-                self.window,
-                region,
-                now,
-            )
+            let by = EntryRules {
+                event: &self.event.rules,
+                waits: &ctx.settings.waits,
+                window: self.window,
+                region: self.account.default_region.as_deref(),
+            };
+            decide_entry(contact, occurrence, &by, now)
         };
         // The search that led to the read has said the same. It says nothing of the time of a click.
         let confirmed = read.is_some_and(|read| read.confirmed);
@@ -285,7 +284,12 @@ impl EligibleEvent {
         look_again(ctx, row, found, now).map_or(settled, again)
     }
 
-    fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Result<Decision, LeftOut> {
+    fn decide_submission(
+        &self,
+        ctx: &SyncContext,
+        row: &Row,
+        contact: Option<&Contact>,
+    ) -> Result<Decision, SuspectedSkip> {
         let clicks = ctx.click_cache(&self.event.hubspot);
         let names_somebody = clicks.names_somebody(row.transaction);
         let person = match contact {
@@ -309,15 +313,18 @@ impl EligibleEvent {
         }
     }
 
-    fn decide_about(&self, ctx: &SyncContext, row: &Row, person: &Person<'_>) -> Result<Decision, LeftOut> {
+    fn decide_about(&self, ctx: &SyncContext, row: &Row, person: &Person<'_>) -> Result<Decision, SuspectedSkip> {
         let submitted = Submitted {
             at: row.occurred_at,
             first_seen: row.first_seen,
             named: row.submission.is_some(),
         };
-        let limits = ctx.settings.enhancement_limits();
-        let region = self.account.default_region.as_deref();
-        enhancement::decide_submission(person, submitted, &self.event.rules, &limits, region, ctx.clock.now())
+        let by = SubmissionRules {
+            event: &self.event.rules,
+            waits: &ctx.settings.enhancement_limits(),
+            region: self.account.default_region.as_deref(),
+        };
+        enhancement::decide_submission(person, submitted, &by, ctx.clock.now())
     }
 
     /// The click ids of the pages that forms were submitted on: the ledger has none, so after a restart they are read

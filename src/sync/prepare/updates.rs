@@ -47,7 +47,7 @@ pub const fn pending_reason(cause: Cause) -> &'static str {
 /// As [`pending_reason`]; an answer that the service does not explain says nothing of the account.
 fn reason_for(error: &UpstreamError) -> &'static str {
     match pending_reason(error.cause) {
-        reason::ACCOUNT_NOT_READY if error.may_be_of_a_part() => reason::UPSTREAM_UNAVAILABLE,
+        reason::ACCOUNT_NOT_READY if error.may_concern_a_part() => reason::UPSTREAM_UNAVAILABLE,
         known => known,
     }
 }

@@ -14,9 +14,10 @@ pub(crate) use self::google::{Unused, route_info, unused_clients};
 pub(crate) use self::portal::{FakePortal, hubspot_error, portal};
 use super::context::{SyncContext, SyncSettings};
 use super::prepare::PreparedRow;
+use crate::api::ResumePolicy;
 use crate::domain::click_window::ClickWindow;
 use crate::domain::contact::{Contact, HistoryEntry, LAST_MODIFIED, LIFECYCLE_STAGE, date_entered};
-use crate::domain::eligibility::{ClickProperties, EventRules, Prepared, Waits};
+use crate::domain::eligibility::{ClickProperties, EntryWaits, EventRules, Prepared};
 use crate::domain::ids::{ActionId, ActionKey, ContactId, CustomerId, ObjectKey, TransactionId};
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::trigger::Trigger;
@@ -33,7 +34,7 @@ pub(crate) const STAGE: &str = "customer";
 /// Durations of which no two are the same.
 pub(crate) fn settings() -> SyncSettings {
     SyncSettings {
-        waits: Waits {
+        waits: EntryWaits {
             settle: SignedDuration::from_mins(10),
             click_grace: SignedDuration::from_hours(1),
             too_recent: SignedDuration::from_hours(6),
@@ -94,7 +95,7 @@ pub(crate) fn event(name: &str) -> Event {
             form: false,
         },
         suspended: false,
-        skip_missed: false,
+        resume_policy: ResumePolicy::CatchUp,
     }
 }
 

@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::Uploader;
 use super::round_queue::{QueuedRequest, RoundQueue};
-use crate::domain::batch::{FinalWord, Refusal, cut_down_refused, halve_rows};
+use crate::domain::batch::{FinalVerdict, RefusalPlan, cut_down_refused, halve_rows};
 use crate::ports::ledger::{BatchRow, RowUpdate};
 use crate::ports::sink::IngestError;
 use crate::ports::{Cause, Effect, UpstreamError};
@@ -21,7 +21,7 @@ impl Uploader {
         failure: &IngestError,
         ready: &[PreparedRow],
         rows: &[(BatchRow, usize)],
-    ) -> Option<Refusal> {
+    ) -> Option<RefusalPlan> {
         if failure.error.effect != Effect::None {
             return None;
         }
@@ -33,7 +33,7 @@ impl Uploader {
         }
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
         let mut plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);
-        plan.doubt_first_words(self.final_words_of(ready));
+        plan.doubt_unconfirmed(self.final_words_of(ready));
         debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "request refused, sent again in smaller ones");
         Some(plan)
     }
@@ -43,7 +43,7 @@ impl Uploader {
     pub(super) fn final_words_of<'a>(
         &'a mut self,
         ready: &'a [PreparedRow],
-    ) -> impl FnMut(usize, FinalWord) -> bool + use<'a> {
+    ) -> impl FnMut(usize, FinalVerdict) -> bool + use<'a> {
         |index, word| {
             let Some(row) = ready.get(index).map(|ready| ready.row.id) else {
                 return false;
@@ -60,7 +60,7 @@ impl Uploader {
     pub(super) fn cut_down(
         &mut self,
         queued: QueuedRequest,
-        plan: Refusal,
+        plan: RefusalPlan,
         error: &UpstreamError,
         queue: &mut RoundQueue,
         now: Timestamp,

@@ -105,7 +105,7 @@ impl Uploader {
         let known = is_known_to_fail(&queued.rows);
         let state = self.states.entry(queued.route.name).or_default();
         let mut goes_on = false;
-        if error.may_be_of_a_part() {
+        if error.may_concern_a_part() {
             goes_on = state.is_troubled(now) || (known && state.is_answered());
             let failed = RequestFailure {
                 actions: &destinations_of(&queued.rows),
@@ -187,7 +187,7 @@ impl Uploader {
 fn with_bounded_wait(error: &UpstreamError, longest: SignedDuration) -> UpstreamError {
     let wait = error.retry_after;
     UpstreamError {
-        retry_after: if error.may_be_of_a_part() {
+        retry_after: if error.may_concern_a_part() {
             wait.min(Some(longest))
         } else {
             wait

@@ -29,7 +29,7 @@ use self::reads::{PortalChoice, PortalReads};
 use self::round_queue::FailedRequest;
 use self::route_state::RouteState;
 use super::context::SyncContext;
-use crate::domain::batch::FinalWord;
+use crate::domain::batch::FinalVerdict;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::last_answers::LastAnswers;
@@ -65,7 +65,7 @@ pub struct Uploader {
     refusals: Refusals,
     lone_rows: LoneRows,
     /// What a code has said of rows for good, once.
-    final_words: LastAnswers<RowId, FinalWord>,
+    final_words: LastAnswers<RowId, FinalVerdict>,
     reads: PortalReads,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
@@ -246,7 +246,7 @@ impl Uploader {
                 let skipped = self
                     .ctx
                     .ledger
-                    .resume_rows(stream, event.skip_missed, self.ctx.clock.now())
+                    .resume_rows(stream, event.resume_policy, self.ctx.clock.now())
                     .await?;
                 *settled = Some(stream);
                 if skipped > 0 {

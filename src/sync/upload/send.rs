@@ -13,7 +13,7 @@ use super::request::{destination_of, destinations_of, to_conversion};
 use super::round_queue::{QueuedRequest, RoundQueue};
 use super::{AfterRequest, Uploader};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::doubt_first_words;
+use crate::domain::batch::doubt_unconfirmed;
 use crate::domain::brief::brief;
 use crate::domain::outcome::Outcome;
 use crate::ports::Effect;
@@ -272,7 +272,7 @@ impl Uploader {
         let mut doubted = BTreeSet::new();
         if let RouteAnswer::Rows(rows) = answer {
             row_results = row_results_of(rows);
-            doubted = doubt_first_words(&rows.evidence, &mut row_results, self.final_words_of(ready));
+            doubted = doubt_unconfirmed(&rows.evidence, &mut row_results, self.final_words_of(ready));
         }
         let unanswered = unanswered_rows(&row_results, &doubted);
         let result = match answer {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Uploader;
 use super::lone_rows::ActionRoute;
 use super::round_queue::{QueuedRequest, RoundQueue, Suspect};
-use crate::domain::batch::{Refusal, RowResult};
+use crate::domain::batch::{RefusalPlan, RowResult};
 use crate::domain::brief::brief;
 use crate::domain::codes::{Class, Code};
 use crate::domain::delivering::suspect_message;
@@ -69,7 +69,7 @@ impl Uploader {
     pub(super) fn suspect_row(
         &mut self,
         queued: QueuedRequest,
-        plan: &Refusal,
+        plan: &RefusalPlan,
         error: &UpstreamError,
         queue: &mut RoundQueue,
     ) -> Vec<RowUpdate> {
@@ -160,7 +160,7 @@ impl Uploader {
 }
 
 /// The code of a refusal that names no row.
-fn unnamed_code(plan: &Refusal) -> Code {
+fn unnamed_code(plan: &RefusalPlan) -> Code {
     let found = plan.row_results.get(&0);
     let (why, name) = match found {
         Some(RowResult::Rejected(why, name)) if !name.is_empty() => (why.as_str(), name.as_str()),

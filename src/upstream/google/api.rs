@@ -25,7 +25,7 @@ impl Api {
         }
     }
 
-    /// The host people know it by.
+    /// The API's official host, for messages.
     pub(crate) const fn host(self) -> &'static str {
         match self {
             Self::Ads => "googleads.googleapis.com",
@@ -33,7 +33,7 @@ impl Api {
         }
     }
 
-    /// The OAuth scope it wants.
+    /// The OAuth scope that it requires.
     pub(crate) const fn oauth_scope(self) -> &'static str {
         match self {
             Self::Ads => "https://www.googleapis.com/auth/adwords",

@@ -1,12 +1,12 @@
-//! How Google is reached, and how long its calls may take.
+//! Google's endpoints, and the time limits of calls to them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What people call the ad network.
+/// The ad network's name in messages.
 pub(crate) const NETWORK: &str = "Google";
 
-/// Where Google is. Bases come without a version path and without a slash at the end.
+/// Google's endpoints. Bases have no version path and no slash at the end.
 #[derive(Debug, Clone)]
 pub struct GoogleConfig {
     /// Base of the Google Ads API.
@@ -17,11 +17,11 @@ pub struct GoogleConfig {
     pub data_manager_endpoint: String,
     /// Full URL of the OAuth token endpoint.
     pub token_endpoint: String,
-    /// Limits of waiting.
+    /// Time limits of calls.
     pub timeouts: Timeouts,
     /// Namespaces whose accounts may use the process's own identity; `*`: all.
     pub ambient_namespaces: Vec<String>,
-    /// Where token files of external accounts in Secrets may lie; `None`: such accounts are refused.
+    /// Directory for the token files of external accounts in Secrets; `None`: such accounts are refused.
     pub token_directory: Option<PathBuf>,
 }
 
@@ -50,9 +50,9 @@ pub struct Timeouts {
     pub mutate: Duration,
     /// An upload. Default 120 s.
     pub ingest: Duration,
-    /// Pause before a read is tried again after a failure of the other side; doubled for the last try. Default 500 ms.
+    /// Pause before a read is tried again after a failure of Google's; doubled for the last try. Default 500 ms.
     pub retry_pause: Duration,
-    /// A wait that Google asks for is sat out inside the call up to this length, else handed to the caller. Default 15 s.
+    /// Longest wait asked for by Google that a call sits out itself; longer ones are handed to the caller. Default 15 s.
     pub patience: Duration,
 }
 

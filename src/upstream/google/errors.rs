@@ -8,13 +8,14 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 pub(crate) use super::api::Api;
+use super::own_errors::malformed_answer;
 use super::redact::redact_words;
 use super::request_causes;
 use super::row_classes::{ads_code, data_manager_code, is_mere_refusal};
 use super::wire::{parse_duration, parse_integer};
 use crate::domain::codes::Code;
 use crate::ports::sink::IngestError;
-use crate::ports::{Cause, Effect, UpstreamError};
+use crate::ports::{CallKind, Cause, Effect, UpstreamError};
 use crate::upstream::google::ads::uploads::partial_failure::{
     any_taken, field_location, partial_status, row_of, row_violations, rows_only,
 };
@@ -26,12 +27,12 @@ use crate::upstream::http::text::{bounded_message, valid_code, valid_id};
 use crate::upstream::http::wait;
 use crate::upstream::{REDIRECT, is_redirect};
 
-/// An answer as it came.
+/// An answer before it is interpreted.
 pub(crate) struct RawAnswer {
-    /// Who answered.
+    /// The API that answered.
     pub(crate) api: Api,
-    /// True if the call changes something on the other side.
-    pub(crate) mutating: bool,
+    /// Whether the call reads or changes something.
+    pub(crate) kind: CallKind,
     /// True if failed rows are no failure of the call.
     pub(crate) partial: bool,
     pub(crate) status: u16,
@@ -43,10 +44,10 @@ pub(crate) struct RawAnswer {
     pub(crate) retry_after: Option<SignedDuration>,
 }
 
-/// A good answer, parsed. No call is waited for while one is held: it may have a share of what the process has.
+/// A good answer, parsed. Don't wait for another call while holding one: it may hold a share of the process's memory.
 pub(crate) struct Parsed {
     json: Value,
-    /// Bytes of its text.
+    /// Length of its text in bytes.
     pub(crate) size: usize,
     _share: Share,
 }
@@ -61,7 +62,7 @@ impl Deref for Parsed {
 
 /// A failed call with what the port's error has no room for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct CallFailure {
     /// The port's error.
     pub(crate) error: UpstreamError,
     /// True if the quota that was hit is the customer's, not the project's.
@@ -72,9 +73,9 @@ pub(crate) struct Failure {
     pub(crate) violations: Vec<Violation>,
 }
 
-impl From<UpstreamError> for Box<Failure> {
+impl From<UpstreamError> for Box<CallFailure> {
     fn from(error: UpstreamError) -> Self {
-        Box::new(Failure {
+        Box::new(CallFailure {
             error,
             account_only: false,
             code: None,
@@ -83,8 +84,8 @@ impl From<UpstreamError> for Box<Failure> {
     }
 }
 
-impl From<Failure> for IngestError {
-    fn from(failure: Failure) -> Self {
+impl From<CallFailure> for IngestError {
+    fn from(failure: CallFailure) -> Self {
         let complaint = |violation: Violation| violation.into_complaint(failure.code.as_ref());
         Self {
             complaints: failure.violations.into_iter().map(complaint).collect(),
@@ -96,7 +97,7 @@ impl From<Failure> for IngestError {
 
 /// What the parts of a `google.rpc.Status` say.
 #[derive(Default)]
-struct Parts {
+struct StatusParts {
     cause: Option<Cause>,
     code: Option<String>,
     /// The code with its meaning, where the Google Ads API gave it a key.
@@ -111,7 +112,7 @@ struct Parts {
 
 impl RawAnswer {
     /// The JSON of a good answer, or what went wrong. HTTP 200 with an error inside is an error.
-    pub(crate) fn into_json(self) -> Result<Parsed, Box<Failure>> {
+    pub(crate) fn into_json(self) -> Result<Parsed, Box<CallFailure>> {
         if is_redirect(self.status) {
             return Err(self.malformed_error(REDIRECT).into());
         }
@@ -134,10 +135,10 @@ impl RawAnswer {
 
     /// An error about a good status with a body that can't be understood.
     pub(crate) fn malformed_error(&self, what: &str) -> UpstreamError {
-        malformed_answer(self.api, self.mutating, self.status, self.request_id.clone(), what)
+        malformed_answer(self.api, self.kind, self.status, self.request_id.clone(), what)
     }
 
-    fn to_failure(&self, json: Option<&Value>) -> Failure {
+    fn to_failure(&self, json: Option<&Value>) -> CallFailure {
         let Some(status) = json.and_then(status_of) else {
             return *Box::from(self.unreadable_error());
         };
@@ -145,7 +146,7 @@ impl RawAnswer {
         // Beside an error about the whole request there are rows that Google took.
         parts.effect_open |= self.partial && json.is_some_and(any_taken);
         let cause = self.cause_of(&parts, status);
-        // A failure inside HTTP 200 that is not about what was sent tells nothing of what was done.
+        // A failure inside HTTP 200 that is not about the request's content does not say what was done.
         parts.effect_open |= cause == Cause::Unavailable && (200..300).contains(&self.status);
         let effect = self.effect_of(parts.effect_open);
         let request_id = self.request_id.clone().or_else(|| parts.request_id.clone());
@@ -158,7 +159,7 @@ impl RawAnswer {
             request_id,
             ..UpstreamError::new(self.api.service_name(), cause, message)
         };
-        Failure {
+        CallFailure {
             code: request_code(&error, parts.keyed),
             error,
             account_only: parts.account_only,
@@ -169,7 +170,7 @@ impl RawAnswer {
     /// No `google.rpc.Status` inside: something between us and Google answered, or the path is gone.
     fn unreadable_error(&self) -> UpstreamError {
         let cause = match self.status {
-            // Not 401: who says so without a word of Google's has not looked at the token.
+            // Not 401: an answer without an error of Google's does not come from whoever checks tokens.
             404 | 408 | 429 | 500.. => request_causes::status_cause(self.status),
             413 => Cause::TooLarge, // A proxy's limit, which smaller requests may pass.
             _ => Cause::Malformed,
@@ -186,7 +187,7 @@ impl RawAnswer {
     }
 
     fn effect_of(&self, open: bool) -> Effect {
-        let open = self.mutating && (open || request_causes::status_leaves_effect_open(self.status));
+        let open = self.kind.is_change() && (open || request_causes::status_leaves_effect_open(self.status));
         if open { Effect::Unknown } else { Effect::None }
     }
 
@@ -197,7 +198,7 @@ impl RawAnswer {
         }
     }
 
-    fn cause_of(&self, parts: &Parts, status: &Value) -> Cause {
+    fn cause_of(&self, parts: &StatusParts, status: &Value) -> Cause {
         // A fast fail is a refusal whatever its reason; the reason itself is in `code` and in the violations.
         if self.api == Api::DataManager && self.status == 400 {
             return Cause::Refused;
@@ -215,8 +216,8 @@ impl RawAnswer {
         }
     }
 
-    fn parts_of(&self, status: &Value) -> Parts {
-        let mut parts = Parts::default();
+    fn parts_of(&self, status: &Value) -> StatusParts {
+        let mut parts = StatusParts::default();
         for detail in status["details"].as_array().into_iter().flatten() {
             let kind = detail["@type"].as_str().unwrap_or_default();
             if kind.ends_with("GoogleAdsFailure") || detail["errors"].is_array() {
@@ -239,7 +240,7 @@ impl RawAnswer {
             parts.code.as_deref(),
             None | Some("INVALID_ARGUMENT" | "ERROR_REASON_UNSPECIFIED")
         ) {
-            // A reason tied to a row is that row's matter and stays with it.
+            // A reason tied to a row concerns that row only.
             let mut own = parts.violations.iter().filter(|v| v.row.is_none());
             let own = own.find_map(|v| Some(v.code.as_ref()?.name.clone()));
             parts.code = own
@@ -249,11 +250,12 @@ impl RawAnswer {
         parts
     }
 
-    fn error_info(&self, detail: &Value, parts: &mut Parts) {
+    fn error_info(&self, detail: &Value, parts: &mut StatusParts) {
         let reason = detail["reason"].as_str().unwrap_or_default();
         let metadata = &detail["metadata"];
         let limit = metadata["quota_limit"].as_str().and_then(valid_code);
-        parts.cause = parts.cause.or(request_causes::reason_cause(reason, limit.as_deref()));
+        let cause = request_causes::reason_cause(reason, limit.as_deref());
+        parts.cause = parts.cause.or(cause);
         if parts.code.is_none() {
             parts.code = valid_code(reason);
         }
@@ -264,7 +266,7 @@ impl RawAnswer {
             .as_str()
             .and_then(valid_code)
             .unwrap_or_else(|| self.api.host().to_owned());
-        match request_causes::reason_cause(reason, limit.as_deref()) {
+        match cause {
             Some(Cause::ServiceDisabled) => {
                 let project = metadata["consumer"]
                     .as_str()
@@ -291,7 +293,7 @@ impl RawAnswer {
         }
     }
 
-    fn error_message(&self, cause: Cause, parts: &Parts, request_id: Option<&str>) -> String {
+    fn error_message(&self, cause: Cause, parts: &StatusParts, request_id: Option<&str>) -> String {
         let code = parts.code.as_deref().unwrap_or("no code");
         let mut text = parts.text.clone();
         if text.is_empty() && cause == Cause::UnsupportedVersion && self.status == 404 {
@@ -327,7 +329,7 @@ fn request_code(error: &UpstreamError, keyed: Option<Code>) -> Option<Code> {
 }
 
 /// The `google.rpc.Status` of an error, a list with one inside, or a partial failure (which for our single operations
-/// is a failure as any other).
+/// is a failure like any other).
 fn status_of(json: &Value) -> Option<&Value> {
     match json {
         Value::Array(items) => items.iter().find_map(status_of),
@@ -342,7 +344,7 @@ fn status_of(json: &Value) -> Option<&Value> {
 }
 
 /// Reads a `GoogleAdsFailure`. The first error decides; the message names up to three.
-fn ads_failure(detail: &Value, parts: &mut Parts) {
+fn ads_failure(detail: &Value, parts: &mut StatusParts) {
     if let Some(id) = detail["requestId"].as_str().and_then(valid_id) {
         parts.request_id = Some(id);
     }
@@ -375,22 +377,6 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
     }
     texts.truncate(3);
     parts.text = texts.join("; ");
-}
-
-/// A good status with a body that can't be understood: a change may have happened.
-pub(crate) fn malformed_answer(
-    api: Api,
-    mutating: bool,
-    status: u16,
-    request_id: Option<String>,
-    what: &str,
-) -> UpstreamError {
-    UpstreamError {
-        effect: if mutating { Effect::Unknown } else { Effect::None },
-        status: Some(status),
-        request_id,
-        ..UpstreamError::new(api.service_name(), Cause::Malformed, format!("HTTP {status}: {what}"))
-    }
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use serde_json::json;
 use super::*;
 use crate::upstream::google::test_support::ads_error;
 
-fn failure(api: Api, mutating: bool, status: u16, body: &str) -> Failure {
+fn failure(api: Api, kind: CallKind, status: u16, body: &str) -> CallFailure {
     let answer = RawAnswer {
         api,
-        mutating,
+        kind,
         partial: false,
         status,
         body: body.into(),
@@ -21,8 +21,16 @@ fn failure(api: Api, mutating: bool, status: u16, body: &str) -> Failure {
     }
 }
 
-fn ads(status: u16, key: &str, name: &str, extra: &Value) -> Failure {
-    failure(Api::Ads, true, status, &ads_error(status, key, name, extra).to_string())
+fn failed_change(api: Api, status: u16, body: &str) -> CallFailure {
+    failure(api, CallKind::Changes, status, body)
+}
+
+fn failed_read(api: Api, status: u16, body: &str) -> CallFailure {
+    failure(api, CallKind::Reads, status, body)
+}
+
+fn ads(status: u16, key: &str, name: &str, extra: &Value) -> CallFailure {
+    failed_change(Api::Ads, status, &ads_error(status, key, name, extra).to_string())
 }
 
 fn info(reason: &str, status: u16, metadata: &Value) -> String {
@@ -153,7 +161,7 @@ fn the_message_names_code_field_and_request_and_no_value() {
 fn long_messages_keep_the_request_id() {
     let mut body = ads_error(400, "fieldError", "REQUIRED", &Value::Null);
     body["error"]["details"][0]["errors"][0]["message"] = Value::from("very long words ".repeat(100));
-    let message = failure(Api::Ads, false, 400, &body.to_string()).error.message;
+    let message = failed_read(Api::Ads, 400, &body.to_string()).error.message;
     assert!(
         message.chars().count() <= 512 && message.ends_with("(request-id req-1)"),
         "{message}"
@@ -178,7 +186,7 @@ fn retry_delay_and_scope_of_a_quota() {
 #[test]
 fn an_error_in_a_list_is_read_like_one_without() {
     let body = json!([ads_error(400, "queryError", "BAD_FIELD_NAME", &Value::Null)]).to_string();
-    let error = failure(Api::Ads, false, 400, &body).error;
+    let error = failed_read(Api::Ads, 400, &body).error;
     assert_eq!(
         (error.cause, error.code.as_deref()),
         (Cause::Refused, Some("BAD_FIELD_NAME"))
@@ -190,7 +198,7 @@ fn a_partial_failure_is_a_failure() {
     let name = "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE";
     let mut body = json!({"results": [{}]});
     body["partialFailureError"] = ads_error(3, "notAllowlistedError", name, &Value::Null)["error"].clone();
-    let error = failure(Api::Ads, true, 200, &body.to_string()).error;
+    let error = failed_change(Api::Ads, 200, &body.to_string()).error;
     assert_eq!((error.cause, error.effect), (Cause::NotAllowlisted, Effect::None));
     assert_eq!((error.code.as_deref(), error.status), (Some(name), Some(200)));
 }
@@ -202,7 +210,7 @@ fn switched_off_apis_and_missing_scopes_are_named() {
         (Api::DataManager, "datamanager.googleapis.com"),
     ] {
         let metadata = json!({"service": host, "consumer": "projects/4711"});
-        let error = failure(api, true, 403, &info("SERVICE_DISABLED", 403, &metadata)).error;
+        let error = failed_change(api, 403, &info("SERVICE_DISABLED", 403, &metadata)).error;
         assert_eq!(
             (error.cause, error.code.as_deref()),
             (Cause::ServiceDisabled, Some("SERVICE_DISABLED"))
@@ -212,7 +220,7 @@ fn switched_off_apis_and_missing_scopes_are_named() {
             "{}",
             error.message
         );
-        let error = failure(api, true, 403, &info("ACCESS_TOKEN_SCOPE_INSUFFICIENT", 403, &metadata)).error;
+        let error = failed_change(api, 403, &info("ACCESS_TOKEN_SCOPE_INSUFFICIENT", 403, &metadata)).error;
         assert_eq!(error.cause, Cause::MissingScope);
         assert!(error.message.contains(api.oauth_scope()), "{}", error.message);
     }
@@ -221,13 +229,7 @@ fn switched_off_apis_and_missing_scopes_are_named() {
 #[test]
 fn the_quota_that_is_used_up_is_named() {
     let metadata = json!({"quota_limit": "IngestionRequestsPerDayPerProject"});
-    let error = failure(
-        Api::DataManager,
-        true,
-        429,
-        &info("RATE_LIMIT_EXCEEDED", 429, &metadata),
-    )
-    .error;
+    let error = failed_change(Api::DataManager, 429, &info("RATE_LIMIT_EXCEEDED", 429, &metadata)).error;
     assert_eq!((error.cause, error.effect), (Cause::QuotaExhausted, Effect::None));
     assert!(
         error.message.contains("IngestionRequestsPerDayPerProject"),
@@ -235,7 +237,7 @@ fn the_quota_that_is_used_up_is_named() {
         error.message
     );
     let minute = json!({"quota_limit": "IngestionRequestsPerMinutePerProject"});
-    let error = failure(Api::DataManager, true, 429, &info("RATE_LIMIT_EXCEEDED", 429, &minute)).error;
+    let error = failed_change(Api::DataManager, 429, &info("RATE_LIMIT_EXCEEDED", 429, &minute)).error;
     assert_eq!(error.cause, Cause::RateLimited);
 }
 
@@ -251,7 +253,7 @@ fn a_partial_failure_without_details_refuses_only_by_its_code() {
         (json!(3), Cause::Refused, Effect::None),
     ] {
         let body = json!({"results": [{}], "partialFailureError": {"code": code, "message": "x"}}).to_string();
-        let error = failure(Api::Ads, true, 200, &body).error;
+        let error = failed_change(Api::Ads, 200, &body).error;
         assert_eq!((error.cause, error.effect), (cause, effect), "{code}");
     }
 }
@@ -271,17 +273,17 @@ fn answers_that_are_not_googles() {
         (200, Cause::Malformed, Effect::Unknown),
     ];
     for (status, cause, effect) in table {
-        let error = failure(Api::Ads, true, status, "<html>anna@example.com</html>").error;
+        let error = failed_change(Api::Ads, status, "<html>anna@example.com</html>").error;
         assert_eq!((error.cause, error.effect), (cause, effect), "{status}");
         assert!(!error.message.contains("anna"), "{}", error.message);
         // What changes nothing can't have had an effect.
-        assert_eq!(failure(Api::Ads, false, status, "<html>").error.effect, Effect::None);
+        assert_eq!(failed_read(Api::Ads, status, "<html>").error.effect, Effect::None);
     }
     assert_eq!(
-        failure(Api::Ads, true, 200, "{\"results\": [").error.cause,
+        failed_change(Api::Ads, 200, "{\"results\": [").error.cause,
         Cause::Malformed
     );
-    assert_eq!(failure(Api::Ads, true, 200, "\"text\"").error.cause, Cause::Malformed);
+    assert_eq!(failed_change(Api::Ads, 200, "\"text\"").error.cause, Cause::Malformed);
 }
 
 #[test]
@@ -292,7 +294,7 @@ fn a_fast_fail_names_rows_and_destinations() {
         {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [
             {"field": "events.events[12].event_source", "description": "anna@example.com", "reason": "REQUIRED_FIELD_MISSING"},
             {"field": "destinations[0].product_destination_id", "description": "x", "reason": "INVALID_CONVERSION_ACTION_ID"}]}]}});
-    let failed = failure(Api::DataManager, true, 400, &body.to_string());
+    let failed = failed_change(Api::DataManager, 400, &body.to_string());
     assert_eq!(
         (failed.error.cause, failed.error.effect),
         (Cause::Refused, Effect::None)
@@ -334,20 +336,14 @@ fn a_fast_fail_without_violations_keeps_its_code() {
         "NOT_ALLOWLISTED",
         "A_NEW_REASON",
     ] {
-        let failed = failure(Api::DataManager, false, 400, &info(reason, 400, &metadata));
+        let failed = failed_read(Api::DataManager, 400, &info(reason, 400, &metadata));
         assert_eq!(
             (failed.error.cause, failed.error.code.as_deref()),
             (Cause::Refused, Some(reason))
         );
         assert!(failed.violations.is_empty());
     }
-    let gone = failure(
-        Api::DataManager,
-        false,
-        404,
-        &info("INVALID_REQUEST_ID", 404, &metadata),
-    )
-    .error;
+    let gone = failed_read(Api::DataManager, 404, &info("INVALID_REQUEST_ID", 404, &metadata)).error;
     assert_eq!(
         (gone.cause, gone.code.as_deref()),
         (Cause::NotFound, Some("INVALID_REQUEST_ID"))
@@ -366,7 +362,7 @@ fn a_status_without_details_falls_to_its_http_class() {
         (504, "DEADLINE_EXCEEDED", Cause::Unavailable),
     ];
     for (http, status, cause) in table {
-        let error = failure(Api::Ads, false, http, &body(status)).error;
+        let error = failed_read(Api::Ads, http, &body(status)).error;
         assert_eq!((error.cause, error.code.as_deref()), (cause, Some(status)));
     }
 }
@@ -379,7 +375,7 @@ fn wrong_types_inside_an_error_are_no_panic() {
         json!({"error": {"details": [{"errors": [{"errorCode": {"a": {}}, "details": {"quotaErrorDetails": {"retryDelay": "-1s"}}}]}]}}),
     ] {
         assert_eq!(
-            failure(Api::Ads, true, 400, &body.to_string()).error.cause,
+            failed_change(Api::Ads, 400, &body.to_string()).error.cause,
             Cause::Refused
         );
     }

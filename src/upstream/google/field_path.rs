@@ -21,7 +21,7 @@ pub(crate) struct Violation {
 }
 
 impl Violation {
-    /// What the rules need of it; `whole` is the code of the request.
+    /// Makes the complaint that the rules read; `whole` is the code of the request.
     pub(crate) fn into_complaint(self, whole: Option<&Code>) -> Complaint {
         let of_destination = |code| Some(of_destination(code, whole));
         Complaint {
@@ -40,7 +40,7 @@ pub(crate) fn parse_violation(value: &Value) -> Violation {
     let path = value["field"].as_str().unwrap_or_default();
     let code = value["reason"].as_str().and_then(data_manager_code);
     let row = index_of(path, "events");
-    // Of a row it says as much as any other code that its row is refused.
+    // A mere "refused" is enough to know about a row; about a whole request it says nothing.
     let says = |code: &Code| match row {
         Some(_) => code.class != Class::SaysNothing,
         None => !is_mere_refusal(code),
@@ -54,7 +54,7 @@ pub(crate) fn parse_violation(value: &Value) -> Violation {
 }
 
 /// The index behind `name` in a path: `events.events[12].user_data`, `events[12].userData`, `events.12.user_data`.
-/// `destination_references[0]` is no destination. What stands in the place of an index and is none is [`NO_ROW`].
+/// `destination_references[0]` is no destination. Anything in the place of an index that is not one is [`NO_ROW`].
 fn index_of(path: &str, name: &str) -> Option<usize> {
     let mut before = "";
     for step in path.split('.') {

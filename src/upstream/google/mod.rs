@@ -11,6 +11,7 @@ mod config;
 mod data_manager;
 mod errors;
 mod field_path;
+mod own_errors;
 mod rate_limiter;
 mod redact;
 mod request_causes;
@@ -39,15 +40,15 @@ use crate::ports::{CallObserver, GoogleClients, GoogleCredentials, SecretData, S
 
 pub use config::{GoogleConfig, Timeouts};
 pub use data_manager::MAX_ROWS;
-pub use data_manager::request::{Purpose, ingest_body};
+pub use data_manager::request::{UploadPurpose, ingest_body};
 
 use ads::AdsClient;
-use ads::uploads::{Upload, UploadsClient};
+use ads::uploads::{UploadKind, UploadsClient};
 use auth::token::TokenCache;
 use data_manager::DataManagerClient;
 use session::Session;
 
-/// Makes Google clients out of Secrets. Clients of equal credentials share token, limiters and gates while any of them
+/// Makes Google clients from Secrets. Clients of equal credentials share token, limiters and gates while any of them
 /// is alive.
 pub struct GoogleConnector {
     config: Arc<GoogleConfig>,
@@ -69,14 +70,14 @@ impl GoogleConnector {
         }
     }
 
-    /// The same, asking before each call that changes something whether this process still may.
+    /// The same, with a permit that is checked before each call that changes something.
     #[must_use]
     pub fn permitted_by(mut self, permit: Arc<dyn WorkPermit>) -> Self {
         self.permit = permit;
         self
     }
 
-    /// The process's own identity is for the namespaces it was started for only.
+    /// Only the namespaces named at the start may use the process's own identity.
     fn may_be_ambient(&self, namespace: &str) -> Result<(), SecretInvalid> {
         let allowed = &self.config.ambient_namespaces;
         if allowed.iter().any(|name| name == "*" || name == namespace) {
@@ -139,9 +140,13 @@ impl ports::GoogleConnector for GoogleConnector {
         let session = self.session_for(secret)?;
         Ok(GoogleClients {
             ads: Arc::new(AdsClient::new(Arc::clone(&session), login.clone())),
-            clicks: Arc::new(UploadsClient::new(Upload::Clicks, Arc::clone(&session), login.clone())),
+            clicks: Arc::new(UploadsClient::new(
+                UploadKind::Clicks,
+                Arc::clone(&session),
+                login.clone(),
+            )),
             enhancements: Arc::new(UploadsClient::new(
-                Upload::Enhancements,
+                UploadKind::Enhancements,
                 Arc::clone(&session),
                 login.clone(),
             )),

@@ -1,4 +1,4 @@
-//! The way to one API: how many calls at a time, how many a second, and none before a wait that Google asked for is
+//! Limits the calls to one API: how many at a time, how many a second, and none before a wait that Google asked for is
 //! over. Shared by all clients of one set of credentials.
 
 use std::num::NonZeroU32;
@@ -9,15 +9,15 @@ use governor::{DefaultDirectRateLimiter, Quota};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::errors::{Api, Failure};
+use super::errors::{Api, CallFailure};
 use crate::domain::ids::CustomerId;
 use crate::ports::{CallObserver, Cause, UpstreamError};
-use crate::upstream::http::gate::Gates;
+use crate::upstream::http::gate::CallGates;
 
 /// Calls at a time (Data Manager docs, limits: about ten).
 const SLOTS: usize = 10;
-/// How long a call keeps its slot. One that Google does not answer goes on without: the accounts of one tenant share their
-/// credentials with others, and silence about one must not hold them up.
+/// How long a call keeps its slot. A call that Google does not answer goes on without one: accounts of several tenants
+/// share credentials, and silence about one account must not hold up the others.
 const SLOT_TIME: Duration = Duration::from_secs(3);
 /// Calls that may go at once before the rate counts.
 const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
@@ -27,7 +27,7 @@ pub(crate) struct RateLimiter {
     slots: Semaphore,
     limiter: DefaultDirectRateLimiter,
     /// By customer; `None` is the project's gate, which holds for all.
-    gates: Gates<Option<CustomerId>>,
+    gates: CallGates<Option<CustomerId>>,
 }
 
 impl RateLimiter {
@@ -43,11 +43,11 @@ impl RateLimiter {
             api,
             slots: Semaphore::new(SLOTS),
             limiter: governor::RateLimiter::direct(quota.allow_burst(BURST)),
-            gates: Gates::default(),
+            gates: CallGates::default(),
         }
     }
 
-    /// Makes a call that was admitted; its slot is free again once it is answered, or after [`SLOT_TIME`].
+    /// Makes an admitted call; its slot is free again once it is answered, or after [`SLOT_TIME`].
     pub(crate) async fn in_slot<T>(slot: SemaphorePermit<'_>, call: impl Future<Output = T>) -> T {
         let mut call = pin!(call);
         if let Ok(answer) = tokio::time::timeout(SLOT_TIME, call.as_mut()).await {
@@ -68,7 +68,7 @@ impl RateLimiter {
         let closed = || UpstreamError::new(self.api.service_name(), Cause::Unavailable, "the client is shut down");
         let gates = [None, customer.cloned()];
         let slot = loop {
-            // Without a slot: who waits at the gate of one customer holds up no other.
+            // Without a slot, so that a call that waits at the gate of one customer holds up no other.
             let opened = self.gates.wait_until_open(&gates, asked + patience).await;
             opened.map_err(|shut| shut.into_error(self.api.service_name(), "Google"))?;
             let slot = self.slots.acquire().await.map_err(|_| closed())?;
@@ -84,9 +84,9 @@ impl RateLimiter {
         Ok(slot)
     }
 
-    /// Shuts the gate for as long as a limit of Google's asks for: the customer's if only that one is over it. Any other answer
-    /// may be about what this one call asked for: whoever made it waits, and holds up nobody else.
-    pub(crate) fn record_failure(&self, failure: &Failure, customer: Option<&CustomerId>) {
+    /// Shuts the gate for as long as a limit of Google's asks for: the customer's if only that customer is over it. Any
+    /// other answer may be about this one call, whose caller waits without holding up anybody else.
+    pub(crate) fn record_failure(&self, failure: &CallFailure, customer: Option<&CustomerId>) {
         let Some(wait) = failure.error.retry_after.and_then(|wait| Duration::try_from(wait).ok()) else {
             return;
         };
@@ -97,7 +97,7 @@ impl RateLimiter {
     }
 }
 
-/// True for a limit or a quota, in Google's own words: a page may be of a filter that looked at one call.
+/// True for a limit or a quota that Google itself names: a web page may come from a filter that judged this one call.
 const fn is_limit(error: &UpstreamError) -> bool {
     matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted) && error.code.is_some()
 }
@@ -112,13 +112,13 @@ mod tests {
     use super::*;
     use crate::upstream::google::test_support::Silent;
 
-    fn failure(wait: SignedDuration, account_only: bool) -> Failure {
+    fn failure(wait: SignedDuration, account_only: bool) -> CallFailure {
         let error = UpstreamError {
             retry_after: Some(wait),
             code: Some("RESOURCE_EXHAUSTED".to_owned()),
             ..UpstreamError::new("Google Ads", Cause::QuotaExhausted, "x")
         };
-        Failure {
+        CallFailure {
             error,
             account_only,
             code: None,

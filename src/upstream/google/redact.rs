@@ -1,14 +1,14 @@
-//! Makes text of Google's fit for logs, events and status: values it may echo are cut out, lengths are bounded.
+//! Makes Google's texts fit for logs, events and status: values that they may echo are cut out, and lengths are bounded.
 
 use crate::upstream::http::limits::{FIELD_LIMIT, MESSAGE_LIMIT, MOST_DIGITS};
 use crate::upstream::http::prose::keep_prose;
 use crate::upstream::http::text::bounded_message;
 
-/// Most steps of a path of fields.
+/// Most steps in a field path.
 pub(crate) const MAX_STEPS: usize = 12;
 
-/// Names that Google quotes and that people need to read: headers, and fields of what we send or ask for (also as parts of
-/// a path, also in camelCase). A list, because the name of a person can look like the name of a field.
+/// Names that Google quotes and that people need to read: headers, and fields of what we send or ask for (also as parts
+/// of a path, also in camelCase). A list, because the name of a person can look like the name of a field.
 const NAMES: &[&str] = &[
     "login-customer-id",
     "linked-customer-id",
@@ -111,7 +111,7 @@ pub(crate) fn redact_words(text: &str) -> String {
     bounded_message(keep_prose(&cut_quoted(text), 4 * MESSAGE_LIMIT, is_name))
 }
 
-/// A field path with what is a name of [`NAMES`] or an index. Everything else of it is cut out: it may be a value.
+/// A field path, of which only the names in [`NAMES`] and indices are kept: anything else may be a value.
 pub(crate) fn field_path(text: &str) -> String {
     if text.is_empty() {
         return String::new();
@@ -156,7 +156,7 @@ fn snake_case(text: &str) -> String {
     snake
 }
 
-/// Replaces what stands in quotes, but for names. An apostrophe inside a word ("isn't") opens nothing; an open quote
+/// Replaces quoted parts, except for names. An apostrophe inside a word ("isn't") opens nothing; an open quote
 /// runs to the end.
 fn cut_quoted(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());

@@ -1,5 +1,5 @@
-//! The table from what Google says of a whole request to what it means for us (rows: [`super::row_classes`]). Pure; total:
-//! unknown names fall to the class of the HTTP status. Sources: docs/reference/google.md 2.4, 4.5, 6.5.
+//! Maps Google's errors about a whole request to their cause (errors about rows: [`super::row_classes`]). Pure and
+//! total: an unknown name is mapped by its HTTP status. Sources: docs/reference/google.md 2.4, 4.5, 6.5.
 
 use crate::ports::Cause;
 
@@ -31,7 +31,7 @@ pub(crate) fn ads_cause(key: &str, name: &str) -> Option<Cause> {
         | ("requestError", "RPC_DEADLINE_TOO_SHORT") => Cause::Unavailable,
         ("mutateError" | "requestError", "RESOURCE_NOT_FOUND") => Cause::NotFound,
         ("conversionActionError", "DUPLICATE_NAME") => Cause::NameTaken,
-        // Ids that people wrote into the account: wrong until they act.
+        // Ids that a person wrote into the account: wrong until they are changed.
         ("headerError", "INVALID_LOGIN_CUSTOMER_ID")
         | (
             "requestError",
@@ -46,7 +46,7 @@ pub(crate) fn ads_cause(key: &str, name: &str) -> Option<Cause> {
     Some(cause)
 }
 
-/// Groups of which every other name means: this request is refused for good.
+/// Groups in which every name that is not listed above means that this request is refused for good.
 const REFUSED_KEYS: [&str; 23] = [
     "conversionUploadError",
     "conversionAdjustmentUploadError",
@@ -87,8 +87,8 @@ pub(crate) fn leaves_effect_open(key: &str, name: &str) -> bool {
     }
 }
 
-/// The same of an HTTP status. 409 is that of an operation broken off for another one; who else changes what we change is
-/// often an earlier request of ours, whose effect nobody has seen.
+/// The same for an HTTP status. 409 means that an operation was broken off in favour of another one, which is often an
+/// earlier request of ours whose effect nobody has seen.
 pub(crate) const fn status_leaves_effect_open(status: u16) -> bool {
     matches!(status, 408 | 409 | 500..)
 }
@@ -109,7 +109,7 @@ pub(crate) fn reason_cause(reason: &str, limit: Option<&str>) -> Option<Cause> {
     })
 }
 
-/// A used-up quota is a daily one where its name says so, else one that refills within minutes.
+/// A used-up quota is a daily one if its name says so, otherwise one that refills within minutes.
 pub(crate) fn exhausted_cause(limit: Option<&str>) -> Cause {
     match limit {
         Some(name) if name.to_ascii_lowercase().contains("day") => Cause::QuotaExhausted,

@@ -1,6 +1,6 @@
-//! Every code Google may attach to a row or a request of an upload, and whose matter it is: one table for both, total over
-//! the published enums (docs/reference/google.md 4.3 to 4.5, 6.5, 6.6, appendices A and B). Names Google adds
-//! later are tolerated: they reject the row and surface verbatim.
+//! Every code that Google may attach to a row or a request of an upload, and its class, which says who has to act: one
+//! table for both APIs, total over the published enums (docs/reference/google.md 4.3 to 4.5, 6.5, 6.6, appendices A and
+//! B). Names Google adds later are tolerated: they reject the row and surface verbatim.
 
 use super::request_causes::{ads_cause, is_known_key};
 use crate::domain::codes::{Class, Code, Matter};
@@ -18,7 +18,7 @@ pub(crate) fn ads_code(key: &str, text: &str) -> Option<Code> {
     to_code(text, |name| ads_class(key, name))
 }
 
-/// A text that is no code may hold anything, also what was sent: only that there was one is kept.
+/// A text that is not a code may hold anything, also the values that were sent: only that there was one is kept.
 fn to_code(text: &str, class_of: impl Fn(&str) -> Class) -> Option<Code> {
     if text.is_empty() {
         return None;
@@ -29,13 +29,13 @@ fn to_code(text: &str, class_of: impl Fn(&str) -> Class) -> Option<Code> {
     })
 }
 
-/// A code that says nothing: none, or none that can be read.
+/// The code that stands for a missing or unreadable one.
 pub(crate) fn silent_code(name: &str) -> Code {
     Code::new(name, name, Class::SaysNothing)
 }
 
-/// What a complaint about a destination means: it is about the action, whatever it is called, unless it is about a matter
-/// that its code names, or a wait. `whole`: the code of the request, which stands in for a complaint without one.
+/// The class of a complaint about a destination: it is about the action, whatever its code, unless the code names another
+/// matter or a wait. `whole`: the code of the request, which stands in for a complaint without one.
 pub(crate) fn of_destination(code: Option<Code>, whole: Option<&Code>) -> Code {
     let code = code.or_else(|| whole.cloned());
     code.unwrap_or_else(|| Code::new(DESTINATION, DESTINATION, upload_class(DESTINATION)))
@@ -58,7 +58,7 @@ pub(crate) fn is_mere_refusal(code: &Code) -> bool {
 
 fn ads_class(key: &str, name: &str) -> Class {
     match named_class(key, name) {
-        // Other keys say by themselves that it is no matter of the row.
+        // Other keys already say that it does not concern the row.
         Class::Rejected | Class::Unknown if SILENT.contains(&name) => Class::SaysNothing,
         class => class,
     }
@@ -75,7 +75,7 @@ fn named_class(key: &str, name: &str) -> Class {
     }
 }
 
-/// What the cause of a failed request means where it comes for a row.
+/// The class of a failed request's cause where it is given for a row.
 fn class_of(cause: Cause, key: &str) -> Class {
     match cause {
         Cause::CredentialsRejected
@@ -117,7 +117,7 @@ fn upload_class(name: &str) -> Class {
     }
 }
 
-/// The values that every enum has for "none" and for "one that this version of the API has no name for".
+/// The values of every enum for "none" and for "one that this version of the API has no name for".
 const SILENT: [&str; 4] = [
     "UNSPECIFIED",
     "UNKNOWN",
@@ -125,7 +125,7 @@ const SILENT: [&str; 4] = [
     "REASON_UNSPECIFIED",
 ];
 
-/// Google has it already.
+/// Google already has the conversion.
 const DELIVERED: [&str; 8] = [
     "DUPLICATE_TRANSACTION_ID",
     "DUPLICATE_GCLID",
@@ -201,7 +201,8 @@ const ACTION: [&str; 14] = [
     "CUSTOM_VARIABLE_NOT_FOUND",
 ];
 
-/// The row is refused for good. Among them are clicks of another account: no account can be set up so that it takes them.
+/// The row is refused for good. Among these are clicks of another account: no set-up of an account could make it take
+/// them.
 const REJECTED: [&str; 100] = [
     // Data Manager, ErrorReason
     "INVALID_ARGUMENT",
@@ -300,7 +301,7 @@ const REJECTED: [&str; 100] = [
     "TOO_MANY_ADJUSTMENTS",
     "GCLID_DATE_TIME_PAIR_AND_ORDER_ID_BOTH_SET",
     "MISSING_ORDER_ID_FOR_WEBPAGE",
-    // A matter of the click: it belongs to another account, or its kind does not fit the action
+    // The click belongs to another account, or its kind does not fit the action
     "INVALID_AD_IDENTIFIER_FOR_ACCOUNT",
     "ONE_PER_CLICK_CONVERSION_ACTION_NOT_PERMITTED_WITH_BRAID",
     "INVALID_OPERATING_ACCOUNT_FOR_CLICK",

@@ -48,7 +48,7 @@ fn class(heading: &str, name: &str) -> Option<Class> {
 }
 
 #[test]
-fn every_published_name_is_whose_matter_it_is() {
+fn every_published_name_has_its_class() {
     let names = published();
     for (heading, least) in [
         ("errorReason", 60),

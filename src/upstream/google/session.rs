@@ -1,4 +1,4 @@
-//! One set of credentials at work: token, limiters, gates, and the one way a call is made.
+//! A session of one set of credentials: its token, limiters and gates. All calls to Google's APIs are made here.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,16 +8,17 @@ use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::config::GoogleConfig;
-use super::errors::{Api, Failure, Parsed, RawAnswer, malformed_answer};
+use super::errors::{Api, CallFailure, Parsed, RawAnswer};
+use super::own_errors::malformed_answer;
 use super::root_cause::root_cause;
 use crate::domain::ids::CustomerId;
 use crate::ports::stopping::begin_unfinished_step;
 use crate::ports::work_permit::WorkPermit;
-use crate::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
+use crate::ports::{CallKind, CallObserver, Cause, Effect, UpstreamError, budget};
 use crate::upstream::google::auth::token::{Token, TokenCache};
 use crate::upstream::google::rate_limiter::RateLimiter;
 use crate::upstream::http::body;
-use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
+use crate::upstream::http::body::{AnswerLimit, BodyError, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
 use crate::upstream::http::renewal::call_with_renewal;
 use crate::upstream::http::text::{bounded_message, valid_id};
@@ -37,15 +38,15 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a [(&'static str, &'a str)],
     /// JSON to post; a GET without.
     pub(crate) body: Option<Vec<u8>>,
-    /// True if it changes something on the other side: never repeated.
-    pub(crate) mutating: bool,
+    /// A change is never repeated.
+    pub(crate) kind: CallKind,
     /// True if failed rows are no failure of the call.
     pub(crate) partial: bool,
     /// From sending to the last byte.
     pub(crate) timeout: Duration,
-    /// The account it is about; its own limits hold it back.
+    /// The account that the call is about, whose own limits hold it back.
     pub(crate) customer: Option<&'a CustomerId>,
-    /// The manager the access comes through, as a header (Google Ads API only).
+    /// The manager through which the access comes, as a header (Google Ads API only).
     pub(crate) login: Option<&'a CustomerId>,
 }
 
@@ -91,13 +92,13 @@ impl Session {
         self.tokens.drop_token().await;
     }
 
-    /// Makes a call that changes nothing: tried again at most twice, after failures that pass by themselves and waits
-    /// that Google asks for and that are short enough.
-    pub(crate) async fn read_call(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
-        budget::within_budget(call.api.service_name(), false, self.read_again(call)).await
+    /// Makes a call that changes nothing. It is tried again at most twice: after failures that pass by themselves, and
+    /// after waits asked for by Google that are short enough.
+    pub(crate) async fn read_call(&self, call: &Call<'_>) -> Result<Parsed, Box<CallFailure>> {
+        budget::within_budget(call.api.service_name(), CallKind::Reads, self.read_again(call)).await
     }
 
-    async fn read_again(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
+    async fn read_again(&self, call: &Call<'_>) -> Result<Parsed, Box<CallFailure>> {
         let mut pause = self.config.timeouts.retry_pause;
         for _ in 1..READ_TRIES {
             match self.call(call).await {
@@ -127,17 +128,17 @@ impl Session {
         }
     }
 
-    /// Makes a call once; once more with a new token if the token is refused, which is certain to have had no effect.
-    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
+    /// Makes a call once, and once more with a new token if the token is refused: the refused call surely had no effect.
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Parsed, Box<CallFailure>> {
         self.call_with_id(call).await.map(|(answer, _)| answer)
     }
 
     /// As [`Self::call`], with Google's id of the request if the answer's header names one.
-    pub(crate) async fn call_with_id(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
-        budget::within_budget(call.api.service_name(), call.mutating, self.call_once(call)).await
+    pub(crate) async fn call_with_id(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<CallFailure>> {
+        budget::within_budget(call.api.service_name(), call.kind, self.call_once(call)).await
     }
 
-    async fn call_once(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
+    async fn call_once(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<CallFailure>> {
         let rate_limiter = match call.api {
             Api::Ads => &self.ads,
             Api::DataManager => &self.data_manager,
@@ -156,11 +157,11 @@ impl Session {
         }
     }
 
-    async fn call_with_token(&self, call: &Call<'_>) -> Result<RawAnswer, Box<Failure>> {
+    async fn call_with_token(&self, call: &Call<'_>) -> Result<RawAnswer, Box<CallFailure>> {
         let token = self.tokens.current_token().await?;
         let attempt = |token: Arc<Token>| async move { self.try_call(call, &token).await };
         let renew = |token, refused| async move {
-            // Nothing large is held while others are waited for.
+            // Nothing large is held while waiting for another call.
             drop(refused);
             self.tokens.renew_token(&token).await.map_err(|error| Err(error.into()))
         };
@@ -168,13 +169,13 @@ impl Session {
         call_with_renewal(token, attempt, is_refused, renew).await
     }
 
-    async fn try_call(&self, call: &Call<'_>, token: &Token) -> Result<RawAnswer, Box<Failure>> {
-        if call.mutating {
-            // Behind all waits, for a turn and for a token: this process may have been stopped in any of them.
+    async fn try_call(&self, call: &Call<'_>, token: &Token) -> Result<RawAnswer, Box<CallFailure>> {
+        if call.kind.is_change() {
+            // After all waits, for a turn and for a token: this process may have been stopped during any of them.
             let permitted = self.permit.confirm_permit().await;
             permitted.map_err(|no| UpstreamError::new(call.api.service_name(), Cause::Unavailable, no.to_string()))?;
         }
-        let _step = call.mutating.then(begin_unfinished_step);
+        let _step = call.kind.is_change().then(begin_unfinished_step);
         let request = self.build_request(call, token);
         let started = Instant::now();
         let outcome = receive_answer(call, request, &*self.observer).await;
@@ -249,24 +250,18 @@ async fn receive_answer(
         .and_then(|id| id.to_str().ok())
         .and_then(valid_id);
     let retry_after = retry_after(response.headers(), Timestamp::now());
-    let body = match body::read_body(response, Limit::RECORDS, ends).await {
+    let body = match body::read_body(response, AnswerLimit::RECORDS, ends).await {
         Ok(body) => body,
         Err(BodyError::Broke(error)) => return Err(not_answered(call, Some(status), request_id, &error)),
         Err(BodyError::TooLarge(limit)) => {
             let what = format!("the answer {}", BodyError::too_large(limit));
-            return Err(malformed_answer(call.api, call.mutating, status, request_id, &what));
+            return Err(malformed_answer(call.api, call.kind, status, request_id, &what));
         }
         Err(BodyError::TinyPieces) => {
-            return Err(malformed_answer(
-                call.api,
-                call.mutating,
-                status,
-                request_id,
-                TINY_PIECES,
-            ));
+            return Err(malformed_answer(call.api, call.kind, status, request_id, TINY_PIECES));
         }
         Err(BodyError::NoRoom(short)) => {
-            let error = malformed_answer(call.api, call.mutating, status, request_id, short.0);
+            let error = malformed_answer(call.api, call.kind, status, request_id, short.0);
             return Err(UpstreamError {
                 cause: Cause::Unavailable,
                 ..error
@@ -275,7 +270,7 @@ async fn receive_answer(
     };
     Ok(RawAnswer {
         api: call.api,
-        mutating: call.mutating,
+        kind: call.kind,
         partial: call.partial,
         status,
         body,
@@ -284,7 +279,7 @@ async fn receive_answer(
     })
 }
 
-/// An error of the way there or back. Only where no connection came about is it certain that nothing was done.
+/// The error of a connection that failed. Only if no connection was made is it certain that nothing was done.
 fn not_answered(
     call: &Call<'_>,
     status: Option<u16>,
@@ -302,10 +297,10 @@ fn not_answered(
         "the connection broke off"
     };
     UpstreamError {
-        effect: if call.mutating && !never_sent {
-            Effect::Unknown
-        } else {
+        effect: if never_sent {
             Effect::None
+        } else {
+            call.kind.effect_without_answer()
         },
         status,
         request_id,

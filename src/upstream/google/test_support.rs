@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -15,7 +16,9 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::domain::ids::{ActionId, CustomerId, OrderId, TransactionId};
 use crate::ports::sink::{ClickId, Conversion, UploadRequest};
-use crate::ports::{CallObserver, GoogleClients, GoogleConnector as _, GoogleCredentials, SecretData};
+use crate::ports::work_permit::{NoPermit, WorkPermit};
+use crate::ports::{CallObserver, GoogleClients, GoogleConnector as _, GoogleCredentials, SecretData, UpstreamError};
+pub(crate) use crate::upstream::test_support::secret;
 
 /// An RSA key made for these tests; it opens nothing.
 pub(crate) const TEST_KEY: &str = include_str!("testdata/service_account_key.pem");
@@ -37,13 +40,6 @@ impl CallObserver for Recorder {
         self.0.lock().push((api, method, status));
     }
     fn observe_throttling(&self, _: &'static str, _: Duration) {}
-}
-
-pub(crate) fn secret(pairs: &[(&str, &str)]) -> SecretData {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), SecretString::from(*value)))
-        .collect()
 }
 
 pub(crate) fn refresh_secret() -> SecretData {
@@ -108,11 +104,42 @@ pub(crate) fn token(value: &str) -> ResponseTemplate {
 }
 
 pub(crate) async fn clients(server: &MockServer) -> GoogleClients {
-    connector(&server.uri())
-        .0
-        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+    connect(&connector(&server.uri()).0).await
+}
+
+/// Clients of the credentials of [`refresh_secret`].
+pub(crate) async fn connect(connector: &GoogleConnector) -> GoogleClients {
+    let secret = refresh_secret();
+    connector
+        .connect(GoogleCredentials::Secret(&secret), None)
         .await
         .unwrap()
+}
+
+/// The error that a read of an account's goals ends with.
+pub(crate) async fn goals_error(clients: &GoogleClients) -> UpstreamError {
+    clients.ads.read_goals(&cid("1234567890")).await.err().unwrap()
+}
+
+/// Permits so many changes; then another operator has taken over.
+pub(crate) struct TakenOver(AtomicU32);
+
+impl TakenOver {
+    pub(crate) fn after(changes: u32) -> Arc<Self> {
+        Arc::new(Self(AtomicU32::new(changes)))
+    }
+}
+
+#[async_trait]
+impl WorkPermit for TakenOver {
+    async fn confirm_permit(&self) -> Result<(), NoPermit> {
+        let left = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| NoPermit {
+            why: "another operator has taken over the ledger".to_owned(),
+        })
+    }
 }
 
 /// An upload of these rows to one action.

@@ -15,7 +15,7 @@ pub(crate) fn parse_integer(value: &Value) -> Option<i64> {
     }
 }
 
-/// A number that counts or names something, written as number or text.
+/// A non-negative integer, written as number or text.
 pub(crate) fn parse_unsigned(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64(),
@@ -24,7 +24,7 @@ pub(crate) fn parse_unsigned(value: &Value) -> Option<u64> {
     }
 }
 
-/// The place of a row in a request, written as number or text; [`NO_ROW`] for what is none.
+/// The place of a row in a request, written as number or text; [`NO_ROW`] for anything else.
 pub(crate) fn parse_index(value: &Value) -> usize {
     let index = parse_unsigned(value).and_then(|index| usize::try_from(index).ok());
     index.unwrap_or(NO_ROW)

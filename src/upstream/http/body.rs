@@ -10,54 +10,55 @@ use super::growing::{GrowingShare, NO_ROOM, OutOfRoom};
 use super::memory::{FREE, PARSED, Share, TEXT};
 use super::outline::Outline;
 
-/// What a JSON object takes at least in memory, its first node of entries.
+/// Least memory of a JSON object: its first node of entries.
 const OBJECT: usize = 640;
-/// What an entry of a list or object takes at least.
+/// Least memory of an entry of a list or object.
 const ENTRY: usize = 128;
-/// By so much a share of the texts grows, in the beginning and later.
+/// Steps by which a share of the pool of texts grows, at first and later.
 const FIRST_STEP: usize = 64 << 10;
 const STEP: usize = 256 << 10;
-/// So many pieces an answer may come in whatever their size; the pieces of more have to be of this size on average.
+/// Number of pieces in which an answer may come whatever their size; with more, the pieces must have this size on
+/// average.
 const PIECES: usize = 8192;
 const PIECE: usize = 64;
 
 /// How large an answer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
+pub struct AnswerLimit {
     /// Bytes after decompression.
     pub bytes: usize,
     /// Estimated bytes of its JSON in memory.
     pub memory: usize,
 }
 
-impl Limit {
-    /// Answers with records, pages of rows and errors about them.
+impl AnswerLimit {
+    /// The limit of answers with records, pages of rows and errors about them.
     pub const RECORDS: Self = Self {
         bytes: 8 << 20,
         memory: 32 << 20,
     };
-    /// Answers of which little more than the names in them is kept: definitions of properties with all their options.
+    /// The limit of answers of which little more than names is kept: definitions of properties with all their options.
     pub const LISTS: Self = Self {
         bytes: 16 << 20,
         memory: usize::MAX,
     };
-    /// Answers of which only an [`Outline`] is kept, and its size.
+    /// The limit of answers of which only an [`Outline`] is kept, and the outline's size.
     pub const OUTLINE: Self = Self {
         bytes: 64 << 20,
         memory: 1 << 20,
     };
-    /// Answers of token endpoints.
+    /// The limit of answers of token endpoints.
     pub const TOKEN: Self = Self {
         bytes: 64 << 10,
         memory: 1 << 20,
     };
-    /// Errors about a whole call.
+    /// The limit of errors about a whole call.
     pub const ERRORS: Self = Self {
         bytes: 256 << 10,
         memory: 2 << 20,
     };
 
-    /// What the parsed answer takes, as far as this limit counts it.
+    /// Memory of the parsed answer, as far as this limit counts it.
     fn parsed_size(self, body: &[u8]) -> usize {
         if self == Self::LISTS {
             body.len()
@@ -71,16 +72,16 @@ impl Limit {
 #[derive(Debug)]
 pub enum BodyError {
     /// It is larger than the limit, or would be in memory.
-    TooLarge(Limit),
+    TooLarge(AnswerLimit),
     /// It ended too early, or took too long.
     Broke(reqwest::Error),
     /// It came in very many tiny pieces, each of which costs as much as a large one.
     TinyPieces,
-    /// There was no memory for it in time, or others who came more quickly needed what it had.
+    /// There was no memory for it in time, or quicker answers needed the memory that it had.
     NoRoom(OutOfRoom),
 }
 
-/// What is wrong with an answer of tiny pieces, for people.
+/// The message about an answer of tiny pieces.
 pub const TINY_PIECES: &str = "the answer came in too many tiny pieces";
 
 impl From<OutOfRoom> for BodyError {
@@ -90,8 +91,8 @@ impl From<OutOfRoom> for BodyError {
 }
 
 impl BodyError {
-    /// What is wrong with an answer that is too large, for people: behind words for the answer.
-    pub fn too_large(limit: Limit) -> String {
+    /// The message about an answer that is too large; follows a name of the answer.
+    pub fn too_large(limit: AnswerLimit) -> String {
         let bytes = format!("is larger than {} KiB", limit.bytes >> 10);
         if limit.memory == usize::MAX {
             return bytes;
@@ -100,7 +101,7 @@ impl BodyError {
     }
 }
 
-/// A body, with its shares of what the process has for all answers together.
+/// A body, with its shares of the process's memory for answers.
 #[derive(Debug, Default)]
 pub struct Body {
     bytes: Vec<u8>,
@@ -114,7 +115,7 @@ impl Body {
         &self.bytes
     }
 
-    /// The next piece of its text. If others need the memory and come more quickly, it is left.
+    /// Reads the next piece of its text. An error if quicker answers need its memory.
     async fn next_piece(&self, response: &mut Response) -> Result<Option<Bytes>, BodyError> {
         let piece = response.chunk();
         let given_up = async {
@@ -130,8 +131,8 @@ impl Body {
         }
     }
 
-    /// Waits for the memory of a text of so many bytes, and of what may come next.
-    async fn make_room(&mut self, length: usize, limit: Limit, ends: Instant) -> Result<(), BodyError> {
+    /// Waits for the memory of a text of this size, and of the next step.
+    async fn make_room(&mut self, length: usize, limit: AnswerLimit, ends: Instant) -> Result<(), BodyError> {
         let Some(beyond) = length.checked_sub(FREE).filter(|beyond| *beyond > 0) else {
             return Ok(());
         };
@@ -145,8 +146,8 @@ impl Body {
         Ok(())
     }
 
-    /// Waits for the memory of what will be parsed of a text that is there.
-    async fn make_room_for_parsed(&mut self, limit: Limit, ends: Instant) -> Result<(), BodyError> {
+    /// Waits for the memory that the values parsed from the text will take.
+    async fn make_room_for_parsed(&mut self, limit: AnswerLimit, ends: Instant) -> Result<(), BodyError> {
         let parsed = limit.parsed_size(&self.bytes);
         if parsed > limit.memory {
             return Err(BodyError::TooLarge(limit));
@@ -155,7 +156,7 @@ impl Body {
         Ok(())
     }
 
-    /// Lets the text go. What is parsed of it may live as long as the share that is left.
+    /// Drops the text and returns the share of its parsed values, which must be held as long as they live.
     pub fn into_share(self) -> Share {
         self.parsed
     }
@@ -171,7 +172,7 @@ impl From<&str> for Body {
     }
 }
 
-/// What has come of a body so far.
+/// The part of a body that has come so far.
 #[derive(Default)]
 struct Arrived {
     length: usize,
@@ -180,7 +181,7 @@ struct Arrived {
 
 impl Arrived {
     /// Counts the next piece, unless the body is too large with it or comes in too many tiny ones.
-    fn count_piece(&mut self, piece: &[u8], limit: Limit) -> Result<(), BodyError> {
+    fn count_piece(&mut self, piece: &[u8], limit: AnswerLimit) -> Result<(), BodyError> {
         self.length = self.length.saturating_add(piece.len());
         self.pieces += 1;
         if self.length > limit.bytes {
@@ -193,13 +194,13 @@ impl Arrived {
     }
 }
 
-/// Reads a body, and no further than the limit. A large one waits for its share of what the process has, as long as the
-/// call may take.
+/// Reads a body up to the limit. A large one waits for its share of the process's memory, at most as long as the call may
+/// take.
 ///
 /// # Errors
-/// Where it is too large, breaks off, comes in tiny pieces, finds no room, or comes too slowly while others need the room.
-pub async fn read_body(mut response: Response, limit: Limit, ends: Instant) -> Result<Body, BodyError> {
-    if limit == Limit::OUTLINE {
+/// Where it is too large, breaks off, comes in tiny pieces, finds no memory, or comes too slowly while others need the memory.
+pub async fn read_body(mut response: Response, limit: AnswerLimit, ends: Instant) -> Result<Body, BodyError> {
+    if limit == AnswerLimit::OUTLINE {
         return read_outline(response, limit, ends).await;
     }
     let mut body = Body::default();
@@ -216,8 +217,8 @@ pub async fn read_body(mut response: Response, limit: Limit, ends: Instant) -> R
     Ok(body)
 }
 
-/// Reads a body to its end, or to the limit, and keeps the outline of it.
-async fn read_outline(mut response: Response, limit: Limit, ends: Instant) -> Result<Body, BodyError> {
+/// Reads a body to its end, or to the limit, and keeps only its outline.
+async fn read_outline(mut response: Response, limit: AnswerLimit, ends: Instant) -> Result<Body, BodyError> {
     let mut body = Body::default();
     let mut outline = Outline::default();
     let mut arrived = Arrived::default();
@@ -233,8 +234,8 @@ async fn read_outline(mut response: Response, limit: Limit, ends: Instant) -> Re
     Ok(body)
 }
 
-/// What a text of JSON takes in memory once it is parsed, roughly and never far below. Eight bytes of text can become 640
-/// in memory, so that a limit of bytes alone bounds nothing.
+/// Estimates the memory of a JSON text once it is parsed: roughly, and never far below. Eight bytes of text can become
+/// 640 in memory, so that a limit of bytes alone would bound nothing.
 pub fn estimate_parsed(json: &[u8]) -> usize {
     let (mut inside, mut escaped) = (false, false);
     let (mut objects, mut entries) = (0usize, 0usize);
@@ -258,7 +259,7 @@ pub fn estimate_parsed(json: &[u8]) -> usize {
     json.len() + objects * (OBJECT + ENTRY) + entries * ENTRY
 }
 
-/// What a parsed value takes in memory, by the measure of [`estimate_parsed`].
+/// The memory of a parsed value, by the measure of [`estimate_parsed`].
 pub fn weigh_value(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),

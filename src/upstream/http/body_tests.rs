@@ -11,7 +11,7 @@ use super::*;
 use crate::upstream::http::growing::TOO_SLOW;
 use crate::upstream::http::memory::{TURN_OF_TESTS, ends_in};
 
-const SMALL: Limit = Limit {
+const SMALL: AnswerLimit = AnswerLimit {
     bytes: 1000,
     memory: 100_000,
 };
@@ -24,7 +24,7 @@ fn client(url: &str) -> reqwest::Client {
         .unwrap()
 }
 
-async fn fetch(url: &str, limit: Limit) -> Result<usize, BodyError> {
+async fn fetch(url: &str, limit: AnswerLimit) -> Result<usize, BodyError> {
     let response = client(url).get(url).send().await.unwrap();
     let ends = ends_in(Duration::from_secs(10));
     read_body(response, limit, ends).await.map(|body| body.bytes().len())
@@ -41,12 +41,12 @@ async fn bytes_are_counted_after_decompression() {
     let url = format!("{}/bomb", server.uri());
     assert!(BOMB.len() < 50_000, "small on the wire");
     assert!(matches!(fetch(&url, SMALL).await, Err(BodyError::TooLarge(_))));
-    let bytes_only = Limit {
+    let bytes_only = AnswerLimit {
         bytes: 20_000_000,
         ..SMALL
     };
     assert!(matches!(fetch(&url, bytes_only).await, Err(BodyError::TooLarge(_))));
-    let roomy = Limit {
+    let roomy = AnswerLimit {
         bytes: 20_000_000,
         memory: 30_000_000,
     };
@@ -73,7 +73,10 @@ async fn a_body_without_end_is_left() {
         }
         sent
     });
-    assert!(matches!(fetch(&url, Limit::TOKEN).await, Err(BodyError::TooLarge(_))));
+    assert!(matches!(
+        fetch(&url, AnswerLimit::TOKEN).await,
+        Err(BodyError::TooLarge(_))
+    ));
     let sent = server.await.unwrap();
     assert!(sent < 64 << 20, "the connection was closed: {sent}");
 }
@@ -86,7 +89,7 @@ async fn small_text_that_is_large_in_memory_is_not_parsed() {
         .respond_with(ResponseTemplate::new(200).set_body_string(body))
         .mount(&server)
         .await;
-    let limit = Limit {
+    let limit = AnswerLimit {
         bytes: 1000,
         memory: 60_000,
     };
@@ -136,7 +139,7 @@ async fn serving(bytes: usize) -> MockServer {
     server
 }
 
-async fn get(url: &str, limit: Limit, time: Duration) -> Result<Body, BodyError> {
+async fn get(url: &str, limit: AnswerLimit, time: Duration) -> Result<Body, BodyError> {
     let response = client(url).get(url).send().await.unwrap();
     read_body(response, limit, ends_in(time)).await
 }
@@ -148,7 +151,7 @@ async fn large_answers_of_all_calls_wait_for_what_the_process_has() {
     let (short, long) = (Duration::from_millis(300), Duration::from_secs(20));
     let mut held = Vec::new();
     let refused = loop {
-        match get(&large.uri(), Limit::RECORDS, short).await {
+        match get(&large.uri(), AnswerLimit::RECORDS, short).await {
             Ok(body) => held.push(body),
             Err(error) => break error,
         }
@@ -156,11 +159,11 @@ async fn large_answers_of_all_calls_wait_for_what_the_process_has() {
     };
     assert!(matches!(refused, BodyError::NoRoom(_)), "{refused:?}");
     assert!(
-        get(&small.uri(), Limit::RECORDS, short).await.is_ok(),
+        get(&small.uri(), AnswerLimit::RECORDS, short).await.is_ok(),
         "small ones go on"
     );
     let url = large.uri();
-    let waiting = tokio::spawn(async move { get(&url, Limit::RECORDS, long).await.map(|_| ()) });
+    let waiting = tokio::spawn(async move { get(&url, AnswerLimit::RECORDS, long).await.map(|_| ()) });
     tokio::task::yield_now().await;
     held.clear();
     assert!(waiting.await.unwrap().is_ok(), "it has its turn");
@@ -172,7 +175,7 @@ async fn parsed_answers_count_after_their_text_is_gone() {
     let server = serving(7 << 20).await;
     let mut shares = Vec::new();
     let refused = loop {
-        match get(&server.uri(), Limit::RECORDS, Duration::from_millis(300)).await {
+        match get(&server.uri(), AnswerLimit::RECORDS, Duration::from_millis(300)).await {
             Ok(body) => shares.push(body.into_share()),
             Err(error) => break error,
         }
@@ -200,7 +203,7 @@ async fn dripping() -> String {
 
 #[tokio::test]
 async fn pieces_of_one_byte_are_left_long_before_the_limit() {
-    let refused = fetch(&dripping().await, Limit::RECORDS).await;
+    let refused = fetch(&dripping().await, AnswerLimit::RECORDS).await;
     assert!(matches!(refused, Err(BodyError::TinyPieces)), "{refused:?}");
 }
 
@@ -234,7 +237,7 @@ async fn many_answers_below_a_mebibyte_share_the_memory_and_hold_up_nobody() {
     for _ in 0..CROWD {
         let call = http.get(&silent).send();
         crowd.spawn(async move {
-            read_body(call.await.unwrap(), Limit::RECORDS, ends_in(LONG))
+            read_body(call.await.unwrap(), AnswerLimit::RECORDS, ends_in(LONG))
                 .await
                 .map(|_| ())
         });
@@ -248,7 +251,7 @@ async fn many_answers_below_a_mebibyte_share_the_memory_and_hold_up_nobody() {
         }
         if given_up == CROWD / 4 {
             let answer = http.get(honest.uri()).send().await.unwrap();
-            read_body(answer, Limit::RECORDS, ends_in(LONG)).await.unwrap();
+            read_body(answer, AnswerLimit::RECORDS, ends_in(LONG)).await.unwrap();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The gates in front of a service: no call goes before a wait is over that the service asked for.
+//! Gates in front of a service: no call is made before the end of a wait that the service asked for.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,22 +13,22 @@ use crate::ports::{Cause, UpstreamError};
 
 /// Why a gate is shut and until when.
 #[derive(Debug, Clone)]
-pub struct Shut {
+pub struct ShutGate {
     until: Instant,
-    /// The same by the clock, for people.
+    /// The same as clock time, for messages.
     end: Timestamp,
     cause: Cause,
     code: Option<String>,
 }
 
-impl Shut {
+impl ShutGate {
     fn new(wait: Duration, error: &UpstreamError) -> Self {
         let cause = wait_cause(error.cause);
         Self {
             until: Instant::now() + wait,
             end: wait_end(wait),
             cause,
-            // The code of a refusal would read as if the service had refused the call that is held back, too.
+            // Without the code of a refusal: the service has not refused the call that is held back.
             code: error.code.clone().filter(|_| cause == error.cause),
         }
     }
@@ -48,24 +48,24 @@ impl Shut {
     }
 }
 
-/// Gates by whom they hold back.
+/// Gates, by the calls that they hold back.
 #[derive(Debug)]
-pub struct Gates<K>(Mutex<HashMap<K, Shut>>);
+pub struct CallGates<K>(Mutex<HashMap<K, ShutGate>>);
 
-impl<K> Default for Gates<K> {
+impl<K> Default for CallGates<K> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Eq + Hash> Gates<K> {
+impl<K: Eq + Hash> CallGates<K> {
     /// Shuts a gate for `wait` because of `error`; never shortens a longer wait.
     pub fn shut_for(&self, key: K, wait: Duration, error: &UpstreamError) {
-        self.shut(key, Shut::new(wait, error));
+        self.shut(key, ShutGate::new(wait, error));
     }
 
-    /// Shuts a gate as another one is; never shortens a longer wait.
-    pub fn shut(&self, key: K, shut: Shut) {
+    /// Shuts a gate for as long as another one is shut; never shortens a longer wait.
+    pub fn shut(&self, key: K, shut: ShutGate) {
         let mut gates = self.0.lock();
         if gates.get(&key).is_none_or(|held| held.until < shut.until) {
             gates.insert(key, shut);
@@ -73,7 +73,7 @@ impl<K: Eq + Hash> Gates<K> {
     }
 
     /// The gate among these that opens last, if one is shut.
-    pub fn last_to_open(&self, keys: &[K]) -> Option<Shut> {
+    pub fn last_to_open(&self, keys: &[K]) -> Option<ShutGate> {
         let now = Instant::now();
         let mut gates = self.0.lock();
         gates.retain(|_, shut| shut.until > now);
@@ -81,8 +81,8 @@ impl<K: Eq + Hash> Gates<K> {
         shut.max_by_key(|shut| shut.until).cloned()
     }
 
-    /// Waits until all of these gates are open. Without waiting, the one that is shut beyond `give_up`.
-    pub async fn wait_until_open(&self, keys: &[K], give_up: Instant) -> Result<(), Shut> {
+    /// Waits until all of these gates are open. Returns at once with a gate that stays shut beyond `give_up`.
+    pub async fn wait_until_open(&self, keys: &[K], give_up: Instant) -> Result<(), ShutGate> {
         while let Some(shut) = self.last_to_open(keys) {
             if shut.until > give_up {
                 return Err(shut);
@@ -110,7 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gate_holds_back_whom_it_is_for_and_a_longer_wait_stays() {
-        let gates = Gates::default();
+        let gates = CallGates::default();
         let now = Instant::now();
         gates.shut_for("one", secs(100), &error(Cause::RateLimited));
         gates.shut_for("one", secs(10), &error(Cause::Unavailable));
@@ -127,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_wait_is_sat_out() {
-        let gates = Gates::default();
+        let gates = CallGates::default();
         let now = Instant::now();
         gates.shut_for((), Duration::from_millis(30), &error(Cause::RateLimited));
         assert!(gates.wait_until_open(&[()], now + secs(5)).await.is_ok());
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn who_is_held_back_reads_of_the_wait_and_not_of_a_refusal() {
-        let held = |cause| Shut::new(secs(3600), &error(cause)).into_error("Service API", "Service");
+        let held = |cause| ShutGate::new(secs(3600), &error(cause)).into_error("Service API", "Service");
         let limited = held(Cause::RateLimited);
         assert_eq!(
             (limited.cause, limited.code.as_deref()),

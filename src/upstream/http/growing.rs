@@ -1,10 +1,10 @@
-//! Memory for what is still coming: texts of answers while they are read, and what searches keep of their pages.
+//! Memory for answers that are still coming: their texts while they are read, and what searches keep of their pages.
 //!
-//! A share grows with what has really come, step by step. If there is no room for somebody's step, whoever has made no
-//! step for the longest time is given up, once that is longer than [`PATIENCE`]: a service that lets its answers
-//! trickle loses its own, and those that come quickly wait no longer than that. Who waits for room itself does not hang
-//! back: only if nobody else is left, the largest of those who wait is given up. Who has nothing of the pool yet has
-//! only one half of it to begin in, so that those inside can grow and end, and most of them need not be given up.
+//! A share grows step by step with the bytes that have really come. If there is no room for a step, the share that has
+//! made no step for the longest time is given up, once that is longer than [`PATIENCE`]: a service whose answers
+//! trickle loses its own, and quick answers wait no longer than that. A share that itself waits for room is not behind:
+//! only if no other is left, the largest of those that wait is given up. New shares have only one half of the pool to
+//! begin in, so that those inside can grow and end, and few need to be given up.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,28 +16,28 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// An answer that makes no step is not given up before this time, even if others need the room.
+/// How long an answer may make no step before it is given up because others need the room.
 pub const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Why an answer has no room, for people.
+/// Why an answer has no room, as a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfRoom(pub &'static str);
 
-/// There was none in time.
+/// No room became free in time.
 pub const NO_ROOM: OutOfRoom = OutOfRoom("the answer is large, and other large answers left no memory for it in time");
-/// Others came more quickly and needed it.
+/// Quicker answers needed the room.
 pub const TOO_SLOW: OutOfRoom = OutOfRoom("the answer is large and came too slowly while memory was short");
 
-/// Memory for several shares that grow.
+/// A pool of memory for several shares that grow.
 pub struct GrowingPool(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     size: usize,
     holders: Mutex<Holders>,
-    /// An answer has given back its share.
+    /// Notified when an answer has given back its share.
     freed: Notify,
-    /// Whose turn it is to wait for room: of those who have none yet, and of those who need more.
+    /// The turns to wait for room: of shares that have none yet, and of shares that need more.
     beginning: tokio::sync::Mutex<()>,
     growing: tokio::sync::Mutex<()>,
 }
@@ -51,22 +51,22 @@ struct Holders {
 #[derive(Debug)]
 struct Holder {
     bytes: usize,
-    /// The last step.
+    /// When it made its last step.
     moved: Instant,
-    /// It waits for room: that it makes no step is not its own doing.
+    /// True while it waits for room, which is not its own delay.
     waits: bool,
-    /// All has come: it ends on its own.
+    /// True once all of it has come: it will end by itself.
     complete: bool,
     given_up: CancellationToken,
 }
 
-/// What has room, or when to check again: once an answer that makes no progress may be given up.
+/// Whether there was room, or else when to check again: once an answer that makes no progress may be given up.
 enum Taken {
     Yes,
     Later(Option<Instant>),
 }
 
-/// A part of a pool; goes back when it is dropped.
+/// A part of a pool; it is given back when dropped.
 #[derive(Debug)]
 pub struct GrowingShare {
     pool: Arc<Inner>,
@@ -76,7 +76,7 @@ pub struct GrowingShare {
 }
 
 impl GrowingPool {
-    /// A pool of so many bytes.
+    /// A pool of this many bytes.
     pub fn new(size: usize) -> Self {
         Self(Arc::new(Inner {
             size,
@@ -87,7 +87,7 @@ impl GrowingPool {
         }))
     }
 
-    /// A share of nothing yet.
+    /// An empty share.
     pub fn share(&self) -> GrowingShare {
         let given_up = CancellationToken::new();
         let id = self.0.lock_holders().join(given_up.clone());
@@ -101,12 +101,12 @@ impl GrowingPool {
 }
 
 impl GrowingShare {
-    /// What it has.
+    /// Its size in bytes.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Makes a step, to so many bytes in all, and waits for the room.
+    /// Makes a step to `bytes` in all, and waits for the room.
     ///
     /// # Errors
     /// Where there was no room before `ends`, or this share was given up.
@@ -129,7 +129,7 @@ impl GrowingShare {
         }
     }
 
-    /// All has come: others that need room wait until it is dropped.
+    /// Marks that all of it has come: it is not given up any more, and others wait until it is dropped.
     pub fn complete(&self) {
         if let Some(holder) = self.pool.lock_holders().all.get_mut(&self.id) {
             holder.complete = true;
@@ -155,7 +155,7 @@ impl Inner {
         self.holders.lock()
     }
 
-    /// Takes so many bytes for a share, in its turn.
+    /// Takes this many bytes for a share, in its turn.
     async fn take_room(&self, id: u64, begins: bool, bytes: usize) {
         let (turn, size) = if begins {
             (&self.beginning, self.size / 2)
@@ -165,7 +165,7 @@ impl Inner {
         let _turn = turn.lock().await;
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
-            // From here on no answer that leaves is missed.
+            // Registered before the check, so that no share given back meanwhile is missed.
             freed.as_mut().enable();
             let again = match self.lock_holders().take(id, bytes, size) {
                 Taken::Yes => return,
@@ -196,7 +196,8 @@ impl Holders {
         self.last
     }
 
-    /// Takes so many bytes for a share if all together have no more than `size` then, or else gives up who hangs back.
+    /// Takes this many bytes for a share if all together have no more than `size` then, or else gives up the share that
+    /// is behind.
     fn take(&mut self, id: u64, bytes: usize, size: usize) -> Taken {
         let others = || {
             self.all
@@ -217,7 +218,7 @@ impl Holders {
             return Taken::Later(None);
         }
         let stays = |holder: &&Holder| holder.bytes > 0 && !holder.complete && !holder.given_up.is_cancelled();
-        // One that waits for room itself is given up only if all wait.
+        // A share that waits for room itself is given up only if all of them wait.
         let order = |holder: &&Holder| {
             let bytes = if holder.waits { holder.bytes } else { 0 };
             (holder.waits, Reverse(bytes), holder.moved)
@@ -231,7 +232,7 @@ impl Holders {
         }
         if others().any(|holder| stays(&holder)) {
             slowest.given_up.cancel();
-            // One may not be enough: check again at once.
+            // Giving up one may not be enough: check again at once.
             return Taken::Later(Some(Instant::now()));
         }
         Taken::Later(None)

@@ -36,7 +36,7 @@ async fn silent(pool: Arc<GrowingPool>, bytes: usize) -> OutOfRoom {
 }
 
 #[tokio::test]
-async fn whoever_makes_no_step_is_given_up_for_whoever_needs_the_room() {
+async fn a_share_without_steps_is_given_up_for_one_that_needs_the_room() {
     let pool = pool();
     let crowd: Vec<_> = (0..40).map(|_| tokio::spawn(silent(Arc::clone(&pool), MIB))).collect();
     tokio::task::yield_now().await;
@@ -53,7 +53,7 @@ async fn whoever_makes_no_step_is_given_up_for_whoever_needs_the_room() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_room_is_not_given_up_for_its_waiting() {
+async fn a_share_that_waits_for_room_is_not_given_up_for_waiting() {
     let pool = pool();
     let mut early = holding(&pool, MIB).await;
     fall_silent(&pool);
@@ -93,7 +93,7 @@ async fn nobody_is_given_up_while_there_is_room() {
 }
 
 #[tokio::test]
-async fn those_who_hold_a_part_and_need_more_do_not_wait_for_each_other() {
+async fn shares_that_need_more_do_not_wait_for_each_other() {
     let pool = pool();
     let (mut one, mut two) = (holding(&pool, 3 * MIB).await, holding(&pool, MIB).await);
     let begun = Instant::now();

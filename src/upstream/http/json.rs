@@ -1,8 +1,8 @@
-//! JSON of which every part stands for itself: what one part holds that can't be kept takes nothing else along.
+//! Reads JSON part by part: a part that can't be kept does not spoil the rest.
 //!
-//! `serde_json` refuses a whole text for a value nested deeper than 128 levels, a number beyond 64 bits of floating point or
-//! half a surrogate pair in a text. Its own `Value` also takes the text under one reserved name for JSON and parses it, which
-//! no limit of an answer has counted ([`super::body::estimate_parsed`]). Both ways here do without it.
+//! `serde_json` refuses a whole text for a value nested deeper than 128 levels, a number beyond 64 bits of floating
+//! point or half a surrogate pair in a text. Its own `Value` also takes the text under one reserved name for JSON and
+//! parses it, which no limit of an answer has counted ([`super::body::estimate_parsed`]). Both ways here do without it.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, M
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-/// What is nested deeper is not kept. No answer that we read has more than a dozen levels.
+/// Levels of nesting that are kept. No answer that we read has more than a dozen.
 const MAX_DEPTH: usize = 64;
-/// So deep it is looked for the parts that can't be kept. Each level reads the text once more.
+/// Levels that are searched for parts that can't be kept. Each level reads the text once more.
 const MAX_SEARCH: usize = 12;
 
-/// Reads a text. `None` if it is no JSON.
+/// Reads a text. `None` if it is not JSON.
 pub fn read_json(text: &[u8]) -> Option<Value> {
     serde_json::from_slice::<&RawValue>(text).ok().map(read_value)
 }
@@ -25,8 +25,7 @@ pub fn read_value(raw: &RawValue) -> Value {
     read_part(raw, MAX_SEARCH)
 }
 
-/// What stands in the place of a part that can't be kept: neither null, which would say that there was nothing, nor a text,
-/// number or list.
+/// The value in the place of a part that can't be kept: an object, since null would say that there was nothing.
 fn unkept_part() -> Value {
     Value::Object(Map::new())
 }
@@ -51,15 +50,15 @@ fn read_part(raw: &RawValue, deeper: usize) -> Value {
     }
 }
 
-/// A text in quotes, without them. Nothing if it is none.
+/// The content of a text in quotes. `None` if it is not one.
 pub fn text_of(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// For members of lists that stand each for itself.
+/// Reads a list whose members are each read by themselves.
 ///
 /// # Errors
-/// Where it is no list.
+/// Where it is not a list.
 pub fn read_members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
     let list = Option::<Vec<&RawValue>>::deserialize(deserializer)?;
     Ok(list.map(|list| list.into_iter().map(read_value).collect()))
@@ -92,7 +91,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 }
 
-/// Reads a value that may be so many levels deep.
+/// Reads a value that may have this many levels.
 #[derive(Clone, Copy)]
 struct Node {
     deeper: usize,

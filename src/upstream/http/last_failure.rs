@@ -1,10 +1,11 @@
-//! The failure of a token's purchase, for those who waited for it: one caller buys, and nobody asks again for the same answer.
+//! The failure of the last purchase of a token, for the callers that waited for it: one caller buys a token, and the
+//! others do not repeat a purchase that has just failed.
 
 use tokio::time::Instant;
 
 use crate::ports::UpstreamError;
 
-/// What the last purchase failed with, and when. Kept behind the lock that is held during a purchase.
+/// The error of the last purchase, and its time. Kept behind the lock that is held during a purchase.
 #[derive(Debug, Default)]
 pub struct LastFailure(Option<(Instant, UpstreamError)>);
 
@@ -14,7 +15,7 @@ impl LastFailure {
         self.0 = Some((Instant::now(), error.clone()));
     }
 
-    /// The failure, if it came after `asked`: it answers whoever has waited since then.
+    /// The failure, if it came after `asked`: then it is the answer for a caller that has waited since.
     pub fn since(&self, asked: Instant) -> Option<UpstreamError> {
         let (_, error) = self.0.as_ref().filter(|(at, _)| *at > asked)?;
         Some(error.clone())

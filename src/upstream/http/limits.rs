@@ -1,7 +1,7 @@
-//! How much of a service's text may pass on. In one place, because one text goes through several of the files that cut:
-//! `text`, `prose` and those that know a vendor's words.
+//! Limits for texts of services. They are in one place because a text passes several files that cut it: `text`, `prose`
+//! and those that know a vendor's words.
 
-/// With more digits a word could be a phone number, or an id of a person.
+/// Most digits of a word: with more, it could be a phone number or an id of a person.
 pub const MOST_DIGITS: usize = 6;
 /// Longest message of an error, in characters.
 pub const MESSAGE_LIMIT: usize = 512;
@@ -9,7 +9,7 @@ pub const MESSAGE_LIMIT: usize = 512;
 pub const WORD_LIMIT: usize = 24;
 /// Longest name of a field that we know.
 pub const FIELD_LIMIT: usize = 40;
-/// Longest `CODE_IN_CAPITALS` of a sentence: where nobody said that it is one.
+/// Longest `CODE_IN_CAPITALS` within a sentence, where nothing says that it is a code.
 pub const CODE_IN_PROSE_LIMIT: usize = 64;
 /// Longest code.
 pub const CODE_LIMIT: usize = 120;

@@ -1,11 +1,11 @@
-//! How much memory the answers of all services may take together. Limits of single answers bound a process only if few of
-//! them come at a time; somebody who answers many accounts' calls at once is held to what the process has.
+//! Bounds the memory of all services' answers together. Limits of single answers bound a process only if few of them
+//! come at a time; these pools also hold when many accounts' calls are answered at once.
 //!
-//! There is one pool for each thing that an answer becomes: its text, its parsed values, and what a search keeps of its
-//! pages. Whoever holds a share of one waits for a later pool only (kept, text, parsed in this order). Of parsed values it
-//! takes what it needs at once, and holds them across no wait; the others are held while a service is waited for, so that
-//! whoever makes no progress there is given up (see [`super::growing`]). So no answer waits for one that waits for it, nor
-//! for a service that is slow to answer another call.
+//! There is one pool for each form of an answer: what a search keeps of its pages, texts, and parsed values. The holder
+//! of a share waits only for pools that are later in this order. A share of parsed values is taken at once, and is held
+//! across no wait. Shares of the other two are held while a service is waited for, so an answer that makes no progress
+//! there is given up (see [`super::growing`]). Thus no two answers wait for each other, and none waits for a service
+//! that is slow to answer another call.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -18,15 +18,15 @@ use super::growing::GrowingPool;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// So much of each answer takes nothing of a pool, so that small ones wait for nobody. Hundreds may come at a time: what is
-/// free for each of them has to be little.
+/// Size up to which an answer needs no share, so that small ones never wait. Hundreds may come at a time, so it has to be
+/// small.
 pub const FREE: usize = 32 * KIB;
 
-/// What searches keep of their pages until they end. The first pool.
+/// The first pool: what searches keep of their pages until they end.
 pub static KEPT: LazyLock<GrowingPool> = LazyLock::new(|| GrowingPool::new(32 * MIB));
-/// Texts of answers while they are read and parsed. The second pool.
+/// The second pool: texts of answers while they are read and parsed.
 pub static TEXT: LazyLock<GrowingPool> = LazyLock::new(|| GrowingPool::new(32 * MIB));
-/// Parsed answers. The last pool.
+/// The last pool: parsed answers.
 pub static PARSED: LazyLock<Pool> = LazyLock::new(|| Pool::new(64 * MIB));
 
 /// Tests that fill the pools, or need much of them, take turns: the pools are those of the process, and so of all tests.
@@ -39,19 +39,19 @@ pub struct Pool {
     size: usize,
 }
 
-/// A part of a pool; goes back when it is dropped. The default one is empty.
+/// A part of a pool; it is given back when dropped. The default one is empty.
 #[derive(Debug, Default)]
 pub struct Share(Option<OwnedSemaphorePermit>);
 
 impl Pool {
-    /// A pool of so many bytes.
+    /// A pool of this many bytes.
     pub fn new(size: usize) -> Self {
         let permits = Arc::new(Semaphore::new(size / KIB));
         Self { permits, size }
     }
 
-    /// Waits for a share of so many bytes; `None` if there was none before `ends`. Nothing is taken for what is not larger
-    /// than [`FREE`], and all of the pool for what is larger than it.
+    /// Waits for a share of this many bytes; `None` if there was none before `ends`. Takes nothing for sizes up to
+    /// [`FREE`], and the whole pool for sizes beyond it.
     pub async fn take_share(&self, bytes: usize, ends: Instant) -> Option<Share> {
         if bytes <= FREE {
             return Some(Share(None));
@@ -73,7 +73,7 @@ impl Share {
     }
 }
 
-/// When a call that may take so long has to have ended.
+/// The deadline of a call that may take this long.
 pub fn ends_in(limit: Duration) -> Instant {
     Instant::now() + limit
 }

@@ -1,4 +1,4 @@
-//! What the clients of both vendors have in common: bounded bodies, waits and gates, renewed tokens, texts.
+//! Shared by the clients of both vendors: bounded bodies, waits and gates, renewal of tokens, cleaned texts.
 
 pub mod body;
 pub mod gate;

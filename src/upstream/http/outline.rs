@@ -1,7 +1,7 @@
-//! The outline of an answer that is too large to be kept: enough of its JSON to tell which record it is about and where the
-//! list goes on. It is made while the answer comes in, so that the answer itself is never in memory.
+//! The outline of an answer that is too large to be kept: enough of its JSON to tell which record it is about and where
+//! the list goes on. It is made while the answer comes in, so that the answer itself is never in memory.
 
-/// Objects and lists inside each other that are kept: an answer, its list of results, and each of these.
+/// Levels of nesting that are kept: the answer, its list of results, and each result.
 const DEPTH: usize = 3;
 /// Longest text that is kept, in bytes. Ids, times and cursors are shorter.
 const LONGEST: usize = 1024;
@@ -11,15 +11,15 @@ const LONGEST: usize = 1024;
 pub struct Outline {
     kept: Vec<u8>,
     depth: usize,
-    /// Objects and lists that are open inside one that is left out, itself included.
+    /// Open objects and lists inside of one that is left out, including that one.
     left_out: usize,
     text: Option<Text>,
 }
 
-/// A text whose end has not come.
+/// A text that has not ended yet.
 #[derive(Debug)]
 struct Text {
-    /// Where it begins in what is kept.
+    /// Its beginning in the kept bytes.
     begin: usize,
     escaped: bool,
     long: bool,
@@ -36,7 +36,7 @@ impl Outline {
         }
     }
 
-    /// Bytes of it.
+    /// Its size in bytes.
     pub fn size(&self) -> usize {
         self.kept.len()
     }
@@ -46,13 +46,13 @@ impl Outline {
         self.kept
     }
 
-    /// The text with this byte; `None` behind its end.
+    /// The text with this byte added; `None` if the byte ends it.
     fn add_to_text(&mut self, mut text: Text, byte: u8) -> Option<Text> {
         let ends = byte == b'"' && !text.escaped;
         text.escaped = byte == b'\\' && !text.escaped;
         if self.left_out == 0 && (ends || !text.long) {
             self.kept.push(byte);
-            // Cut off whole: half a text could end within a character.
+            // The whole text is left out: half of it could end within a character.
             if self.kept.len() - text.begin > LONGEST && !text.long && !ends {
                 self.kept.truncate(text.begin);
                 text.long = true;

@@ -1,12 +1,12 @@
-//! What of a service's free text may reach a person: words that can only be its own prose. Everything else is cut out, for
-//! a service may repeat what it was sent: names, addresses, phone numbers, tokens. A name in lower case can't be told from
-//! a word; everything with a capital, a digit or a sign stays only if it is known.
+//! Reduces a service's free text to words that can only be its own prose, before a person sees it. Everything else is
+//! cut out, since a service may repeat what it was sent: names, addresses, phone numbers, tokens. A name in lower case
+//! can't be told from a word; anything with a capital, a digit or a sign is kept only if it is known.
 
 use std::fmt::Write as _;
 
 use super::limits::{CODE_IN_PROSE_LIMIT, MOST_DIGITS, WORD_LIMIT};
 
-/// What stands for everything that was cut out.
+/// The mark in the place of parts that were cut out.
 pub const CUT: &str = "…";
 
 /// Words with a capital, also those that begin a sentence. A list, because a name can begin a sentence too.
@@ -35,11 +35,11 @@ const COMPOUNDS: &str = "e-mail e-mails and/or read-only write-only re-authentic
     cross-account auto-tagging self-certified two-step pre-defined up-to-date per-minute per-day per-project \
     ten_secondly_rolling";
 
-/// What may follow an apostrophe.
+/// Letters that may follow an apostrophe.
 const TAILS: [&str; 8] = ["", "s", "t", "re", "ve", "ll", "d", "m"];
 
-/// The words of `text` that are prose, and those that `named` knows; what was cut out in a row becomes one `…`. Ends at the
-/// first word behind `limit` bytes.
+/// The words of `text` that are prose, and those that `named` knows; what was cut out in a row becomes one `…`. Ends at
+/// the first word behind `limit` bytes.
 pub fn keep_prose(text: &str, limit: usize, named: impl Fn(&str) -> bool) -> String {
     let mut kept = String::new();
     let mut cut = false;

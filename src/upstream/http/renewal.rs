@@ -1,8 +1,8 @@
-//! A token that a service does not take is renewed once.
+//! Renews a token that a service refuses, once per call.
 
-/// Makes a call with a token; once more with another one if the service did not take the first, so that the call is certain to
-/// have had no effect. `renew` gets the refused token and what the call ended with, and gives that back if no other token can
-/// be had.
+/// Makes a call with a token, and once more with another one if the service refused the first, so that the first call
+/// surely had no effect. `renew` gets the refused token and the call's error, and returns that error if it can get no
+/// other token.
 pub async fn call_with_renewal<Token: Clone, Ended, Call, Renewal>(
     token: Token,
     call: impl Fn(Token) -> Call,
@@ -31,7 +31,7 @@ mod tests {
 
     const REFUSED: u16 = 401;
 
-    /// What the call ends with, and the tokens that it was made with, where each answer is to the next token.
+    /// The call's result and the tokens that it was made with, given one answer for each token.
     async fn calls(answers: &[u16], renewable: bool) -> (u16, Vec<u16>) {
         let made = RefCell::new(Vec::new());
         let call = |token: u16| {

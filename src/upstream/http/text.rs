@@ -1,22 +1,15 @@
-//! Which texts of an answer may pass on. What a service writes into a field for codes or ids can be anything, also
+//! Decides which texts of an answer are passed on. A service may write anything into a field for codes or ids, also
 //! personal data and a megabyte of it.
 
 use super::limits::{CODE_LIMIT, ID_LIMIT, MESSAGE_LIMIT, MOST_DIGITS, NAME_LIMIT, ZONE_LIMIT};
-use crate::domain::brief::is_unseen;
+use crate::domain::brief::{clip, is_unseen};
 
 /// At most [`MESSAGE_LIMIT`] characters of our own text.
-pub fn bounded_message(text: impl Into<String>) -> String {
-    let mut text = text.into();
-    if let Some((end, _)) = text.char_indices().nth(MESSAGE_LIMIT - 1)
-        && text.chars().nth(MESSAGE_LIMIT).is_some()
-    {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
+pub fn bounded_message(text: impl AsRef<str>) -> String {
+    clip(text.as_ref(), MESSAGE_LIMIT)
 }
 
-/// A code as services write them, or nothing: it begins with a letter and holds letters, a few digits and `_.:-`.
+/// A code as services write them, or `None`: it begins with a letter and holds letters, a few digits and `_.:-`.
 pub fn valid_code(text: &str) -> Option<String> {
     let fits = text.len() <= CODE_LIMIT
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -27,7 +20,7 @@ pub fn valid_code(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// An id of a request or project, or nothing.
+/// An id of a request or project, or `None`.
 pub fn valid_id(text: &str) -> Option<String> {
     let fits = !text.is_empty()
         && text.len() <= ID_LIMIT
@@ -37,21 +30,21 @@ pub fn valid_id(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// The name of an object at the other side, for status and messages: at most 256 characters, none of them one
-/// that nobody sees. Nothing if that leaves nothing.
+/// The name of an object at the service, for status and messages: at most 256 characters, none of them invisible.
+/// `None` if no characters are left.
 pub fn display_name(text: &str) -> Option<String> {
     let clean = |c: char| if is_unseen(c) { '\u{fffd}' } else { c };
     let name: String = text.trim().chars().take(NAME_LIMIT).map(clean).collect();
     (!name.is_empty()).then_some(name)
 }
 
-/// The name of an object at the other side as it is written there, to be compared with what a manifest says: the first
-/// 256 characters. Whoever shows it uses [`crate::domain::brief::brief_name`]. Nothing if there is nothing to be seen of it.
+/// The name of an object exactly as the service writes it, to be compared with a manifest: the first 256 characters. To
+/// show it, use [`crate::domain::brief::brief_name`]. `None` if it has no visible character.
 pub fn exact_name(text: &str) -> Option<String> {
     display_name(text).map(|_| text.chars().take(NAME_LIMIT).collect())
 }
 
-/// The name of a time zone as IANA writes them, or nothing.
+/// The name of a time zone as IANA writes them, or `None`.
 pub fn time_zone(text: &str) -> Option<String> {
     let fits = text.len() <= ZONE_LIMIT
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -62,7 +55,7 @@ pub fn time_zone(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// A currency as ISO 4217 writes them, or nothing.
+/// A currency as ISO 4217 writes them, or `None`.
 pub fn valid_currency(text: &str) -> Option<String> {
     (text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase())).then(|| text.to_owned())
 }

@@ -6,16 +6,17 @@ use reqwest::header::HeaderMap;
 use crate::domain::time::later;
 use crate::ports::Cause;
 
-/// Longest wait taken from an answer; then it is asked again. A mistake or a stranger's answer costs an hour, never a year.
+/// Longest wait that an answer can ask for; then the service is asked again. A mistake, or an answer of somebody else,
+/// costs an hour, never a year.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
-/// A wait that somebody asks for, as we take it.
+/// A requested wait, cut to the limits.
 pub fn bounded_wait(wait: SignedDuration) -> SignedDuration {
     wait.clamp(SignedDuration::ZERO, LONGEST)
 }
 
-/// What a call is held back by that is not made because of a wait: the wait, and never the refusal that came with it. Whether
-/// that still holds nobody knows before the next call.
+/// The cause in the error of a call that is held back by a wait: the wait, and never the refusal that came with it.
+/// Before the next call nobody knows whether the refusal still holds.
 pub const fn wait_cause(asked_with: Cause) -> Cause {
     match asked_with {
         Cause::QuotaExhausted => Cause::QuotaExhausted,
@@ -30,7 +31,7 @@ pub fn wait_end(wait: std::time::Duration) -> Timestamp {
     Timestamp::from_second(end.as_second()).unwrap_or(end)
 }
 
-/// A number of seconds, as we take it; nothing if it is no number.
+/// A wait given as a number of seconds, cut to the limits; `None` if it is not a number.
 pub fn of_seconds(seconds: f64) -> Option<SignedDuration> {
     if seconds.is_nan() {
         return None;
@@ -39,7 +40,8 @@ pub fn of_seconds(seconds: f64) -> Option<SignedDuration> {
     SignedDuration::try_from_secs_f64(seconds).ok().map(bounded_wait)
 }
 
-/// `retry-after-ms`, else `Retry-After` as seconds or as a date (read against the answer's own `Date`), as we take it.
+/// `retry-after-ms`, else `Retry-After` as seconds or as a date (read against the answer's own `Date`), cut to the
+/// limits.
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<SignedDuration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let number = |name: &str| text(name).and_then(|value| value.parse::<f64>().ok());

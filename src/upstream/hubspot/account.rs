@@ -8,18 +8,17 @@ use serde_json::Value;
 use super::auth::Auth;
 use super::client::{Call, HubSpot};
 use super::errors::malformed_answer;
-use super::limits::Bucket;
-use super::properties::Properties;
+use super::properties::PropertyDefinitions;
 use super::token_info::{Details, ask_about_token, details_path};
-use super::token_portal::Purpose;
+use super::token_portal::TokenPurpose;
 use super::wire::Scalar;
 use crate::domain::ids::PortalId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Portal, Stage, TokenInfo};
-use crate::upstream::http::body::Limit;
+use crate::upstream::http::body::AnswerLimit;
 use crate::upstream::http::text::{display_name, exact_name, time_zone, valid_currency};
 
-/// Most lifecycle stages taken: they stand in the status of the account.
+/// Most lifecycle stages that are kept: they are shown in the account's status.
 const MAX_STAGES: usize = 200;
 
 #[derive(Deserialize)]
@@ -35,8 +34,8 @@ struct StageOption {
     display_order: Option<i64>,
 }
 
-/// A value that HubSpot gave: empty if it does not have the expected form, because the portal works without it; `None` if
-/// HubSpot gave none.
+/// A value of HubSpot's, `None` if there is none. Empty if it does not have the expected form, because the portal works
+/// without it.
 fn if_formed(told: Option<&str>, form: fn(&str) -> Option<String>) -> Option<String> {
     let told = told.map(str::trim).filter(|told| !told.is_empty())?;
     Some(form(told).unwrap_or_default())
@@ -45,7 +44,7 @@ fn if_formed(told: Option<&str>, form: fn(&str) -> Option<String>) -> Option<Str
 impl HubSpot {
     pub(crate) async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         let path = details_path(self.api_version());
-        let answer = self.make_check_call(get_call("account-info", path)).await?;
+        let answer = self.make_check_call(Call::get("account-info", path)).await?;
         let details: Details = answer.parse_json()?;
         let missing = |field: &str| malformed_answer(format!("the account details have no {field:?}"));
         let text = |value: Option<String>| value.as_deref().and_then(display_name);
@@ -64,9 +63,10 @@ impl HubSpot {
         })
     }
 
-    /// A refusal (any 4xx) means that HubSpot does not tell, which is no fault: the calls themselves are the probe.
+    /// The scopes of the token. HubSpot may refuse to name them (any 4xx), which is not an error: the calls will show
+    /// what is missing.
     pub(crate) async fn read_token_info(&self) -> Result<TokenInfo, UpstreamError> {
-        let token = self.auth.current_token(&self.transport, Purpose::Check).await?;
+        let token = self.auth.current_token(&self.transport, TokenPurpose::Check).await?;
         let keys = match &self.auth {
             Auth::OAuth(oauth) => Some(&oauth.keys),
             Auth::Static(_) => None,
@@ -80,12 +80,12 @@ impl HubSpot {
 
     pub(crate) async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
         let path = format!("/crm/properties/{}/contacts/lifecyclestage", self.api_version());
-        let answer = self.make_call(get_call("property", path)).await?;
+        let answer = self.make_call(Call::get("property", path)).await?;
         let property: LifecycleStage = answer.parse_json()?;
         let options = property
             .options
             .ok_or_else(|| malformed_answer("lifecyclestage has no \"options\""))?;
-        // One that can't be read is no stage that an event could name.
+        // An event can't name a stage whose row can't be read.
         let options = options
             .into_iter()
             .filter_map(|option| serde_json::from_value(option).ok());
@@ -110,24 +110,14 @@ impl HubSpot {
     pub(crate) async fn read_property_names(&self) -> Result<Vec<String>, UpstreamError> {
         let path = format!("/crm/properties/{}/contacts", self.api_version());
         let call = Call {
-            limit: Limit::LISTS,
-            ..get_call("properties", path)
+            limit: AnswerLimit::LISTS,
+            ..Call::get("properties", path)
         };
         let answer = self.make_call(call).await?;
-        let mut names = answer.parse_json::<Properties>()?.into_names()?;
+        let mut names = answer.parse_json::<PropertyDefinitions>()?.into_names()?;
         names.sort();
         names.dedup();
         *self.listed.lock() = Arc::new(names.iter().cloned().collect());
         Ok(names)
-    }
-}
-
-const fn get_call(name: &'static str, path: String) -> Call<'static> {
-    Call {
-        name,
-        bucket: Bucket::Other,
-        limit: Limit::RECORDS,
-        path,
-        body: None,
     }
 }

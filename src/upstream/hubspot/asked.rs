@@ -1,22 +1,22 @@
-//! What of a record was asked for, and what of it the answer leaves out. HubSpot gives every property that was asked for and that
-//! the portal has, as null if it is empty (docs/reference/hubspot.md 4.4): what is absent is not known to be empty.
+//! Compares a record with the properties that were asked for. HubSpot gives every property that was asked for and that
+//! the portal has, as null if it is empty (docs/reference/hubspot.md 4.4), so an absent one is not known to be empty.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::wire::Record;
 
-/// What was asked for of each record.
+/// The properties that were asked for of each record.
 #[derive(Default)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct AskedProperties<'a> {
     pub(crate) properties: Vec<&'a str>,
     pub(crate) with_history: &'a [String],
-    /// The properties that the portal has; HubSpot leaves out others.
+    /// The properties that the portal has; HubSpot does not answer with others.
     pub(crate) listed: Arc<BTreeSet<String>>,
 }
 
-impl Asked<'_> {
-    /// A property that this record ought to have and does not.
+impl AskedProperties<'_> {
+    /// A property that this record lacks although HubSpot should give it.
     pub(crate) fn absent_property(&self, record: &Record) -> Option<&str> {
         let first = self.properties.first()?;
         let Some(given) = &record.properties else {
@@ -26,7 +26,7 @@ impl Asked<'_> {
         self.properties.iter().find(is_absent).copied()
     }
 
-    /// True if this property is asked for, and it is not known whether the record has it.
+    /// True if this property was asked for, and it is not known whether it is empty.
     pub(crate) fn is_unknown(&self, name: &str, record: &Record) -> bool {
         let is_given = record.properties.as_ref().map(|given| given.contains_key(name));
         self.properties.contains(&name)
@@ -34,7 +34,7 @@ impl Asked<'_> {
             && (is_given.is_none() || self.listed.contains(name))
     }
 
-    /// A property that has a value now, and of which the history is left out.
+    /// A property that has a value now, but no history in the answer.
     pub(crate) fn absent_history(&self, record: &Record) -> Option<&str> {
         let given = record.properties_with_history.as_ref();
         let is_given = |name: &String| given.and_then(|all| all.get(name)?.as_ref()).is_some();

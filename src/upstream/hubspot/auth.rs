@@ -9,25 +9,26 @@ use tokio::sync::Mutex;
 use super::errors::malformed_answer;
 use super::limits::Bucket;
 use super::token::{OAuthKeys, Token};
-use super::token_portal::{PortalGuard, Purpose, ask_portal};
+use super::token_portal::{PortalGuard, TokenPurpose, ask_portal};
 use super::transport::{Payload, Request, Transport};
 use super::wire::Scalar;
 use crate::domain::ids::PortalId;
 use crate::ports::{Cause, UpstreamError};
-use crate::upstream::http::body::Limit;
+use crate::upstream::http::body::AnswerLimit;
 use crate::upstream::http::last_failure::LastFailure;
 
-/// A token is not used in its last minute (nor in the last half of a very short life).
+/// A token is not used in its last minute, nor in the second half of a very short life.
 const MARGIN: Duration = Duration::from_mins(1);
 /// The life of an access token if the answer does not say (OAuth docs: 1,800 s).
 const USUAL_LIFE: u64 = 1_800;
-/// A longer life is not believed: a wrong token would be kept for all of it.
+/// Longest life that is believed: a wrong token would be kept for all of it.
 const LONGEST_LIFE: u64 = 3_600;
 
-/// At most one token in so long is given up for answers that are no word of HubSpot's: they may be about what a call asked for.
+/// Least time between tokens that are given up because of answers without an error of HubSpot's: those may be about the
+/// call.
 const DOUBT_PAUSE: Duration = Duration::from_secs(30);
 
-/// What a Secret gives us. No `Debug`.
+/// The credentials in a Secret. No `Debug`.
 pub(crate) enum Credentials {
     /// Service key or private app token.
     Static(SecretString),
@@ -35,7 +36,7 @@ pub(crate) enum Credentials {
     OAuth(OAuthKeys),
 }
 
-/// Where a client's bearer comes from. No `Debug`.
+/// The source of a client's tokens. No `Debug`.
 pub(crate) enum Auth {
     Static(Token),
     OAuth(Box<OAuth>),
@@ -43,7 +44,7 @@ pub(crate) enum Auth {
 
 pub(crate) struct OAuth {
     pub(crate) keys: OAuthKeys,
-    /// The portal that the account may use. The first one counts: another would be another's.
+    /// The portal that the account may use. The first one named counts: a later one would be another account's.
     pinned: parking_lot::Mutex<Option<PortalId>>,
     state: Mutex<State>,
 }
@@ -53,14 +54,14 @@ pub(crate) struct OAuth {
 struct Held {
     token: Token,
     until: Instant,
-    /// The portal by the answer that brought the token.
+    /// The portal that the answer with the token named.
     named: Option<PortalId>,
-    /// The portal by what HubSpot says of the token.
+    /// The portal that HubSpot named when asked about the token.
     reported: Option<PortalId>,
 }
 
 impl Held {
-    /// The portal that it opens, as far as that is known: one that is not `right` counts for more.
+    /// The portal that it opens, as far as that is known. Of two answers, the one that is not the `right` portal counts.
     fn opened_portal(&self, right: PortalId) -> Option<PortalId> {
         [self.named, self.reported]
             .into_iter()
@@ -72,18 +73,18 @@ impl Held {
 
 #[derive(Default)]
 struct State {
-    /// HubSpot keeps refresh tokens; should it ever hand out another one, that one counts.
+    /// The current refresh token: HubSpot keeps them, but should it ever hand out a new one, that one counts.
     newer_refresh_token: Option<SecretString>,
     held: Option<Held>,
     guard: PortalGuard,
     purchases: u64,
     failed: LastFailure,
-    /// When a token was last given up for an answer that is no word of HubSpot's.
+    /// When a token was last given up because of an answer without an error of HubSpot's.
     doubted: Option<Instant>,
 }
 
 impl Auth {
-    /// `None` if a static token can't stand in a header.
+    /// `None` if the static token does not fit into a header.
     pub(crate) fn new(credentials: Credentials) -> Option<Self> {
         Some(match credentials {
             Credentials::Static(secret) => Self::Static(Token::new(secret, 0)?),
@@ -95,34 +96,38 @@ impl Auth {
         })
     }
 
-    /// A token to call with.
-    pub(crate) async fn current_token(&self, transport: &Transport, purpose: Purpose) -> Result<Token, UpstreamError> {
+    /// Gets a token for a call.
+    pub(crate) async fn current_token(
+        &self,
+        transport: &Transport,
+        purpose: TokenPurpose,
+    ) -> Result<Token, UpstreamError> {
         match self {
             Self::Static(token) => Ok(token.clone()),
             Self::OAuth(oauth) => oauth.current_token(transport, purpose).await,
         }
     }
 
-    /// From now on bought tokens must open this portal, unless another one was named before.
+    /// Pins the portal that bought tokens must open, unless one is pinned already.
     pub(crate) fn pin_portal(&self, portal: PortalId) {
         if let Self::OAuth(oauth) = self {
             oauth.pinned.lock().get_or_insert(portal);
         }
     }
 
-    /// Forgets the portal: nobody uses the client any more.
+    /// Unpins the portal, once nobody uses the client any more.
     pub(crate) fn unpin_portal(&self) {
         if let Self::OAuth(oauth) = self {
             *oauth.pinned.lock() = None;
         }
     }
 
-    /// Gives up a token that was refused with this error. True if another one can be had.
+    /// Gives up a token that was refused with this error. True if another one can be bought.
     pub(crate) async fn give_up(&self, token: &Token, error: &UpstreamError) -> bool {
         let Self::OAuth(oauth) = self else { return false };
         let mut state = oauth.state.lock().await;
         if !state.holds(token) {
-            // Somebody else has done so.
+            // Another caller has given it up already.
             return true;
         }
         let gives_up = error.code.is_some() || state.may_doubt(Instant::now());
@@ -132,7 +137,7 @@ impl Auth {
         gives_up
     }
 
-    /// Gives up the token that is kept, whatever it is: the next call buys another one.
+    /// Drops the cached token: the next call buys another one.
     pub(crate) async fn drop_token(&self) {
         if let Self::OAuth(oauth) = self {
             let mut state = oauth.state.lock().await;
@@ -141,7 +146,7 @@ impl Auth {
         }
     }
 
-    /// HubSpot says that this token belongs to this portal.
+    /// Notes that this token belongs to this portal by HubSpot's word.
     pub(crate) async fn note_portal(&self, token: &Token, portal: PortalId) {
         if let Self::OAuth(oauth) = self {
             let mut state = oauth.state.lock().await;
@@ -155,7 +160,7 @@ impl Auth {
 }
 
 impl State {
-    /// True if a token may be given up now for an answer that is no word of HubSpot's.
+    /// True if a token may be given up now because of an answer without an error of HubSpot's.
     fn may_doubt(&mut self, now: Instant) -> bool {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < DOUBT_PAUSE;
         if self.doubted.is_some_and(is_recent) {
@@ -181,9 +186,9 @@ struct Bought {
 }
 
 impl OAuth {
-    async fn current_token(&self, transport: &Transport, purpose: Purpose) -> Result<Token, UpstreamError> {
+    async fn current_token(&self, transport: &Transport, purpose: TokenPurpose) -> Result<Token, UpstreamError> {
         let asked = tokio::time::Instant::now();
-        // Held during the purchase: whoever comes meanwhile gets its result, also a failure.
+        // Held during the purchase: callers that come meanwhile get its result, also a failure.
         let mut state = self.state.lock().await;
         let pinned = *self.pinned.lock();
         let barred = pinned.and_then(|pinned| state.guard.bar(pinned, Instant::now()));
@@ -214,12 +219,12 @@ impl OAuth {
         got
     }
 
-    /// The token that is held, or a bought one, once it is known to open the portal that is pinned.
+    /// The cached token or a newly bought one, once it is known to open the pinned portal.
     async fn get_fitting_token(
         &self,
         transport: &Transport,
         state: &mut State,
-        (held, pinned, purpose): (Option<Held>, Option<PortalId>, Purpose),
+        (held, pinned, purpose): (Option<Held>, Option<PortalId>, TokenPurpose),
     ) -> Result<Token, UpstreamError> {
         let mut held = match held {
             Some(held) => held,
@@ -254,7 +259,7 @@ impl OAuth {
         let request = Request {
             name: "token",
             bucket: Bucket::Free,
-            limit: Limit::TOKEN,
+            limit: AnswerLimit::TOKEN,
             url: transport.config().token_url(),
             payload: Payload::SecretForm(form),
             bearer: None,
@@ -287,17 +292,17 @@ impl OAuth {
     }
 }
 
-/// How long a token lives, by its answer.
+/// A token's lifetime by the answer that brought it.
 fn believed_life(stated: Option<&Scalar>) -> Duration {
     let stated = stated.and_then(|life| life.0.parse().ok());
     Duration::from_secs(stated.unwrap_or(USUAL_LIFE).min(LONGEST_LIFE))
 }
 
-/// A token endpoint that refuses (400, 401, 403) in its own form refuses the credentials: a person must act. Anything else of these
-/// may be of a filter in between, and passes.
+/// A token endpoint that refuses (400, 401, 403) in its own form refuses the credentials: a person must act. Any other
+/// answer with these statuses may come from a filter in between, and passes.
 fn purchase_failed(error: UpstreamError) -> UpstreamError {
     let error = UpstreamError {
-        of_token: true,
+        about_token: true,
         ..error
     };
     if !matches!(error.status, Some(400 | 401 | 403)) || error.is_transient() {

@@ -7,26 +7,26 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::asked::Asked;
+use super::asked::AskedProperties;
 use super::client::{Call, HubSpot};
 use super::contacts::to_contact;
-use super::errors::{ErrorBody, refused_request};
+use super::errors::{ErrorBody, too_many_inputs};
 use super::failed_reads::IsolatingRead;
 use super::items::{OpenInputs, WRONG_TYPE, may_pass};
 use super::limits::Bucket;
 use super::wire::{Record, Results};
-use super::withheld::{Blame, Names, asked_names, mark_withheld};
+use super::withheld::{Blame, PropertyNames, asked_names, mark_withheld};
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{AddressBatch, MAX_EMAILS};
-use crate::upstream::http::body::Limit;
+use crate::upstream::http::body::AnswerLimit;
 
 /// Further addresses of a contact, `;`-separated.
 const ADDITIONAL: &str = "hs_additional_emails";
 /// Filter groups of a search (docs/reference/hubspot.md 3).
 const GROUPS: usize = 5;
 
-/// What is read of each contact: what the caller wants, and the properties that say whose address it is.
+/// The properties to read of each contact: those that the caller wants, and those that say whose address it is.
 fn property_names<'a>(properties: &'a [String]) -> Vec<&'a str> {
     let mut names: BTreeSet<&'a str> = properties.iter().map(String::as_str).collect();
     names.extend(["email", ADDITIONAL, "hs_merged_object_ids"]);
@@ -42,7 +42,7 @@ fn addresses_of(record: &Record) -> Vec<String> {
         .collect()
 }
 
-/// What an address is remembered by: no personal data.
+/// The digest by which an address is remembered, since the address is personal data.
 fn digest(email: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     email.hash(&mut hasher);
@@ -50,7 +50,7 @@ fn digest(email: &str) -> u64 {
 }
 
 impl HubSpot {
-    /// Properties that HubSpot does not give are left out.
+    /// Reads contacts without the properties that HubSpot withholds.
     pub(crate) async fn contacts_by_email(
         &self,
         emails: &[String],
@@ -58,8 +58,7 @@ impl HubSpot {
     ) -> Result<AddressBatch, UpstreamError> {
         let wanted: BTreeSet<String> = emails.iter().cloned().collect();
         if wanted.len() > MAX_EMAILS {
-            let message = format!("a read of {} addresses, allowed are {MAX_EMAILS}", wanted.len());
-            return Err(refused_request("BATCH_TOO_LARGE", message));
+            return Err(too_many_inputs("a read", wanted.len(), "addresses", MAX_EMAILS));
         }
         let mut ends = None;
         loop {
@@ -73,7 +72,7 @@ impl HubSpot {
         }
     }
 
-    /// `None` if one more property is left out from now on.
+    /// `None` if another property turned out to be withheld: the read is then made again without it.
     async fn find_addresses(
         &self,
         wanted: &BTreeSet<String>,
@@ -81,10 +80,10 @@ impl HubSpot {
         version: u64,
         ends: &mut Option<Instant>,
     ) -> Result<Option<AddressBatch>, UpstreamError> {
-        let asked = Asked {
+        let asked = AskedProperties {
             properties: property_names(properties),
             listed: self.always_given(),
-            ..Asked::default()
+            ..AskedProperties::default()
         };
         let mut found = AddressBatch::default();
         let mut unknown = BTreeSet::new();
@@ -102,8 +101,8 @@ impl HubSpot {
                 }
                 Err(error) => error,
             };
-            let names = Names::of(properties, &[]);
-            // A read by id says nothing of addresses, but for the properties that it asks for.
+            let names = PropertyNames::of(properties, &[]);
+            // A probe reads by id, so it says nothing about addresses, only about the properties.
             if !names.is_empty()
                 && !std::mem::replace(&mut blamed, true)
                 && self.blame((&names, version), None, &error, ends).await == Blame::Property
@@ -112,7 +111,7 @@ impl HubSpot {
             }
             parts.part_refused(&part, error)?;
         }
-        // What HubSpot refuses to look up while it answers for others is no address of anybody's.
+        // An address that HubSpot refuses to look up, while it answers for others, is nobody's.
         found.unreadable.extend(parts.close_without_malformed()?);
         self.search_groups(unknown, &asked, &mut found).await?;
         found.unreadable.retain(|email, _| !found.contacts.contains_key(email));
@@ -126,11 +125,11 @@ impl HubSpot {
         self.read_batch(("read", Bucket::Other), path, &body.to_string()).await
     }
 
-    /// Looks for those that are not found by their primary address among the further ones.
+    /// Looks among the further addresses for those that are nobody's primary one.
     async fn search_groups(
         &self,
         wanted: BTreeSet<String>,
-        asked: &Asked<'_>,
+        asked: &AskedProperties<'_>,
         found: &mut AddressBatch,
     ) -> Result<(), UpstreamError> {
         let wanted: Vec<String> = wanted.into_iter().collect();
@@ -151,7 +150,8 @@ impl HubSpot {
             found.unreadable.extend(parts.without_answer());
             match parts.into_unreadable() {
                 Err(error) if may_pass(&error) => return Err(error),
-                // Whether the property can be searched everywhere is not documented: without it the addresses are unknown.
+                // It is not documented that every portal can search this property. If one can't, the addresses count as
+                // unknown.
                 Err(_) => return Ok(()),
                 Ok(_) => {}
             }
@@ -172,7 +172,7 @@ impl HubSpot {
         let call = Call {
             name: "search",
             bucket: Bucket::Search,
-            limit: Limit::RECORDS,
+            limit: AnswerLimit::RECORDS,
             path: format!("/crm/objects/{}/contacts/search", self.api_version()),
             body: Some(&body),
         };
@@ -180,11 +180,11 @@ impl HubSpot {
     }
 }
 
-/// Takes what a batch says about these addresses; returns those for which it shows no contact.
+/// Takes over a batch's answer about these addresses; returns those for which it shows no contact.
 fn take_batch(
     emails: &[String],
     mut batch: Results<Record>,
-    asked: &Asked<'_>,
+    asked: &AskedProperties<'_>,
     found: &mut AddressBatch,
 ) -> Result<BTreeSet<String>, UpstreamError> {
     let as_of = batch.answered_at();
@@ -201,11 +201,11 @@ fn take_batch(
         open.mark_answered(&email.trim().to_lowercase());
     }
     for _ in batch.odd_rows() {
-        open.mark_untold(WRONG_TYPE);
+        open.mark_unattributed(WRONG_TYPE);
     }
     let records = batch.take_rows()?;
     if records.iter().any(|record| record.id().is_none()) {
-        open.mark_untold("the id of a record is no number");
+        open.mark_unattributed("the id of a record is no number");
     }
     let is_of = |record: &Record| addresses_of(record).iter().any(|address| unknown.contains(address));
     if !records.iter().all(is_of) {
@@ -221,11 +221,11 @@ fn take_batch(
     Ok(unknown)
 }
 
-/// Gives each live record to the addresses that are its own. HubSpot's answer does not say what led to a record.
+/// Assigns each live record to its own addresses. HubSpot's answer does not say which address led to a record.
 fn assign_records(
     records: &[Record],
     wanted: &mut BTreeSet<String>,
-    (asked, as_of): (&Asked<'_>, Option<Timestamp>),
+    (asked, as_of): (&AskedProperties<'_>, Option<Timestamp>),
     found: &mut AddressBatch,
 ) {
     for record in records.iter().filter(|record| record.archived != Some(true)) {

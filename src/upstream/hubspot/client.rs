@@ -16,7 +16,7 @@ use super::failed_searches::FailedSearches;
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::token::Token;
-use super::token_portal::Purpose;
+use super::token_portal::TokenPurpose;
 use super::transport::{GoodAnswer, Payload, Request, Shared, Transport};
 use super::wire::Results;
 use super::withheld::WithheldMemory;
@@ -26,8 +26,8 @@ use crate::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Quota, Stage, SubmissionPage, TokenInfo,
 };
-use crate::ports::{Cause, UpstreamError, budget};
-use crate::upstream::http::body::Limit;
+use crate::ports::{CallKind, Cause, UpstreamError, budget};
+use crate::upstream::http::body::AnswerLimit;
 use crate::upstream::http::renewal::call_with_renewal;
 
 /// A client for one set of credentials. Get one from [`super::HubSpotConnector`]. No `Debug`: it holds tokens.
@@ -36,21 +36,21 @@ pub struct HubSpot {
     pub(crate) auth: Auth,
     /// Names of the portal's contact properties, as they were last listed.
     pub(crate) listed: Mutex<Arc<BTreeSet<String>>>,
-    /// How it answers about empty properties: of contacts, and of deals.
+    /// How the portal answers about empty properties: of contacts, and of deals.
     pub(crate) contact_keys: Mutex<KeyHabits>,
     pub(crate) deal_keys: Mutex<KeyHabits>,
-    /// What reads have failed with: of contacts, of deals, and of the deals of contacts (their first page, or a later one).
+    /// Failed reads: of contacts, of deals, and of the deals of contacts (their first page, or a later one).
     pub(crate) failed_contacts: Mutex<FailedReads<ContactId>>,
     pub(crate) failed_deals: Mutex<FailedReads<DealId>>,
     pub(crate) failed_links: Mutex<FailedReads<(ContactId, bool)>>,
-    /// And of contacts by the digest of an address, as the primary one or as a further one.
+    /// Failed reads of contacts by address, by the address's digest: as the primary one or as a further one.
     pub(crate) failed_addresses: Mutex<FailedReads<(u64, bool)>>,
-    /// What searches have failed with.
+    /// Failed searches.
     pub(crate) failed_searches: Mutex<FailedSearches>,
-    /// Contact properties that it does not give, and whoever is looking for one.
+    /// Contact properties that HubSpot withholds, and the lock of the hunt for one.
     pub(crate) withheld: Mutex<WithheldMemory>,
     pub(crate) hunting: tokio::sync::Mutex<()>,
-    /// When calls for nobody were answered last, by name.
+    /// When calls for nobody were last answered, by the call's name.
     pub(crate) answered_for_nobody: Mutex<BTreeMap<&'static str, Instant>>,
 }
 
@@ -59,12 +59,25 @@ pub(crate) struct Call<'a> {
     /// Our short name, for metrics.
     pub(crate) name: &'static str,
     pub(crate) bucket: Bucket,
-    /// How large a good answer may be.
-    pub(crate) limit: Limit,
+    /// Size limit of a good answer.
+    pub(crate) limit: AnswerLimit,
     /// Path from the base, version included.
     pub(crate) path: String,
     /// JSON to POST; `None`: GET.
     pub(crate) body: Option<&'a str>,
+}
+
+impl Call<'_> {
+    /// A GET of records.
+    pub(crate) const fn get(name: &'static str, path: String) -> Self {
+        Self {
+            name,
+            bucket: Bucket::Other,
+            limit: AnswerLimit::RECORDS,
+            path,
+            body: None,
+        }
+    }
 }
 
 impl HubSpot {
@@ -86,7 +99,7 @@ impl HubSpot {
         }
     }
 
-    /// The contact properties of which each record has a key.
+    /// Contact properties that have a key in every record.
     pub(crate) fn always_given(&self) -> Arc<BTreeSet<String>> {
         let listed = Arc::clone(&self.listed.lock());
         self.contact_keys.lock().always_given(&listed, Instant::now())
@@ -96,22 +109,22 @@ impl HubSpot {
         &self.transport.config().version
     }
 
-    /// Makes a call. A refused OAuth token is bought again once.
+    /// Makes a call. If an OAuth token is refused, another one is bought, once.
     pub(crate) async fn make_call(&self, call: Call<'_>) -> Result<GoodAnswer, UpstreamError> {
-        self.make_call_with(call, Purpose::Read, self.retries()).await
+        self.make_call_with(call, TokenPurpose::Read, self.retries()).await
     }
 
     /// As [`Self::make_call`], to find out which portal the token opens.
     pub(crate) async fn make_check_call(&self, call: Call<'_>) -> Result<GoodAnswer, UpstreamError> {
-        self.make_call_with(call, Purpose::Check, self.retries()).await
+        self.make_call_with(call, TokenPurpose::Check, self.retries()).await
     }
 
-    /// As [`Self::make_call`], with so many quick retries.
+    /// As [`Self::make_call`], with this many quick retries.
     pub(crate) async fn make_call_repeatedly(&self, call: Call<'_>, retries: u32) -> Result<GoodAnswer, UpstreamError> {
-        self.make_call_with(call, Purpose::Read, retries).await
+        self.make_call_with(call, TokenPurpose::Read, retries).await
     }
 
-    /// The quick retries that a call has.
+    /// The usual number of quick retries of a call.
     pub(crate) fn retries(&self) -> u32 {
         self.transport.config().waits.retries
     }
@@ -119,13 +132,18 @@ impl HubSpot {
     async fn make_call_with(
         &self,
         call: Call<'_>,
-        purpose: Purpose,
+        purpose: TokenPurpose,
         retries: u32,
     ) -> Result<GoodAnswer, UpstreamError> {
-        budget::within_budget(SERVICE, false, self.call_once(call, purpose, retries)).await
+        budget::within_budget(SERVICE, CallKind::Reads, self.call_once(call, purpose, retries)).await
     }
 
-    async fn call_once(&self, call: Call<'_>, purpose: Purpose, retries: u32) -> Result<GoodAnswer, UpstreamError> {
+    async fn call_once(
+        &self,
+        call: Call<'_>,
+        purpose: TokenPurpose,
+        retries: u32,
+    ) -> Result<GoodAnswer, UpstreamError> {
         let token = self.auth.current_token(&self.transport, purpose).await?;
         let call = &call;
         let send = |token: Token| async move {
@@ -169,7 +187,8 @@ impl HubSpot {
         self.transport.send_repeatedly(&request, retries).await
     }
 
-    /// A batch read. Errors of items are for [`super::items::OpenInputs`], unless they are about the token and nothing else came.
+    /// A batch read. Errors of items are for [`super::items::OpenInputs`], unless they are about the token and nothing
+    /// else came.
     pub(crate) async fn read_batch<T: DeserializeOwned>(
         &self,
         kind: (&'static str, Bucket),
@@ -179,7 +198,7 @@ impl HubSpot {
         self.read_batch_repeatedly(kind, path, body, self.retries()).await
     }
 
-    /// As [`Self::read_batch`], with so many quick retries.
+    /// As [`Self::read_batch`], with this many quick retries.
     pub(crate) async fn read_batch_repeatedly<T: DeserializeOwned>(
         &self,
         (name, bucket): (&'static str, Bucket),
@@ -190,7 +209,7 @@ impl HubSpot {
         let call = Call {
             name,
             bucket,
-            limit: Limit::RECORDS,
+            limit: AnswerLimit::RECORDS,
             path,
             body: Some(body),
         };
@@ -198,7 +217,7 @@ impl HubSpot {
         let status = answer.status;
         let batch: Results<T> = answer.parse_rows()?;
         let mut errors = batch.item_errors().iter().map(ErrorBody::from_value);
-        match errors.find(|error| error.is_of_the_call() && batch.is_empty()) {
+        match errors.find(|error| error.concerns_the_call() && batch.is_empty()) {
             Some(error) => Err(self
                 .weigh_refusal(item_error(error, status, body), (name, bucket))
                 .await),

@@ -1,13 +1,13 @@
-//! How HubSpot is reached, and the names it has in errors and metrics.
+//! HubSpot's endpoints and limits, and its names in errors and metrics.
 
 use std::time::Duration;
 
-/// The `service` of every error of this module, and the name people know it by.
+/// The `service` of every error of this module, and the name in messages.
 pub const SERVICE: &str = "HubSpot";
 /// The name of this API in metrics.
 pub const API: &str = "hubspot";
 
-/// How to reach HubSpot, and how gently.
+/// HubSpot's endpoints, and the limits of calls to it.
 #[derive(Debug, Clone)]
 pub struct HubSpotConfig {
     /// Base without version path, e.g. `https://api.hubapi.com`.
@@ -18,15 +18,15 @@ pub struct HubSpotConfig {
     pub token_endpoint: Option<String>,
     /// Limit of one HTTP attempt, from connecting to the last byte of the answer.
     pub timeout: Duration,
-    /// Searches, at first.
-    pub search: Limit,
-    /// Searches in the same time once they were never refused. HubSpot allows 5 a second per portal, all integrations
-    /// together.
+    /// Limit of searches at the beginning.
+    pub search: CallLimit,
+    /// Highest limit of searches, reached while none is refused. HubSpot allows 5 a second per portal, for all
+    /// integrations together.
     pub most_searches: u32,
-    /// All other calls, until HubSpot tells its limit. On its smallest tier it allows 100 in 10 seconds.
-    pub other: Limit,
+    /// Limit of all other calls, until HubSpot states its own. On its smallest tier it allows 100 in 10 seconds.
+    pub other: CallLimit,
     /// Waits inside one call.
-    pub waits: Waits,
+    pub waits: RetryWaits,
 }
 
 impl Default for HubSpotConfig {
@@ -36,16 +36,16 @@ impl Default for HubSpotConfig {
             version: "2026-09".to_owned(),
             token_endpoint: None,
             timeout: Duration::from_secs(30),
-            search: Limit {
+            search: CallLimit {
                 calls: 4,
                 per: Duration::from_secs(1),
             },
             most_searches: 5,
-            other: Limit {
+            other: CallLimit {
                 calls: 95,
                 per: Duration::from_secs(10),
             },
-            waits: Waits::default(),
+            waits: RetryWaits::default(),
         }
     }
 }
@@ -65,16 +65,16 @@ impl HubSpotConfig {
 
 /// At most this many calls reach HubSpot within any window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    /// Calls; 0 counts as 1.
+pub struct CallLimit {
+    /// Number of calls; 0 counts as 1.
     pub calls: u32,
     /// Length of the window.
     pub per: Duration,
 }
 
-/// Quick retries inside one call. What would take longer is the caller's: it gets the error with `retry_after`.
+/// Quick retries inside one call. If a retry would have to wait longer, the caller gets the error with `retry_after`.
 #[derive(Debug, Clone)]
-pub struct Waits {
+pub struct RetryWaits {
     /// Retries after the first attempt.
     pub retries: u32,
     /// After a lost connection or a 500, 502, 503, 504: this times the number of the attempt.
@@ -89,13 +89,14 @@ pub struct Waits {
     pub longest: Duration,
     /// The longest wait for a turn at the limiter.
     pub queue: Duration,
-    /// How long one search looks for the contact that it fails with, besides the call under way. The next one goes on.
+    /// How long one search looks for the contact because of which it fails, besides the call under way. The next search
+    /// continues.
     pub hunt: Duration,
-    /// The longest pause before a property that HubSpot does not give is asked for again.
+    /// The longest pause before a property that HubSpot withholds is asked for again.
     pub again: Duration,
 }
 
-impl Default for Waits {
+impl Default for RetryWaits {
     fn default() -> Self {
         Self {
             retries: 2,

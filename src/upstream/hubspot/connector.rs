@@ -1,4 +1,4 @@
-//! From a Secret to a client. The same credentials always get the same client, and with it the same limiters and token.
+//! Makes clients from Secrets. The same credentials always get the same client, and with it the same limiters and token.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use crate::ports::crm::Crm;
 use crate::ports::{CallObserver, CrmConnector, SecretData, SecretInvalid};
 use crate::upstream::secret_value::secret_value;
 
-/// How long a client that is no longer in use is kept, with its token and its limiters.
+/// How long an unused client is kept, with its token and its limiters.
 const IDLE: Duration = Duration::from_hours(1);
 const WAY_OUT: &str =
     "Add accessToken (a service key or private app token), or clientId, clientSecret and refreshToken (an OAuth app)";
-/// Most clients that are kept although nobody uses them: a tenant that replaces its Secret all the time fills no memory.
+/// Most unused clients that are kept, so that a tenant that replaces its Secret all the time can't fill the memory.
 const MAX_IDLE: usize = 64;
 /// The keys of an OAuth app.
 const OAUTH: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
@@ -32,14 +32,14 @@ const OAUTH: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
 /// SHA-256 of the credentials: distinguishes them without keeping another copy. In memory only.
 type Identity = [u8; 32];
 
-/// Makes and re-uses HubSpot clients.
+/// Makes HubSpot clients, and uses them again.
 pub struct HubSpotConnector {
     shared: Arc<Shared>,
     clients: Mutex<HashMap<Identity, (Arc<HubSpot>, Instant)>>,
 }
 
 impl HubSpotConnector {
-    /// A connector. All clients use `http`; a TLS provider must be installed before that is built.
+    /// A connector whose clients all use `http`. A TLS provider must be installed before `http` is built.
     pub fn new(config: HubSpotConfig, http: Client, observer: Arc<dyn CallObserver>) -> Self {
         let shared = Shared {
             config,
@@ -62,7 +62,7 @@ impl HubSpotConnector {
         if let Some((client, used)) = clients.get_mut(&identity) {
             *used = now;
             if Arc::strong_count(client) == 1 {
-                // Another account may have been allowed another portal.
+                // The account that used it before may have had another portal.
                 client.auth.unpin_portal();
             }
             return Ok(Arc::clone(client));
@@ -74,7 +74,7 @@ impl HubSpotConnector {
     }
 }
 
-/// Forgets clients that nobody has used for long, and of too many idle ones those that have been idle longest.
+/// Forgets clients that nobody has used for long, and the longest unused ones if there are too many.
 fn forget_idle(clients: &mut HashMap<Identity, (Arc<HubSpot>, Instant)>, now: Instant) {
     let is_idle = |client: &Arc<HubSpot>| Arc::strong_count(client) == 1;
     clients.retain(|_, (client, used)| !is_idle(client) || now.duration_since(*used) < IDLE);
@@ -129,7 +129,7 @@ fn read_credentials(secret: &SecretData) -> Result<(Credentials, Identity), Secr
     Ok((Credentials::OAuth(keys), identity))
 }
 
-/// A value that has to be there.
+/// A required value of the Secret.
 fn required_value<'a>(secret: &'a SecretData, key: &str) -> Result<&'a str, SecretInvalid> {
     let Some(value) = secret_value(secret, key)? else {
         return Err(keys_absent(&[key]));

@@ -7,62 +7,59 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::asked::Asked;
+use super::asked::AskedProperties;
 use super::client::HubSpot;
-use super::errors::refused_request;
+use super::errors::too_many_inputs;
 use super::failed_reads::IsolatingRead;
 use super::items::{OpenInputs, WRONG_TYPE};
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar, Version};
-use super::withheld::{Blame, Names, asked_names, is_essential, mark_withheld};
+use super::withheld::{Blame, PropertyNames, asked_names, is_essential, mark_withheld};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
 use crate::domain::ids::ContactId;
 use crate::domain::plausible_time::is_plausible;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Contact, ContactBatch, ContactRead, Flaw, HistoryEntry, read_limit};
 
-/// Most that a contact takes in memory: hundreds of them are there at a time, for each account.
+/// Most memory of a contact: each account has hundreds of them in memory at a time.
 const MAX_SIZE: usize = 32 << 10;
-/// Why a record is not understood whose id is no number.
+/// The message about a record whose id is not a number.
 const ODD_ID: &str = "its id is no number";
 
-/// Why an id is not understood that two records name as merged into them.
+/// The message about an id that two records name as merged into them.
 const NAMED_TWICE: &str = "more than one contact names it in hs_merged_object_ids";
 
 /// The ids of a batch read, each once.
 fn unique_ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
-    let limit = read_limit(!read.with_history.is_empty());
+    let limit = read_limit(&read.with_history);
     let ids: BTreeSet<ContactId> = read.ids.iter().copied().collect();
     if ids.len() > limit {
-        return Err(refused_request(
-            "BATCH_TOO_LARGE",
-            format!("a batch read of {} contacts, allowed are {limit}", ids.len()),
-        ));
+        return Err(too_many_inputs("a batch read", ids.len(), "contacts", limit));
     }
     Ok(ids.into_iter().collect())
 }
 
-/// The body of a batch read: all three keys.
-pub(crate) fn batch_body(asked: &Asked<'_>, ids: &[ContactId]) -> String {
+/// The body of a batch read, with all three keys.
+pub(crate) fn batch_body(asked: &AskedProperties<'_>, ids: &[ContactId]) -> String {
     let inputs: Vec<_> = ids.iter().map(|id| json!({ "id": id.to_string() })).collect();
     json!({ "properties": asked.properties, "propertiesWithHistory": asked.with_history, "inputs": inputs }).to_string()
 }
 
 impl HubSpot {
-    fn asked_of<'a>(&self, read: &'a ContactRead) -> Asked<'a> {
+    fn asked_of<'a>(&self, read: &'a ContactRead) -> AskedProperties<'a> {
         let mut properties: Vec<&str> = read.properties.iter().map(String::as_str).collect();
         if !properties.contains(&MERGED_IDS) {
             properties.push(MERGED_IDS);
         }
-        Asked {
+        AskedProperties {
             properties,
             with_history: &read.with_history,
             listed: self.always_given(),
         }
     }
 
-    /// Properties that HubSpot does not give are left out.
+    /// Reads contacts without the properties that HubSpot withholds.
     pub(crate) async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         let ids = unique_ids(read)?;
         let mut ends = None;
@@ -85,7 +82,7 @@ impl HubSpot {
         }
     }
 
-    /// `None` if one more property is left out from now on.
+    /// `None` if another property turned out to be withheld: the read is then made again without it.
     async fn read_parts(
         &self,
         read: &ContactRead,
@@ -101,7 +98,7 @@ impl HubSpot {
             let retries = parts.retries(self.retries());
             let (kind, body) = (("read", Bucket::Other), batch_body(&asked, &part));
             let batch = self.read_batch_repeatedly(kind, path.clone(), &body, retries).await;
-            // An answer that can't be read is none: it may be one record that something in between stumbles over.
+            // An unreadable answer counts as a failed one: something in between may stumble over a single record.
             let error = match batch.and_then(|batch| resolve_batch(&part, &asked, batch, &mut all, &self.contact_keys))
             {
                 Ok(()) => {
@@ -111,7 +108,7 @@ impl HubSpot {
                 Err(error) => error,
             };
             if !std::mem::replace(&mut blamed, true) {
-                let names = Names::of(&read.properties, &read.with_history);
+                let names = PropertyNames::of(&read.properties, &read.with_history);
                 match self.blame((&names, version), part.first().copied(), &error, ends).await {
                     Blame::Property => return Ok(None),
                     Blame::Records => {
@@ -129,12 +126,12 @@ impl HubSpot {
     }
 }
 
-/// One contact per requested id that still leads to a record. Whatever may be about an id and cannot be read makes that
-/// one unreadable, and so does a record that does not name any id asked for: whose it is, only its own id and its merged
-/// ids tell. Nothing is deleted unless HubSpot says so.
+/// One contact per requested id that still leads to a record. An id is unreadable if anything that may be about it
+/// can't be read, and if a record names none of the requested ids, because only a record's own id and merged ids tell
+/// which it is. An id counts as deleted only if HubSpot says so.
 fn resolve_batch(
     ids: &[ContactId],
-    asked: &Asked<'_>,
+    asked: &AskedProperties<'_>,
     mut batch: Results<Record>,
     all: &mut ContactBatch,
     habits: &Mutex<KeyHabits>,
@@ -147,23 +144,23 @@ fn resolve_batch(
     for record in &records {
         match record.id() {
             Some(id) => drop(by_id.insert(ContactId(id), record)),
-            None => open.mark_untold(ODD_ID),
+            None => open.mark_unattributed(ODD_ID),
         }
     }
-    // Before the errors: an id from before a merge may be called not found beside the record it has become.
+    // Before the errors, since HubSpot may call an id from before a merge not found beside the record that it has become.
     let (found, is_stray) = assign_records(&mut open, &by_id);
     open.take_errors(batch.item_errors(), |text| text.trim().parse().ok());
     for row in batch.odd_rows() {
         match row.id.map(ContactId).filter(|id| open.contains(id)) {
             Some(id) => open.mark_failed(&id, WRONG_TYPE),
-            None => open.mark_untold(WRONG_TYPE),
+            None => open.mark_unattributed(WRONG_TYPE),
         }
     }
     if is_stray {
         open.mark_stray();
     }
     for (id, record) in found {
-        // Archived records are none that a read of this kind shows: it counts as if it had left the contact out.
+        // A read of this kind must not show archived records: the contact counts as left out.
         if record.archived == Some(true) {
             continue;
         }
@@ -176,7 +173,7 @@ fn resolve_batch(
 
 type Records<'a> = Vec<(ContactId, &'a Record)>;
 
-/// The record of each requested id, and whether there are others that nobody asked for.
+/// The record of each requested id, and whether there are records that were not requested.
 fn assign_records<'a>(
     open: &mut OpenInputs<ContactId>,
     by_id: &BTreeMap<ContactId, &'a Record>,
@@ -198,7 +195,7 @@ fn assign_records<'a>(
                 open.mark_answered(&id);
                 found.push((id, **record));
             }
-            // No contact is merged into two.
+            // A contact can't be merged into two.
             _ => open.mark_failed(&id, NAMED_TWICE),
         }
     }
@@ -206,7 +203,7 @@ fn assign_records<'a>(
     (found, is_stray)
 }
 
-/// Nothing of such a contact is kept but who it is.
+/// A contact that can't be read, of which only the ids are kept.
 fn too_large(requested: ContactId, id: ContactId) -> Contact {
     Contact {
         requested_id: requested,
@@ -225,7 +222,7 @@ fn too_large(requested: ContactId, id: ContactId) -> Contact {
     }
 }
 
-/// What is wrong with a record: the first flaw in words, the stages of all.
+/// The flaws of a record: the first one in words, and the stages that any of them concerns.
 #[derive(Default)]
 struct Flaws(Option<Flaw>);
 
@@ -244,8 +241,8 @@ fn change_time(record: &Record) -> Option<Timestamp> {
     modified.into_iter().flatten().find_map(Scalar::time)
 }
 
-/// What can't be believed of a record, or is missing in it, but for its histories.
-fn note_flaws(record: &Record, asked: &Asked<'_>, flaws: &mut Flaws) {
+/// The flaws of a record outside of its histories: values that can't be believed, or are missing.
+fn note_flaws(record: &Record, asked: &AskedProperties<'_>, flaws: &mut Flaws) {
     if record.has_odd_id() {
         flaws.note(ODD_ID, Vec::new());
     }
@@ -264,11 +261,11 @@ fn note_flaws(record: &Record, asked: &Asked<'_>, flaws: &mut Flaws) {
     }
 }
 
-/// The histories that were asked for. None of a record whose lineage is not known: its entries may be known under an id that
-/// can't be read, and under another they would count twice.
+/// The requested histories; none if the record's lineage is not known: its entries may be in the ledger under an id
+/// that can't be read, and would count twice under another one.
 fn read_histories(
     record: &Record,
-    asked: &Asked<'_>,
+    asked: &AskedProperties<'_>,
     as_of: Option<Timestamp>,
     flaws: &mut Flaws,
 ) -> Vec<(String, Vec<HistoryEntry>)> {
@@ -294,12 +291,12 @@ fn read_histories(
     history
 }
 
-/// A contact out of a record, `None` if it has no usable id. `requested` is the id it was asked for by, `as_of` the time of
-/// the answer, if it tells.
+/// The contact of a record; `None` if that has no usable id. `requested` is the id in the request, `as_of` the time of
+/// the answer, if it has one.
 pub(crate) fn to_contact(
     record: &Record,
     requested: ContactId,
-    asked: &Asked<'_>,
+    asked: &AskedProperties<'_>,
     as_of: Option<Timestamp>,
 ) -> Option<Contact> {
     let id = ContactId(record.id()?);
@@ -322,7 +319,7 @@ pub(crate) fn to_contact(
         flaw: flaws.0,
     };
     let contact = if contact.size() > MAX_SIZE {
-        shorten(contact)
+        drop_largest(contact)
     } else {
         contact
     };
@@ -332,9 +329,10 @@ pub(crate) fn to_contact(
     Some(contact)
 }
 
-/// Leaves out what makes a contact too large, the largest first, where most events can do without: the properties are asked for
-/// on behalf of all of them, and a long text that one has need of must not take the contact from the others.
-fn shorten(mut contact: Contact) -> Contact {
+/// Drops the properties that make a contact too large, the largest first, if most events can do without them: they are
+/// asked for on behalf of all events, and a long text that one event needs must not make the contact unreadable for the
+/// others.
+fn drop_largest(mut contact: Contact) -> Contact {
     let mut spare: BTreeMap<String, usize> = BTreeMap::new();
     for (name, value) in contact.properties.iter() {
         *spare.entry(name.to_owned()).or_default() += value.len();
@@ -359,7 +357,7 @@ fn shorten(mut contact: Contact) -> Contact {
 /// The source of history rows that a merge wrote.
 const MERGED: &str = "MERGE_OBJECTS";
 
-/// The rows of a history that can be read, oldest first, and the values of those without a possible time. HubSpot gives
+/// The readable rows of a history, oldest first, and the values of rows without a possible time. HubSpot gives
 /// the newest first: turned round before the stable sort, so that rows of the same millisecond (a stage cleared and set
 /// again) keep their order.
 fn history_entries(versions: &[Version], as_of: Option<Timestamp>) -> (Vec<HistoryEntry>, Vec<String>) {

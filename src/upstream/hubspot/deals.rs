@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::HubSpot;
-use super::errors::refused_request;
+use super::errors::too_many_inputs;
 use super::failed_reads::IsolatingRead;
 use super::items::{OpenInputs, WRONG_TYPE};
 use super::key_habits::KeyHabits;
@@ -19,15 +19,15 @@ use crate::domain::ids::{ContactId, DealId};
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Deal, DealBatch, DealLinks, Unreadable};
 
-/// Inputs of an association read.
+/// Most inputs of an association read.
 const ASSOCIATION_LIMIT: usize = 1_000;
-/// Inputs of a deal read.
+/// Most inputs of a deal read.
 const DEAL_LIMIT: usize = 100;
-/// Pages of associations followed; a contact with more deals than this holds is no contact.
+/// Most pages of associations that are followed; a contact with more deals than these hold is not a real contact.
 const PAGE_LIMIT: usize = 100;
-/// Most deals of all contacts of a read, about 2 MiB: those with the most of them are given up, and nobody else.
+/// Most deals of all contacts of a read together, about 2 MiB. Beyond it, the contacts with the most deals are given up.
 const LINK_LIMIT: usize = 100_000;
-/// Most of a currency that is kept: a code has three letters, and what is longer is none.
+/// Length of a currency that is kept: a code has three letters, and a longer text is not one.
 const MAX_CURRENCY: usize = 16;
 const DEAL_PROPERTIES: [&str; 5] = [
     "amount",
@@ -67,11 +67,8 @@ impl HubSpot {
     pub(crate) async fn read_associations(&self, contacts: &[ContactId]) -> Result<DealLinks, UpstreamError> {
         let asked: BTreeSet<ContactId> = contacts.iter().copied().collect();
         if asked.len() > ASSOCIATION_LIMIT {
-            let message = format!(
-                "an association read of {} contacts, allowed are {ASSOCIATION_LIMIT}",
-                asked.len()
-            );
-            return Err(refused_request("BATCH_TOO_LARGE", message));
+            let error = too_many_inputs("an association read", asked.len(), "contacts", ASSOCIATION_LIMIT);
+            return Err(error);
         }
         let mut pages: Vec<(ContactId, Option<String>)> = asked.iter().map(|id| (*id, None)).collect();
         let mut links = Links {
@@ -102,7 +99,7 @@ impl HubSpot {
         })
     }
 
-    /// Reads one page of each of these; gives the next pages.
+    /// Reads one page of each of these contacts; returns the next pages.
     async fn association_pages(
         &self,
         pages: &[(ContactId, Option<String>)],
@@ -114,7 +111,7 @@ impl HubSpot {
             None => json!({ "id": id.to_string() }),
         };
         let mut next = Vec::new();
-        // A page is known by whether it is the first one: HubSpot may call the same one by another cursor.
+        // Pages are remembered only as first or later ones: HubSpot may give the same page another cursor.
         let mut parts = IsolatingRead::new(pages.to_vec(), &self.failed_links, |(id, after)| (*id, after.is_some()));
         while let Some(part) = parts.next_part() {
             let body = json!({ "inputs": part.iter().map(input).collect::<Vec<_>>() }).to_string();
@@ -137,8 +134,7 @@ impl HubSpot {
     pub(crate) async fn read_deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError> {
         let asked: BTreeSet<DealId> = ids.iter().copied().collect();
         if asked.len() > DEAL_LIMIT {
-            let message = format!("a batch read of {} deals, allowed are {DEAL_LIMIT}", asked.len());
-            return Err(refused_request("BATCH_TOO_LARGE", message));
+            return Err(too_many_inputs("a batch read", asked.len(), "deals", DEAL_LIMIT));
         }
         let mut all = DealBatch::default();
         let mut parts = IsolatingRead::new(asked.into_iter().collect(), &self.failed_deals, |id| *id);
@@ -164,7 +160,7 @@ impl Links {
             .extend(pages.into_iter().map(|(id, _)| (id, why.to_owned())));
     }
 
-    /// Gives up the contacts with the most deals until all of the others together have no more than so many.
+    /// Gives up the contacts with the most deals until the others together have no more than this many.
     fn keep_within(&mut self, limit: usize) {
         let mut all: usize = self.deals.values().map(BTreeSet::len).sum();
         while all > limit {
@@ -178,7 +174,7 @@ impl Links {
         }
     }
 
-    /// Takes a page of each of these contacts; gives the next pages.
+    /// Takes a page of each of these contacts from an answer; returns the next pages.
     fn take_page(
         &mut self,
         contacts: impl Iterator<Item = ContactId>,
@@ -190,13 +186,13 @@ impl Links {
         for row in batch.odd_rows() {
             match row.from.map(ContactId).filter(|id| open.contains(id)) {
                 Some(id) => open.mark_failed(&id, WRONG_TYPE),
-                None => open.mark_untold(WRONG_TYPE),
+                None => open.mark_unattributed(WRONG_TYPE),
             }
         }
         let mut next = Vec::new();
         for association in associations {
             let Some(from) = association.from.and_then(|from| from.id?.id()).map(ContactId) else {
-                open.mark_untold("the id of a contact with deals is no number");
+                open.mark_unattributed("the id of a contact with deals is no number");
                 continue;
             };
             if !self.asked.contains(&from) {
@@ -231,7 +227,7 @@ fn take_deals(
     for row in batch.odd_rows() {
         match row.id.map(DealId).filter(|id| open.contains(id)) {
             Some(id) => open.mark_failed(&id, WRONG_TYPE),
-            None => open.mark_untold(WRONG_TYPE),
+            None => open.mark_unattributed(WRONG_TYPE),
         }
     }
     let records = batch.take_rows()?;
@@ -240,7 +236,7 @@ fn take_deals(
     habits.learn(&DEAL_PROPERTIES, &records, now);
     for record in records {
         let Some(id) = record.id().map(DealId) else {
-            open.mark_untold("its id is no number");
+            open.mark_unattributed("its id is no number");
             continue;
         };
         if !ids.contains(&id) {
@@ -248,7 +244,7 @@ fn take_deals(
             continue;
         }
         match to_deal(id, &record) {
-            // Archived records are none that a read of this kind shows.
+            // A read of this kind must not show archived records.
             _ if record.archived == Some(true) => open.mark_failed(&id, "HubSpot shows it as archived"),
             _ if lacks_amount(&record, &habits, now) => {
                 open.mark_failed(&id, "its amount is missing in HubSpot's answer");
@@ -260,7 +256,7 @@ fn take_deals(
             None => open.mark_failed(&id, "it has no usable \"createdate\""),
         }
     }
-    // HubSpot has just named them as deals of a contact.
+    // These cannot be missing: HubSpot has just named them as deals of a contact.
     for id in open.open_inputs().copied().collect::<Vec<_>>() {
         open.mark_failed(&id, "HubSpot does not show it");
     }
@@ -268,14 +264,14 @@ fn take_deals(
     Ok(())
 }
 
-/// True if nobody knows what the deal is worth: HubSpot gives these properties with every deal, as null if they are empty.
+/// True if the deal's value is unknown: HubSpot gives these properties with every deal, as null if they are empty.
 fn lacks_amount(record: &Record, habits: &KeyHabits, now: Instant) -> bool {
     let given = record.properties.as_ref();
     let is_given = |name| given.is_some_and(|all| all.contains_key(name) || habits.leaves_out(name, now));
     !["hs_projected_amount", "hs_is_closed_lost"].into_iter().all(is_given)
 }
 
-/// `None` without a time of its creation: nobody knows which of a contact's deals is the latest.
+/// `None` without a creation time: then nobody knows which of a contact's deals is the latest.
 fn to_deal(id: DealId, record: &Record) -> Option<Deal> {
     let created = [record.property("createdate"), record.created_at.as_ref()];
     Some(Deal {
@@ -292,7 +288,7 @@ fn to_deal(id: DealId, record: &Record) -> Option<Deal> {
 }
 
 /// HubSpot's numbers are decimal strings, at times with more digits than anybody needs (rounded) or with an exponent.
-/// What is no number counts as a missing amount, for which the event's default stands.
+/// A text that is not a number counts as a missing amount, which the event's default replaces.
 fn parse_decimal(text: &str) -> Option<Decimal> {
     text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
 }

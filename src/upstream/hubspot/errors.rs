@@ -1,4 +1,4 @@
-//! What an answer of HubSpot means for us: one table from status and body to [`Cause`], and messages without values.
+//! Turns HubSpot's answers into errors: one table from status and body to [`Cause`], and messages without values.
 
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
@@ -18,32 +18,32 @@ use crate::upstream::{REDIRECT, is_redirect};
 
 /// Whether one call may be repeated at once, and after what kind of pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
+pub(crate) enum QuickRetry {
     /// Not inside this call.
     No,
-    /// A failure on the other side or on the way.
+    /// After a failure of HubSpot or of the connection.
     Soon,
-    /// A record locked by bulk work.
+    /// After the answer that a record is locked by bulk work.
     Locked,
-    /// The limit of one second.
+    /// After the limit of one second was hit.
     Secondly,
-    /// The limit of ten seconds, or a short one of unknown name.
+    /// After the limit of ten seconds was hit, or a short one of unknown name.
     TenSecondly,
 }
 
-/// What a status means.
+/// What a status means: its cause and whether to repeat the call at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Verdict {
+struct ErrorClass {
     cause: Cause,
-    again: Again,
+    again: QuickRetry,
 }
 
-/// What we read of an error body; everything optional, because gateways and the edge leave out what they like.
+/// The parts of an error body that we read. All of them are optional, because gateways and HubSpot's edge omit some.
 #[derive(Default)]
 pub(crate) struct ErrorBody {
     pub(crate) category: Option<String>,
     sub_category: Option<String>,
-    /// An item of an association read that only says that there are none.
+    /// True for an item of an association read that only says that there are no associations.
     pub(crate) no_associations: bool,
     policy: Option<String>,
     scopes: Vec<String>,
@@ -54,13 +54,13 @@ pub(crate) struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// Reads a body; one that is no JSON object gives an empty one.
-    fn parse(body: &[u8], of_token: bool) -> Self {
+    /// Reads a body; one that is not a JSON object gives an empty one.
+    fn parse(body: &[u8], about_token: bool) -> Self {
         let Some(value) = json::read_json(body) else {
             return Self::default();
         };
         let read = Self::from_value(&value);
-        let category = read.category.or_else(|| token_code(&value).filter(|_| of_token));
+        let category = read.category.or_else(|| token_code(&value).filter(|_| about_token));
         Self { category, ..read }
     }
 
@@ -90,22 +90,22 @@ impl ErrorBody {
         }
     }
 
-    /// An item that says that a record does not exist (any more), which is no failure.
+    /// True for an item that says that a record does not exist (any more), which is not a failure.
     pub(crate) fn is_not_found(&self) -> bool {
         self.is_category("OBJECT_NOT_FOUND") || self.is_category("NOT_FOUND")
     }
 
-    /// An item that is about the token or its limits, not about a record.
-    pub(crate) fn is_of_the_call(&self) -> bool {
+    /// True for an item that is about the token or its limits, not about a record.
+    pub(crate) fn concerns_the_call(&self) -> bool {
         self.blames_token() || self.is_category("RATE_LIMITS")
     }
 
-    /// An item for which the token is said to lack a scope.
+    /// True for an item that says that the token lacks a scope.
     pub(crate) fn blames_token(&self) -> bool {
         self.is_category("MISSING_SCOPES")
     }
 
-    /// True where it says which limit was met, or that one was.
+    /// True if it names the limit that was hit, or says that one was.
     fn names_limit(&self) -> bool {
         self.policy.is_some() || self.is_category("RATE_LIMITS")
     }
@@ -116,36 +116,36 @@ impl ErrorBody {
 }
 
 /// The table: status, category and policy of an answer, and what they mean (docs/reference/hubspot.md 8.2 and 8.3).
-fn classify_error(status: u16, body: &ErrorBody) -> Verdict {
+fn classify_error(status: u16, body: &ErrorBody) -> ErrorClass {
     let (cause, again) = match status {
-        // Without a limit that HubSpot names.
-        429 if !body.names_limit() => (Cause::RateLimited, Again::Soon),
+        // No limit is named.
+        429 if !body.names_limit() => (Cause::RateLimited, QuickRetry::Soon),
         _ if status >= 400 && (status == 429 || body.is_category("RATE_LIMITS")) => {
             limited_cause(body.policy.as_deref())
         }
         // The edge answers a malformed token with 530.
-        401 | 530 => (Cause::CredentialsRejected, Again::No),
-        403 if body.is_category("MISSING_SCOPES") || !body.scopes.is_empty() => (Cause::MissingScope, Again::No),
-        403 => (Cause::AccessDenied, Again::No),
+        401 | 530 => (Cause::CredentialsRejected, QuickRetry::No),
+        403 if body.is_category("MISSING_SCOPES") || !body.scopes.is_empty() => (Cause::MissingScope, QuickRetry::No),
+        403 => (Cause::AccessDenied, QuickRetry::No),
         // A missing object has a category; a path that is gone gets the web server's page.
-        404 if body.category.is_some() => (Cause::NotFound, Again::No),
-        404 | 410 => (Cause::UnsupportedVersion, Again::No),
-        423 => (Cause::Unavailable, Again::Locked),
-        500 | 502..=504 => (Cause::Unavailable, Again::Soon),
+        404 if body.category.is_some() => (Cause::NotFound, QuickRetry::No),
+        404 | 410 => (Cause::UnsupportedVersion, QuickRetry::No),
+        423 => (Cause::Unavailable, QuickRetry::Locked),
+        500 | 502..=504 => (Cause::Unavailable, QuickRetry::Soon),
         // 477: the portal moves to another data centre, for up to a day. 521 to 526: the edge can't reach HubSpot.
-        408 | 477 | 501 | 505..=599 => (Cause::Unavailable, Again::No),
+        408 | 477 | 501 | 505..=599 => (Cause::Unavailable, QuickRetry::No),
         // 400: the request itself (too long, unknown property); 414: the URL.
-        400..=499 => (Cause::Refused, Again::No),
-        _ => (Cause::Malformed, Again::No),
+        400..=499 => (Cause::Refused, QuickRetry::No),
+        _ => (Cause::Malformed, QuickRetry::No),
     };
-    Verdict { cause, again }
+    ErrorClass { cause, again }
 }
 
-fn limited_cause(policy: Option<&str>) -> (Cause, Again) {
+fn limited_cause(policy: Option<&str>) -> (Cause, QuickRetry) {
     match policy {
-        Some("DAILY") => (Cause::QuotaExhausted, Again::No),
-        Some("SECONDLY") => (Cause::RateLimited, Again::Secondly),
-        _ => (Cause::RateLimited, Again::TenSecondly),
+        Some("DAILY") => (Cause::QuotaExhausted, QuickRetry::No),
+        Some("SECONDLY") => (Cause::RateLimited, QuickRetry::Secondly),
+        _ => (Cause::RateLimited, QuickRetry::TenSecondly),
     }
 }
 
@@ -158,14 +158,14 @@ fn policy_in(message: &str) -> Option<String> {
     Some(policy.to_ascii_uppercase())
 }
 
-/// The error of an answer that is no success. `sent` is the body of our request: it tells our property names from
-/// values in the server's message. `None`: it asked for a token.
+/// The error of an answer without success. `sent` is the body of our request, by which our property names are told from
+/// values in the server's message; `None` if the request asked for a token.
 pub(crate) fn answer_error(
     status: u16,
     headers: &HeaderMap,
     body: &[u8],
     sent: Option<&str>,
-) -> (UpstreamError, Again) {
+) -> (UpstreamError, QuickRetry) {
     let parsed = ErrorBody::parse(body, sent.is_none());
     let verdict = classify_error(status, &parsed);
     let mut error = UpstreamError::new(
@@ -210,7 +210,7 @@ pub(crate) fn malformed_answer(what: impl AsRef<str>) -> UpstreamError {
     )
 }
 
-/// A request that we don't send because HubSpot would refuse it.
+/// The error of a request that is not sent because HubSpot would refuse it.
 pub(crate) fn refused_request(code: &str, what: impl AsRef<str>) -> UpstreamError {
     let message = bounded_message(format!("not sent: {}", what.as_ref()));
     UpstreamError {
@@ -219,16 +219,24 @@ pub(crate) fn refused_request(code: &str, what: impl AsRef<str>) -> UpstreamErro
     }
 }
 
-/// The error of a call that got no answer. The URL is left out: it adds nothing.
-pub(crate) fn unreached_error(error: reqwest::Error) -> (UpstreamError, Again) {
+/// A read of more inputs than HubSpot allows in one call. `read` says what it is, `inputs` what it asks for.
+pub(crate) fn too_many_inputs(read: &str, count: usize, inputs: &str, limit: usize) -> UpstreamError {
+    refused_request(
+        "BATCH_TOO_LARGE",
+        format!("{read} of {count} {inputs}, allowed are {limit}"),
+    )
+}
+
+/// The error of a call without an answer. It leaves out the URL, which adds nothing.
+pub(crate) fn unreached_error(error: reqwest::Error) -> (UpstreamError, QuickRetry) {
     let (what, again) = if error.is_timeout() {
-        ("no answer in time", Again::No)
+        ("no answer in time", QuickRetry::No)
     } else if error.is_builder() {
-        ("the request can't be built: check the endpoint", Again::No)
+        ("the request can't be built: check the endpoint", QuickRetry::No)
     } else if error.is_connect() {
-        ("can't connect", Again::Soon)
+        ("can't connect", QuickRetry::Soon)
     } else {
-        ("the connection broke", Again::Soon)
+        ("the connection broke", QuickRetry::Soon)
     };
     let error = error.without_url();
     (
@@ -264,7 +272,7 @@ fn describe_error(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> St
         text.push_str(&body.scopes.join(", "));
         return bounded_message(text);
     }
-    // The server's own words only if they are about the request, not about a record.
+    // The server's own words are shown only if they are about the request, not about a record.
     if matches!(
         body.category.as_deref(),
         Some("VALIDATION_ERROR" | "MISSING_SCOPES" | "RATE_LIMITS")
@@ -278,8 +286,8 @@ fn describe_error(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> St
     bounded_message(text)
 }
 
-/// A server's message without what may be a value: prose and property names that we sent stay; quoted parts go as a whole,
-/// and so does everything from an embedded JSON structure on.
+/// A server's message without what may be a value: prose and property names that we sent stay; quoted parts go as a
+/// whole, and so does everything from an embedded JSON structure on.
 fn without_values(message: &str, sent: &str) -> String {
     let plain = message.split(['{', '[']).next().unwrap_or_default();
     let mut unquoted = String::new();
@@ -351,7 +359,7 @@ fn missing_scopes(value: &Value) -> Vec<String> {
     scopes
 }
 
-/// What an item of a batch is about: its `id`, and the ids in its context, under whatever name.
+/// The inputs that an item of a batch is about: its `id`, and the ids in its context, under whatever name.
 fn inputs_of(value: &Value) -> Vec<String> {
     let texts = |value: &Value| match value {
         Value::String(text) => vec![text.clone()],

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-fn verdict(status: u16, body: &Value) -> (Cause, Again) {
+fn verdict(status: u16, body: &Value) -> (Cause, QuickRetry) {
     let verdict = classify_error(status, &ErrorBody::from_value(body));
     (verdict.cause, verdict.again)
 }
@@ -14,42 +14,42 @@ fn every_row_of_the_status_table() {
     let category = |category: &str| json!({ "category": category, "message": "m" });
     let policy = |policy: &str| json!({ "errorType": "RATE_LIMIT", "policyName": policy });
     let rows = [
-        (400, category("VALIDATION_ERROR"), Cause::Refused, Again::No),
-        (401, none.clone(), Cause::CredentialsRejected, Again::No),
-        (403, category("MISSING_SCOPES"), Cause::MissingScope, Again::No),
-        (403, category("FORBIDDEN"), Cause::AccessDenied, Again::No),
-        (403, none.clone(), Cause::AccessDenied, Again::No),
-        (404, category("OBJECT_NOT_FOUND"), Cause::NotFound, Again::No),
-        (404, none.clone(), Cause::UnsupportedVersion, Again::No),
-        (408, none.clone(), Cause::Unavailable, Again::No),
-        (410, none.clone(), Cause::UnsupportedVersion, Again::No),
-        (414, none.clone(), Cause::Refused, Again::No),
-        (423, none.clone(), Cause::Unavailable, Again::Locked),
-        (429, policy("SECONDLY"), Cause::RateLimited, Again::Secondly),
+        (400, category("VALIDATION_ERROR"), Cause::Refused, QuickRetry::No),
+        (401, none.clone(), Cause::CredentialsRejected, QuickRetry::No),
+        (403, category("MISSING_SCOPES"), Cause::MissingScope, QuickRetry::No),
+        (403, category("FORBIDDEN"), Cause::AccessDenied, QuickRetry::No),
+        (403, none.clone(), Cause::AccessDenied, QuickRetry::No),
+        (404, category("OBJECT_NOT_FOUND"), Cause::NotFound, QuickRetry::No),
+        (404, none.clone(), Cause::UnsupportedVersion, QuickRetry::No),
+        (408, none.clone(), Cause::Unavailable, QuickRetry::No),
+        (410, none.clone(), Cause::UnsupportedVersion, QuickRetry::No),
+        (414, none.clone(), Cause::Refused, QuickRetry::No),
+        (423, none.clone(), Cause::Unavailable, QuickRetry::Locked),
+        (429, policy("SECONDLY"), Cause::RateLimited, QuickRetry::Secondly),
         (
             429,
             policy("TEN_SECONDLY_ROLLING"),
             Cause::RateLimited,
-            Again::TenSecondly,
+            QuickRetry::TenSecondly,
         ),
-        (429, policy("DAILY"), Cause::QuotaExhausted, Again::No),
-        (429, none.clone(), Cause::RateLimited, Again::Soon),
-        (477, none.clone(), Cause::Unavailable, Again::No),
-        (500, none.clone(), Cause::Unavailable, Again::Soon),
-        (502, none.clone(), Cause::Unavailable, Again::Soon),
-        (503, none.clone(), Cause::Unavailable, Again::Soon),
-        (504, none.clone(), Cause::Unavailable, Again::Soon),
-        (521, none.clone(), Cause::Unavailable, Again::No),
-        (522, none.clone(), Cause::Unavailable, Again::No),
-        (523, none.clone(), Cause::Unavailable, Again::No),
-        (524, none.clone(), Cause::Unavailable, Again::No),
-        (525, none.clone(), Cause::Unavailable, Again::No),
-        (526, none.clone(), Cause::Unavailable, Again::No),
-        (530, none.clone(), Cause::CredentialsRejected, Again::No),
-        (418, none.clone(), Cause::Refused, Again::No),
-        (599, none.clone(), Cause::Unavailable, Again::No),
-        (302, none.clone(), Cause::Malformed, Again::No),
-        (700, none, Cause::Malformed, Again::No),
+        (429, policy("DAILY"), Cause::QuotaExhausted, QuickRetry::No),
+        (429, none.clone(), Cause::RateLimited, QuickRetry::Soon),
+        (477, none.clone(), Cause::Unavailable, QuickRetry::No),
+        (500, none.clone(), Cause::Unavailable, QuickRetry::Soon),
+        (502, none.clone(), Cause::Unavailable, QuickRetry::Soon),
+        (503, none.clone(), Cause::Unavailable, QuickRetry::Soon),
+        (504, none.clone(), Cause::Unavailable, QuickRetry::Soon),
+        (521, none.clone(), Cause::Unavailable, QuickRetry::No),
+        (522, none.clone(), Cause::Unavailable, QuickRetry::No),
+        (523, none.clone(), Cause::Unavailable, QuickRetry::No),
+        (524, none.clone(), Cause::Unavailable, QuickRetry::No),
+        (525, none.clone(), Cause::Unavailable, QuickRetry::No),
+        (526, none.clone(), Cause::Unavailable, QuickRetry::No),
+        (530, none.clone(), Cause::CredentialsRejected, QuickRetry::No),
+        (418, none.clone(), Cause::Refused, QuickRetry::No),
+        (599, none.clone(), Cause::Unavailable, QuickRetry::No),
+        (302, none.clone(), Cause::Malformed, QuickRetry::No),
+        (700, none, Cause::Malformed, QuickRetry::No),
     ];
     for (status, body, cause, again) in rows {
         assert_eq!(verdict(status, &body), (cause, again), "{status} {body}");
@@ -61,15 +61,15 @@ fn newer_rate_limit_bodies_name_the_limit_in_the_message_only() {
     let body = |message: &str| json!({ "category": "RATE_LIMITS", "message": message });
     assert_eq!(
         verdict(429, &body("You have reached your daily limit.")),
-        (Cause::QuotaExhausted, Again::No)
+        (Cause::QuotaExhausted, QuickRetry::No)
     );
     assert_eq!(
         verdict(429, &body("You have reached your secondly limit.")),
-        (Cause::RateLimited, Again::Secondly)
+        (Cause::RateLimited, QuickRetry::Secondly)
     );
     let ten = body("You have reached your ten_secondly_rolling limit.");
-    assert_eq!(verdict(429, &ten), (Cause::RateLimited, Again::TenSecondly));
-    assert_eq!(verdict(400, &ten), (Cause::RateLimited, Again::TenSecondly));
+    assert_eq!(verdict(429, &ten), (Cause::RateLimited, QuickRetry::TenSecondly));
+    assert_eq!(verdict(400, &ten), (Cause::RateLimited, QuickRetry::TenSecondly));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn messages_are_bounded() {
 #[test]
 fn a_redirect_names_itself_and_codes_are_codes() {
     let (error, again) = answer_error(302, &HeaderMap::new(), b"", Some(""));
-    assert_eq!((error.cause, again), (Cause::Malformed, Again::No));
+    assert_eq!((error.cause, again), (Cause::Malformed, QuickRetry::No));
     assert!(error.message.contains("redirect"), "{error}");
     for odd in ["anna maier, +49 30 123456", "4930123456789", &"A".repeat(1 << 20)] {
         let body = json!({ "category": odd, "subCategory": odd, "policyName": odd, "correlationId": odd });

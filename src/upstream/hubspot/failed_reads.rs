@@ -1,37 +1,38 @@
-//! Records whose reads fail again and again, for what HubSpot calls a failure of its own, or with no answer at all. Most such
-//! failures pass. But a single record may be what HubSpot, or a proxy, stumbles over each time: after some failures the halves
-//! of a batch are asked for, and a record that fails alone is asked for alone from then on, so that it holds up no other.
+//! Isolates records whose reads fail again and again, with an error of HubSpot's own or without any answer. Most such
+//! failures pass. But HubSpot, or a proxy, may stumble over a single record each time: after some failures the halves
+//! of a batch are asked for, and a record that fails alone is asked for alone from then on, so that it holds up no
+//! other.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::items::{Parts, may_pass};
+use super::items::{PartedRead, may_pass};
 use crate::ports::crm::Unreadable;
 use crate::ports::{Cause, UpstreamError};
 
-/// So many failures of a batch in a row are left to pass.
+/// Failures of a batch in a row after which its halves are asked for.
 const TO_PASS: u32 = 2;
-/// Marks a record that failed alone while others were answered.
+/// The count that marks a record that failed alone while others were answered.
 const ALONE: u32 = u32::MAX;
-/// So many that fail alone in this time are a flood.
+/// Number of records that fail alone within [`FLOOD_TIME`] and count as a flood.
 const FLOOD: usize = 16;
 const FLOOD_TIME: Duration = Duration::from_secs(10);
-/// So many calls may fail in a row, where one for nobody is answered, before that is a matter of all records.
-const MOST_IN_VAIN: usize = 100;
+/// Calls that may fail in a row, while one that asks for nobody is answered, before all records are affected.
+const MOST_UNANSWERED: usize = 100;
 /// Most records that are remembered.
 const MOST: usize = 10_000;
 
-/// How often each record was in a read that failed, since one was answered that it was in.
+/// How often each record was in a failed read since the last read with it that was answered.
 pub(crate) struct FailedReads<K> {
     failures: BTreeMap<K, u32>,
-    /// A part of the last read was answered: where another one fails, it is for records of its own.
+    /// True once any part was answered: a part that then fails does so because of its own records.
     answers: bool,
-    /// How many failed alone since when.
+    /// Since when records have failed alone, and how many.
     flood: Option<(Instant, usize)>,
-    /// How many calls have failed since one was answered.
-    in_vain: usize,
+    /// Number of calls that have failed since the last answered one.
+    unanswered: usize,
 }
 
 impl<K> Default for FailedReads<K> {
@@ -40,13 +41,13 @@ impl<K> Default for FailedReads<K> {
             failures: BTreeMap::new(),
             answers: false,
             flood: None,
-            in_vain: 0,
+            unanswered: 0,
         }
     }
 }
 
 impl<K: Ord + Clone> FailedReads<K> {
-    /// One more has failed alone.
+    /// Counts a record that failed alone.
     fn count_alone(&mut self, now: Instant) {
         match &mut self.flood {
             Some((since, count)) if now.duration_since(*since) < FLOOD_TIME => *count += 1,
@@ -54,24 +55,25 @@ impl<K: Ord + Clone> FailedReads<K> {
         }
     }
 
-    /// True while so many fail, and others are answered, that batches are not cut down: whoever else is in one waits for its turn
-    /// by itself, and nobody for the calls that it takes to find all of them.
+    /// True while so many records fail, and others are answered, that batches are not cut down any more. The other
+    /// records of a failed batch then have to wait, but nobody waits for the many calls that it would take to find all
+    /// failing ones.
     fn is_flooded(&self, now: Instant) -> bool {
         let many = |(since, count): (Instant, usize)| count >= FLOOD && now.duration_since(since) < FLOOD_TIME;
         self.answers && self.flood.is_some_and(many)
     }
 
-    /// True for one that is asked for alone.
+    /// True for a record that is asked for alone.
     fn goes_alone(&self, key: &K) -> bool {
         self.failures.get(key) == Some(&ALONE)
     }
 
-    /// True if a batch with this one has failed so often that one of them may be the reason.
+    /// True if batches with this record have failed so often that it may be the reason.
     fn is_suspect(&self, key: &K) -> bool {
         self.failures.get(key).is_some_and(|failures| *failures >= TO_PASS)
     }
 
-    /// A read of these failed.
+    /// Notes that a read of these failed.
     fn note_failed(&mut self, keys: Vec<K>) {
         if self.failures.len() + keys.len() > MOST {
             self.failures.clear();
@@ -82,28 +84,28 @@ impl<K: Ord + Clone> FailedReads<K> {
         }
     }
 
-    /// This one failed alone, and others were answered.
+    /// Notes that this record failed alone while others were answered.
     fn note_alone(&mut self, key: K) {
         self.failures.insert(key, ALONE);
     }
 
-    /// A read of these was answered.
+    /// Notes that a read of these was answered.
     fn note_answered(&mut self, keys: &[K]) {
-        (self.answers, self.in_vain) = (true, 0);
+        (self.answers, self.unanswered) = (true, 0);
         for key in keys {
             self.failures.remove(key);
         }
     }
 }
 
-/// A read in parts (as [`Parts`]) that knows what earlier reads have failed with: what is asked for by itself, and when the
-/// halves of a batch are.
+/// A read in parts (as [`PartedRead`]) that knows how earlier reads failed, and so which records are asked for alone
+/// and when the halves of a batch are asked for.
 pub(crate) struct IsolatingRead<'a, I, K> {
-    parts: Parts<I>,
+    parts: PartedRead<I>,
     failed: &'a Mutex<FailedReads<K>>,
-    /// What an input is remembered by.
+    /// The key by which an input is remembered.
     key: fn(&I) -> K,
-    /// The same call for nobody is answered.
+    /// True if the same call is answered when it asks for nobody.
     for_nobody: bool,
 }
 
@@ -114,7 +116,7 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         let (alone, together) = inputs.into_iter().partition(|input| known.goes_alone(&key(input)));
         drop(known);
         Self {
-            parts: Parts::isolating(together, alone, isolates),
+            parts: PartedRead::isolating(together, alone, isolates),
             failed,
             key,
             for_nobody: false,
@@ -125,20 +127,22 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         part.iter().map(self.key).collect()
     }
 
-    /// The part that has just failed did so for single inputs: another one has been answered since.
+    /// Notes that the part that has just failed did so because of single inputs: another one has been answered since.
     pub(crate) fn isolate(&mut self) {
-        self.parts.isolate(true);
+        self.parts.part_answered();
+        self.parts.isolate();
         self.failed.lock().answers = true;
     }
 
-    /// It may have done so: the same call for nobody has been answered since. Where very many fail in a row, it is about all.
+    /// Notes that the part may have failed because of single inputs: the same call for nobody has been answered since.
+    /// If very many calls fail in a row, all records are affected.
     pub(crate) fn isolate_for_nobody(&mut self) {
-        self.parts.isolate(false);
+        self.parts.isolate();
         self.for_nobody = true;
     }
 
-    /// The quick retries of a part of which the caller would make so many: none where parts are cut down. A wrong turn shows with
-    /// the next read.
+    /// The quick retries of a part, out of those that the caller would make: none while parts are cut down. A wrong
+    /// step of that is corrected by the next read.
     pub(crate) fn retries(&self, usual: u32) -> u32 {
         if self.parts.isolates() { 0 } else { usual }
     }
@@ -148,13 +152,13 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         self.parts.next_part()
     }
 
-    /// A part was answered.
+    /// Notes that a part was answered.
     pub(crate) fn part_answered(&mut self, part: &[I]) {
         self.parts.part_answered();
         self.failed.lock().note_answered(&self.keys_of(part));
     }
 
-    /// A part was refused, or failed. The error, where it is not about single inputs.
+    /// Notes that a part was refused, or failed. Returns the error if it is not about single inputs.
     pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
         if error.cause != Cause::TooLarge {
             let (mut failed, now) = (self.failed.lock(), Instant::now());
@@ -167,16 +171,16 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         }
         if may_pass(&error) {
             let mut failed = self.failed.lock();
-            failed.in_vain = failed.in_vain.saturating_add(1);
+            failed.unanswered = failed.unanswered.saturating_add(1);
             failed.note_failed(self.keys_of(part));
-            // Of one alone nothing tells whether it is the reason.
+            // If there is only one input, nothing tells whether it is the reason.
             if failed.answers && part.len() > 1 {
-                self.parts.isolate(false);
+                self.parts.isolate();
             }
         }
         let cause = error.clone();
         let refused = self.parts.part_refused(part, error);
-        if refused.is_err() && self.for_nobody && self.failed.lock().in_vain < MOST_IN_VAIN {
+        if refused.is_err() && self.for_nobody && self.failed.lock().unanswered < MOST_UNANSWERED {
             self.parts.leave_all(part, &cause);
             return Ok(());
         }
@@ -184,7 +188,7 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         refused
     }
 
-    /// The inputs that cannot be read. Where all of several could not be, it was not about them: the error.
+    /// The inputs that can't be read. The error, if there are several and none could be read: then it is not about them.
     pub(crate) fn into_unreadable(self) -> Result<Unreadable<I>, UpstreamError> {
         let alone = self.keys_of(&self.parts.failed_alone());
         let unreadable = self.parts.into_unreadable();
@@ -194,13 +198,13 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         Ok(unreadable)
     }
 
-    /// As [`Parts::without_answer`].
+    /// As [`PartedRead::without_answer`].
     pub(crate) fn without_answer(&self) -> Unreadable<I> {
         self.parts.without_answer()
     }
 
-    /// As [`Self::into_unreadable`], without inputs that HubSpot found malformed while it answered for others; those that it
-    /// refused, each by itself, are unreadable also where it answered for none.
+    /// As [`Self::into_unreadable`], without inputs that HubSpot found malformed while it answered for others. Inputs
+    /// that were refused each by itself are unreadable even if none was answered.
     pub(crate) fn close_without_malformed(self) -> Result<Unreadable<I>, UpstreamError> {
         let alone = self.keys_of(&self.parts.failed_alone());
         let unreadable = self.parts.close_without_malformed()?;
@@ -221,7 +225,7 @@ fn note_all_alone<K: Ord + Clone>(failed: &Mutex<FailedReads<K>>, keys: Vec<K>) 
 mod tests {
     use super::*;
 
-    /// Reads these once, where everything fails that `breaks`; what was asked for, and what cannot be read.
+    /// Reads these once, while every read with one that `breaks` fails. Returns the calls and the unreadable inputs.
     fn read(
         failed: &Mutex<FailedReads<u64>>,
         inputs: &[u64],
@@ -314,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn with_too_many_it_begins_anew() {
+    fn with_too_many_it_begins_again() {
         let mut failed = FailedReads::default();
         for _ in 0..TO_PASS {
             failed.note_failed(vec![1]);

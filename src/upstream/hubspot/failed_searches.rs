@@ -1,6 +1,7 @@
-//! Contacts with which each search fails. A search names nobody, so it can't be asked for in halves as a batch read is
-//! ([`super::failed_reads`]). But it may be bounded above: one with the same filters, up to an id, fails if and only if that
-//! contact is not beyond the id. So the contact is found by bisection, left out of the searches from then on, and read by its id.
+//! Finds contacts because of which searches fail. A search names no contacts, so it can't be split in halves as a batch
+//! read is ([`super::failed_reads`]). But it can be bounded above: a search with the same filters, up to an id, fails
+//! if and only if the contact is not beyond that id. So the contact is found by bisection, left out of searches from
+//! then on, and read by its id.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,20 +9,20 @@ use std::time::{Duration, Instant};
 use crate::domain::ids::ContactId;
 use crate::ports::crm::ContactSearch;
 
-/// So many failures of a search in a row are left to pass.
+/// Failures of a search in a row after which the contact is looked for.
 const TO_PASS: u32 = 2;
-/// Most contacts that are left out of one kind of search. Where there are more, it is no matter of single contacts.
+/// Most contacts that are left out of one kind of search. If there are more, it is not about single contacts.
 const MOST: usize = 50;
 /// Most kinds of searches that are remembered; of more, all are forgotten.
 const MOST_KINDS: usize = 64;
-/// A contact that is left out is asked for once more after so long.
+/// Time after which a contact that is left out is asked for again.
 const ASKED_AGAIN: Duration = Duration::from_hours(1);
-/// Failures that lie further apart are not in a row.
+/// Longest time between failures that count as in a row.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-/// The greatest id that there may be: HubSpot's have at most 63 bits.
+/// The greatest possible id: HubSpot's have at most 63 bits.
 const GREATEST: ContactId = ContactId(i64::MAX.unsigned_abs());
 
-/// Contacts of a search with an id above one, and up to another one if there is a limit.
+/// The contacts of a search with an id greater than `above`, and not greater than `upto` if that is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IdRange {
     pub(crate) above: ContactId,
@@ -36,12 +37,12 @@ impl IdRange {
         }
     }
 
-    /// This contact alone.
+    /// The range of this contact alone.
     pub(crate) const fn of_one(id: ContactId) -> Self {
         Self::from_to(ContactId(id.0.saturating_sub(1)), id)
     }
 
-    /// Nobody: a search that is well must answer it.
+    /// An empty range: if searches work, one of it is answered.
     const fn of_none(id: ContactId) -> Self {
         Self::from_to(id, id)
     }
@@ -57,36 +58,36 @@ impl IdRange {
     }
 }
 
-/// What searches have failed with: by the names of the properties that they go by.
+/// Failed searches, by the names of the properties that they filter by.
 #[derive(Default)]
 pub(crate) struct FailedSearches(BTreeMap<Vec<String>, Failures>);
 
 #[derive(Default)]
 struct Failures {
     failing: Option<Failing>,
-    /// Contacts with which such searches fail, and when each is asked for again.
+    /// Contacts because of which such searches fail, and when each is asked for again.
     known: BTreeMap<ContactId, Instant>,
 }
 
 /// A search that fails.
 struct Failing {
     search: ContactSearch,
-    /// In a row.
+    /// Number of failures in a row.
     failures: u32,
     latest: Instant,
-    hunt: Option<Hunt>,
+    hunt: Option<ContactHunt>,
 }
 
-/// What a probe has brought.
+/// The result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// There is another probe.
+pub(crate) enum ContactHuntProgress {
+    /// Another probe is needed.
     Narrowed,
-    /// The search fails with this contact.
+    /// The search fails because of this contact.
     Found(ContactId),
-    /// The search fails with nobody in it too: it is no matter of a contact.
+    /// The search fails for an empty range too: it is not about a contact.
     AllFail,
-    /// It is not as it was before: what is known of it is forgotten.
+    /// The answers contradict earlier ones: the hunt starts again.
     Contradicted,
 }
 
@@ -94,7 +95,7 @@ fn kind_of(search: &ContactSearch) -> Vec<String> {
     search.any_since.iter().map(|(name, _)| name.clone()).collect()
 }
 
-/// True if the answer to the one shows all that the other one fails with, up to the end of the page.
+/// True if the answer to one search shows every contact because of which the other may fail, up to the end of the page.
 fn covers(answered: &ContactSearch, failing: &ContactSearch) -> bool {
     let bounds = answered.any_since.iter().zip(&failing.any_since);
     bounds
@@ -111,7 +112,8 @@ impl FailedSearches {
         self.0.entry(kind).or_default()
     }
 
-    /// The first contact behind the bound of this search with which it fails, and whether it is time to ask for it again.
+    /// The first contact after the bound of this search because of which it fails, and whether it is time to ask for it
+    /// again.
     pub(crate) fn first_known(&self, search: &ContactSearch, now: Instant) -> Option<(ContactId, bool)> {
         let failures = self.0.get(&kind_of(search))?;
         let behind = ContactId(search.after.0.saturating_add(1));
@@ -119,7 +121,7 @@ impl FailedSearches {
         Some((*id, *until <= now))
     }
 
-    /// A known contact was asked for again, alone.
+    /// Notes whether a search for this known contact alone still fails.
     pub(crate) fn asked_again(&mut self, search: &ContactSearch, id: ContactId, fails: bool, now: Instant) {
         let known = &mut self.of_kind(search).known;
         if fails {
@@ -129,19 +131,19 @@ impl FailedSearches {
         }
     }
 
-    /// A page was answered that leads to `next`.
+    /// Notes an answered page that leads to `next`.
     pub(crate) fn note_answered(&mut self, search: &ContactSearch, next: Option<ContactId>) {
         let Some(failures) = self.0.get_mut(&kind_of(search)) else {
             return;
         };
-        // The pages before the one that fails are answered in each pass.
+        // Only pages from the failing one on count: those before it are answered in each pass.
         let passed = |failing: &Failing| next.is_none() || search.after >= failing.search.after;
         failures
             .failing
             .take_if(|failing| covers(search, &failing.search) && passed(failing));
     }
 
-    /// A search for these failed: true if it did so often enough to look for the contact that it fails with.
+    /// Notes that a search for these failed. True if it did so often enough to look for the contact that causes it.
     pub(crate) fn note_failed(&mut self, search: &ContactSearch, range: IdRange, now: Instant) -> bool {
         let failures = self.of_kind(search);
         if failures.known.len() >= MOST {
@@ -163,44 +165,54 @@ impl FailedSearches {
             return false;
         }
         match &mut failing.hunt {
-            // The bounds of the search may have moved since: what is known is of the one that the hunt began with.
+            // The bounds of the search may have moved since: the probes so far were made with those at the beginning of
+            // the hunt.
             Some(hunt) => hunt.step = Step::Nobody,
             none => {
                 failing.search = search.clone();
-                *none = Some(Hunt::new(range));
+                *none = Some(ContactHunt::new(range));
             }
         }
         true
     }
 
-    /// What to ask for next, with which search.
+    /// The range to probe next, and the search to do it with.
     pub(crate) fn next_probe(&self, search: &ContactSearch) -> Option<(ContactSearch, IdRange)> {
         let failing = self.0.get(&kind_of(search))?.failing.as_ref()?;
         Some((failing.search.clone(), failing.hunt.as_ref()?.probe()))
     }
 
-    /// The probe of this range was answered, or fails.
-    pub(crate) fn note_probe(&mut self, search: &ContactSearch, range: IdRange, fails: bool, now: Instant) -> Progress {
+    /// Notes whether the probe of this range failed.
+    pub(crate) fn note_probe(
+        &mut self,
+        search: &ContactSearch,
+        range: IdRange,
+        fails: bool,
+        now: Instant,
+    ) -> ContactHuntProgress {
         let failures = self.of_kind(search);
         let Some(hunt) = failures.failing.as_mut().and_then(|failing| failing.hunt.as_mut()) else {
-            return Progress::Contradicted;
+            return ContactHuntProgress::Contradicted;
         };
-        // Somebody else has gone on meanwhile.
+        // Another caller has continued the hunt meanwhile.
         if hunt.probe() != range {
-            return Progress::Narrowed;
+            return ContactHuntProgress::Narrowed;
         }
         let progress = hunt.advance(range, fails);
-        if let Progress::Found(id) = progress {
+        if let ContactHuntProgress::Found(id) = progress {
             failures.known.insert(id, now + ASKED_AGAIN);
         }
-        if matches!(progress, Progress::Found(_) | Progress::Contradicted) {
+        if matches!(
+            progress,
+            ContactHuntProgress::Found(_) | ContactHuntProgress::Contradicted
+        ) {
             failures.failing = None;
         }
         progress
     }
 }
 
-/// Where the search for a contact is.
+/// The steps of the hunt for a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Is a search for nobody answered?
@@ -215,14 +227,14 @@ enum Step {
 
 /// The bisection: the contact is above `answered`, and not above `failed`.
 #[derive(Debug)]
-struct Hunt {
+struct ContactHunt {
     range: IdRange,
     answered: ContactId,
     failed: ContactId,
     step: Step,
 }
 
-impl Hunt {
+impl ContactHunt {
     fn new(range: IdRange) -> Self {
         Self {
             range,
@@ -242,8 +254,8 @@ impl Hunt {
         }
     }
 
-    /// How far the next upper bound is from the lower one. First the number of bits is bisected: ids have far fewer than they may
-    /// have, and the contact is one of the first 200.
+    /// How far the next upper bound is from the lower one. First the number of bits is bisected: ids have far fewer
+    /// than they may have, and the contact is one of the first 200.
     fn next_distance(&self) -> u64 {
         let bits = |number: u64| u64::BITS - number.leading_zeros();
         let answered = self.answered.0 - self.range.above.0;
@@ -255,14 +267,14 @@ impl Hunt {
         }
     }
 
-    fn advance(&mut self, probe: IdRange, fails: bool) -> Progress {
+    fn advance(&mut self, probe: IdRange, fails: bool) -> ContactHuntProgress {
         match (self.step, fails) {
-            (Step::Nobody, true) => Progress::AllFail,
-            (Step::Proof, false) => Progress::Found(self.failed),
-            (Step::Proof, true) | (Step::Alone, false) => Progress::Contradicted,
+            (Step::Nobody, true) => ContactHuntProgress::AllFail,
+            (Step::Proof, false) => ContactHuntProgress::Found(self.failed),
+            (Step::Proof, true) | (Step::Alone, false) => ContactHuntProgress::Contradicted,
             (Step::Alone, true) => {
                 self.step = Step::Proof;
-                Progress::Narrowed
+                ContactHuntProgress::Narrowed
             }
             (Step::Nobody | Step::Bisect, _) => {
                 let upto = probe.upto.unwrap_or(self.failed);
@@ -273,7 +285,7 @@ impl Hunt {
                 }
                 let is_one = self.failed.0 <= self.answered.0 + 1;
                 self.step = if is_one { Step::Alone } else { Step::Bisect };
-                Progress::Narrowed
+                ContactHuntProgress::Narrowed
             }
         }
     }

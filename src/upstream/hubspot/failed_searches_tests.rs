@@ -92,9 +92,9 @@ impl Fake {
             self.probes += 1;
             let (_, probe) = state.next_probe(search).unwrap();
             match state.note_probe(search, probe, self.answer(probe).is_none(), now) {
-                Progress::Narrowed => {}
-                Progress::Found(_) => return true,
-                Progress::AllFail | Progress::Contradicted => return false,
+                ContactHuntProgress::Narrowed => {}
+                ContactHuntProgress::Found(_) => return true,
+                ContactHuntProgress::AllFail | ContactHuntProgress::Contradicted => return false,
             }
         }
         false
@@ -154,7 +154,7 @@ fn after_failures_that_may_pass_the_search_is_whole(#[case] breaking: &[u64], #[
 }
 
 #[test]
-fn a_search_that_fails_for_nobody_too_tells_nothing() {
+fn a_search_that_fails_for_nobody_too_proves_nothing() {
     let (mut portal, mut state) = (Fake::new(1..=20, [], 4), FailedSearches::default());
     portal.down = true;
     for _ in 0..5 {

@@ -8,26 +8,25 @@ use serde::Deserialize;
 use super::client::{Call, HubSpot};
 use super::errors::malformed_answer;
 use super::items::WRONG_TYPE;
-use super::limits::Bucket;
 use super::pages::page;
-use super::rows::Odd;
+use super::rows::OddRow;
 use super::scalar::Loose;
 use super::transport::GoodAnswer;
 use super::wire::{Paging, Results, Scalar, scalar_or_nothing};
 use crate::domain::conversion::click_value;
-use crate::domain::plausible_time::is_of_hubspot;
+use crate::domain::plausible_time::is_since_hubspot_exists;
 use crate::ports::crm::{Form, OddSubmission, Submission, SubmissionPage};
 use crate::ports::{Cause, UpstreamError};
-use crate::upstream::http::body::{BodyError, Limit};
+use crate::upstream::http::body::{AnswerLimit, BodyError};
 use crate::upstream::http::text;
 
-/// All types of forms; without them HubSpot lists its own type only.
+/// All types of forms; without them HubSpot lists only one type.
 const TYPES: &str = "formTypes=hubspot&formTypes=captured&formTypes=flow&formTypes=blog_comment";
 /// Forms of a page: the largest there is.
 const FORMS: usize = 100;
 /// Submissions of a page: the largest there is.
 const SUBMISSIONS: usize = 50;
-/// Pages of forms followed: an end for a paging that never ends.
+/// Most pages of forms that are followed, in case paging never ends.
 const MAX_PAGES: usize = 200;
 /// Most forms of a portal: they are all in memory when an event looks for its own.
 const MAX_FORMS: usize = 10_000;
@@ -71,7 +70,7 @@ impl HubSpot {
             let begin = after.as_deref();
             let answer = page(FORMS, "a form of the portal", |rows| {
                 let path = format!("/marketing/v3/forms?limit={rows}&archived=false&{TYPES}");
-                self.make_call(get_call("forms", from(path, begin)))
+                self.make_call(Call::get("forms", from(path, begin)))
             });
             let mut listed: Results<FormWire> = answer.await?.parse_rows()?;
             for form in listed.take_rows()? {
@@ -109,14 +108,14 @@ impl HubSpot {
             from(path, after)
         };
         let answer = page(SUBMISSIONS, &what, |rows| {
-            self.make_call(get_call("submissions", path(rows)))
+            self.make_call(Call::get("submissions", path(rows)))
         })
         .await;
         let answer = match answer {
             Err(error) if error.cause == Cause::TooLarge => {
                 let outline = Call {
-                    limit: Limit::OUTLINE,
-                    ..get_call("submissions", path(1))
+                    limit: AnswerLimit::OUTLINE,
+                    ..Call::get("submissions", path(1))
                 };
                 return self
                     .make_call(outline)
@@ -147,8 +146,8 @@ impl HubSpot {
     }
 }
 
-/// A page of a single submission that is too large, of which there is the outline: it cannot be read, and the list goes on
-/// behind it.
+/// The page of a single submission that is too large, made from its outline: the submission can't be read, and the list
+/// goes on after it.
 fn name_too_large(outline: GoodAnswer, after: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
     let answered = outline.date;
     let mut listed: Results<SubmissionWire> = outline.parse_rows()?;
@@ -157,7 +156,7 @@ fn name_too_large(outline: GoodAnswer, after: Option<&str>) -> Result<Submission
         at: None,
         why: format!(
             "HubSpot's answer for it alone {}; shorten its values or delete it",
-            BodyError::too_large(Limit::RECORDS)
+            BodyError::too_large(AnswerLimit::RECORDS)
         ),
     };
     Ok(SubmissionPage {
@@ -165,7 +164,7 @@ fn name_too_large(outline: GoodAnswer, after: Option<&str>) -> Result<Submission
         unreadable: listed.take_rows()?.into_iter().map(too_large).collect(),
         next: next_page(listed.paging, after)?,
         // The page is at least this large: it was too large to be read.
-        size: Limit::RECORDS.bytes,
+        size: AnswerLimit::RECORDS.bytes,
         answered,
     })
 }
@@ -179,7 +178,7 @@ fn next_page(paging: Option<Paging>, after: Option<&str>) -> Result<Option<Strin
     Ok(next)
 }
 
-/// Takes out submissions of different times that have one id: HubSpot gives each its own, so nobody knows whose this is.
+/// Removes submissions of different times with the same id: HubSpot gives each its own, so nobody knows which one has it.
 fn take_namesakes(submissions: &mut Vec<Submission>) -> Vec<OddSubmission> {
     let mut times: BTreeMap<String, BTreeSet<Timestamp>> = BTreeMap::new();
     for submission in submissions.iter() {
@@ -208,20 +207,20 @@ fn to_submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
     let given = given.filter(|id| !id.is_empty());
     let conversion_id = given.as_deref().and_then(text::valid_id).filter(|id| is_made_id(id));
     let at = wire.submitted_at.as_ref().and_then(Scalar::time);
-    let at = at.filter(|at| is_of_hubspot(*at));
+    let at = at.filter(|at| is_since_hubspot_exists(*at));
     let odd = |why: &str| OddSubmission {
         conversion_id: conversion_id.clone(),
         at,
         why: why.to_owned(),
     };
     if conversion_id.is_none() && given.is_some() {
-        // It would go to Google and into the ledger.
+        // The time would go to Google and into the ledger.
         return Err(odd("its \"conversionId\" is no id"));
     }
     let Some(at) = at else {
         return Err(odd("it has no usable \"submittedAt\""));
     };
-    // A list without fields is one of a form without fields. No list says nothing.
+    // An empty list is that of a form without fields. A missing list says nothing.
     let Some(fields) = wire.values else {
         return Err(odd("it has no \"values\""));
     };
@@ -238,7 +237,7 @@ fn to_submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
     })
 }
 
-/// False for what stands where an id is missing: words for nothing, or an id of zeros.
+/// False for values that stand for a missing id: words such as "null", or an id of zeros.
 fn is_made_id(id: &str) -> bool {
     let is_word = ["null", "undefined", "none", "nan", "false", "true"]
         .iter()
@@ -246,7 +245,7 @@ fn is_made_id(id: &str) -> bool {
     !is_word && id.bytes().any(|byte| byte != b'0' && byte.is_ascii_alphanumeric())
 }
 
-fn to_odd_submission(row: &Odd) -> OddSubmission {
+fn to_odd_submission(row: &OddRow) -> OddSubmission {
     OddSubmission {
         conversion_id: row.conversion_id.clone(),
         at: None,
@@ -284,7 +283,7 @@ fn email_of(fields: &[Field]) -> Option<String> {
         })
 }
 
-/// The click id in the query of a page's URL. A URL that can't be read has none.
+/// The click ids in the query of a page's URL; none if the URL can't be read.
 fn gclid_of(url: &str) -> Option<String> {
     let url = reqwest::Url::parse(url.trim()).ok()?;
     url.query_pairs()
@@ -292,7 +291,7 @@ fn gclid_of(url: &str) -> Option<String> {
         .find_map(|(_, value)| click_value(&value).map(str::to_owned))
 }
 
-/// A path of which the page begins at this cursor.
+/// The path of the page that begins at this cursor.
 fn from(path: String, after: Option<&str>) -> String {
     match after {
         Some(after) => format!("{path}&after={}", escape_value(after)),
@@ -309,16 +308,6 @@ fn escape_value(value: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect()
-}
-
-const fn get_call(name: &'static str, path: String) -> Call<'static> {
-    Call {
-        name,
-        bucket: Bucket::Other,
-        limit: Limit::RECORDS,
-        path,
-        body: None,
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What of a batch can be read and what cannot, input by input: one record that HubSpot refuses, or gives in a way that
-//! cannot be understood, concerns that record alone and no other.
+//! Decides for each input of a batch whether it can be read: a record that HubSpot refuses, or gives in a form that
+//! can't be understood, must not affect the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,22 +10,22 @@ use crate::ports::crm::Unreadable;
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 
-/// Refusals in a row without a single answer after which it is no matter of single records.
-const IN_VAIN: usize = 12;
-/// Why a row is not understood that is not what HubSpot documents.
+/// Refusals in a row, without a single answer, after which they are not about single records any more.
+const MAX_UNANSWERED: usize = 12;
+/// The message about a row that is not as HubSpot documents it.
 pub(crate) const WRONG_TYPE: &str = "a field of it has the wrong type";
-/// Why an input is not understood: no row can be attributed to it.
+/// The message about an input to which no row can be attributed.
 const NOT_TOLD: &str = "HubSpot's answer does not say which record is meant";
 
-/// The inputs of one batch read of which nothing is known yet. An input that stays open at the end was left out, unless
-/// something in the answer may have been about it.
+/// The inputs of one batch read that are still open. An input that is open at the end was left out of the answer,
+/// unless something in the answer may have been about it.
 pub(crate) struct OpenInputs<I> {
     inputs: BTreeSet<I>,
-    /// HubSpot says that these don't exist (any more).
+    /// Inputs that don't exist (any more), by HubSpot's word.
     gone: BTreeSet<I>,
-    /// HubSpot says that these have no associations.
+    /// Inputs without associations, by HubSpot's word.
     without: BTreeSet<I>,
-    /// Something in the answer does not say which input it is about, and why it can't be read.
+    /// Why something in the answer can't be read that does not say which input it is about.
     untold: Option<String>,
     unreadable: Unreadable<I>,
 }
@@ -41,7 +41,7 @@ impl<I: Ord + Clone> OpenInputs<I> {
         }
     }
 
-    /// The inputs of which nothing is known.
+    /// The inputs that are still open.
     pub(crate) fn open_inputs(&self) -> impl Iterator<Item = &I> {
         self.inputs.iter()
     }
@@ -50,48 +50,48 @@ impl<I: Ord + Clone> OpenInputs<I> {
         self.inputs.contains(input)
     }
 
-    /// The answer says something about this one.
+    /// Notes that the answer says something about this input.
     pub(crate) fn mark_answered(&mut self, input: &I) {
         self.inputs.remove(input);
     }
 
-    /// HubSpot says that this one does not exist (any more).
+    /// Notes that this input does not exist (any more), by HubSpot's word.
     pub(crate) fn is_gone(&mut self, input: &I) {
         if let Some(input) = self.inputs.take(input) {
             self.gone.insert(input);
         }
     }
 
-    /// Those that HubSpot says don't exist (any more).
+    /// The inputs that don't exist (any more), by HubSpot's word.
     pub(crate) fn gone_inputs(&self) -> impl Iterator<Item = &I> {
         self.gone.iter()
     }
 
-    /// Those that HubSpot says have no associations.
+    /// The inputs without associations, by HubSpot's word.
     pub(crate) fn unassociated_inputs(&self) -> impl Iterator<Item = &I> {
         self.without.iter()
     }
 
-    /// This one cannot be read.
+    /// Notes that this input can't be read.
     pub(crate) fn mark_failed(&mut self, input: &I, why: &str) {
         if self.inputs.remove(input) {
             self.unreadable.insert(input.clone(), why.to_owned());
         }
     }
 
-    /// True if HubSpot names this one and does not give it.
+    /// True if the answer names this input without its record.
     pub(crate) fn has_failed(&self, input: &I) -> bool {
         self.unreadable.contains_key(input)
     }
 
-    /// Something in the answer cannot be read, and does not say which input it is about.
-    pub(crate) fn mark_untold(&mut self, why: &str) {
+    /// Notes that something in the answer can't be read and does not say which input it is about.
+    pub(crate) fn mark_unattributed(&mut self, why: &str) {
         self.untold.get_or_insert_with(|| why.to_owned());
     }
 
-    /// A row is of a record that was not asked for: nothing says which input has led to it.
+    /// Notes a row of a record that was not requested: nothing says which input has led to it.
     pub(crate) fn mark_stray(&mut self) {
-        self.mark_untold(NOT_TOLD);
+        self.mark_unattributed(NOT_TOLD);
     }
 
     /// Takes the errors of single inputs. `input` makes one of what an error names.
@@ -112,7 +112,7 @@ impl<I: Ord + Clone> OpenInputs<I> {
             let category = error.category.as_deref().unwrap_or("an error without a category");
             let why = format!("HubSpot's answer for it is {category}");
             if named.is_empty() {
-                self.mark_untold(&why);
+                self.mark_unattributed(&why);
             }
             for input in &named {
                 self.mark_failed(input, &why);
@@ -120,7 +120,7 @@ impl<I: Ord + Clone> OpenInputs<I> {
         }
     }
 
-    /// What cannot be read.
+    /// The inputs that can't be read.
     pub(crate) fn into_unreadable(mut self) -> Unreadable<I> {
         if let Some(why) = self.untold {
             let open = self.inputs.into_iter().map(|input| (input, why.clone()));
@@ -130,21 +130,21 @@ impl<I: Ord + Clone> OpenInputs<I> {
     }
 }
 
-/// A read in parts: if HubSpot refuses a whole batch, or answers with more than is read, its halves are asked for, down
-/// to the inputs that it is about. Twice as many calls as inputs are the most it takes.
-pub(crate) struct Parts<I> {
+/// A read in parts: if HubSpot refuses a whole batch, or its answer is too large, its halves are asked for, down to the
+/// inputs that cause it. It takes at most twice as many calls as there are inputs.
+pub(crate) struct PartedRead<I> {
     open: Vec<Vec<I>>,
     refused: Vec<(I, UpstreamError)>,
     /// Inputs of parts that were not cut down.
     left: Vec<(I, UpstreamError)>,
     several: bool,
-    /// Failures that may pass are taken for those of single inputs too.
+    /// True if failures that may pass also count as failures of single inputs.
     isolates: bool,
-    /// Refusals so far; `None` once a part was answered: then those are about single inputs.
-    in_vain: Option<usize>,
+    /// Refusals so far; `None` once a part was answered: then all refusals are about single inputs.
+    unanswered: Option<usize>,
 }
 
-impl<I: Ord + Clone> Parts<I> {
+impl<I: Ord + Clone> PartedRead<I> {
     pub(crate) fn from_inputs(inputs: Vec<I>) -> Self {
         Self {
             several: inputs.len() > 1,
@@ -152,15 +152,15 @@ impl<I: Ord + Clone> Parts<I> {
             refused: Vec::new(),
             left: Vec::new(),
             isolates: false,
-            in_vain: Some(0),
+            unanswered: Some(0),
         }
     }
 
-    /// As [`Self::from_inputs`], where the inputs of `alone` are each asked for alone, after the others. `isolates`: so much
-    /// has failed that single inputs may be the reason.
+    /// As [`Self::from_inputs`], and asks for each input of `alone` by itself, after the others. `isolates`: so many
+    /// reads have failed that single inputs may be the reason.
     pub(crate) fn isolating(inputs: Vec<I>, alone: Vec<I>, isolates: bool) -> Self {
         let known = inputs.is_empty() && !alone.is_empty();
-        // Of one alone nothing tells whether it is the reason.
+        // If there is only one input, nothing tells whether it is the reason.
         let isolates = isolates && inputs.len() > 1;
         let mut parts = Self::from_inputs(inputs);
         let batch = std::mem::take(&mut parts.open);
@@ -170,18 +170,17 @@ impl<I: Ord + Clone> Parts<I> {
         parts.open.extend(batch.into_iter().filter(|batch| !batch.is_empty()));
         if known {
             // They have failed before while others were answered.
-            parts.in_vain = None;
+            parts.unanswered = None;
         }
         parts
     }
 
-    /// The part that has just failed did so for single inputs; `proved`: others have been answered since.
-    pub(crate) fn isolate(&mut self, proved: bool) {
+    /// From now on, failures that may pass also count as failures of single inputs.
+    pub(crate) fn isolate(&mut self) {
         self.isolates = true;
-        self.in_vain = self.in_vain.filter(|_| !proved);
     }
 
-    /// True where failures that may pass are taken for those of single inputs.
+    /// True if failures that may pass also count as failures of single inputs.
     pub(crate) fn isolates(&self) -> bool {
         self.isolates
     }
@@ -192,12 +191,12 @@ impl<I: Ord + Clone> Parts<I> {
         self.open.pop().filter(|part| !part.is_empty())
     }
 
-    /// A part was answered.
+    /// Notes that a part was answered.
     pub(crate) fn part_answered(&mut self) {
-        self.in_vain = None;
+        self.unanswered = None;
     }
 
-    /// As [`Self::leave`], of this part and all that are still to be asked for.
+    /// As [`Self::leave`], for this part and all that are still to be asked for.
     pub(crate) fn leave_all(&mut self, part: &[I], error: &UpstreamError) {
         self.leave(part, error);
         for open in std::mem::take(&mut self.open) {
@@ -205,29 +204,30 @@ impl<I: Ord + Clone> Parts<I> {
         }
     }
 
-    /// A part was refused, and is not cut down: too much is of late, while others were answered. Its inputs cannot be read now.
+    /// Leaves a failed part without cutting it down, because too many have failed of late while others were answered.
+    /// Its inputs can't be read now.
     pub(crate) fn leave(&mut self, part: &[I], error: &UpstreamError) {
-        self.in_vain = None;
+        self.unanswered = None;
         self.left
             .extend(part.iter().map(|input| (input.clone(), error.clone())));
     }
 
-    /// A part was refused. The error, where it is not about single inputs.
+    /// Notes that a part was refused. Returns the error if it is not about single inputs.
     pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
         let is_large = error.cause == Cause::TooLarge;
-        // Without a status it was not even sent, but for a failure that may pass.
+        // Except for failures that may pass, an error without a status is about a call that was not even sent.
         let is_about_inputs = if may_pass(&error) {
             self.isolates
         } else {
-            is_of_inputs(&error) && error.status.is_some()
+            concerns_inputs(&error) && error.status.is_some()
         };
         if !is_about_inputs {
             return Err(error);
         }
-        // An answer that is too large is one all the same: it is the records of the part that make it so.
-        if let Some(in_vain) = self.in_vain.as_mut().filter(|_| !is_large) {
-            *in_vain += 1;
-            if *in_vain >= IN_VAIN {
+        // An answer that is too large is still an answer: the records of the part make it so large.
+        if let Some(unanswered) = self.unanswered.as_mut().filter(|_| !is_large) {
+            *unanswered += 1;
+            if *unanswered >= MAX_UNANSWERED {
                 return Err(error);
             }
         }
@@ -242,11 +242,11 @@ impl<I: Ord + Clone> Parts<I> {
         Ok(())
     }
 
-    /// The inputs that were refused. Where all of several were, it was not about them.
+    /// The inputs that were refused. The error, if there were several and all were refused: then it is not about them.
     pub(crate) fn into_unreadable(mut self) -> Result<Unreadable<I>, UpstreamError> {
         let refused = |(_, error): &(I, UpstreamError)| error.cause != Cause::TooLarge;
         if self.several
-            && self.in_vain.is_some()
+            && self.unanswered.is_some()
             && let Some(at) = self.refused.iter().rposition(refused)
         {
             return Err(self.refused.swap_remove(at).1);
@@ -260,7 +260,7 @@ impl<I: Ord + Clone> Parts<I> {
         failed.map(|(input, _)| input.clone()).collect()
     }
 
-    /// The inputs of which there is no answer that can be read, each by itself: it is too large, or the read fails.
+    /// The inputs without a readable answer even by themselves: the answer is too large, or the read fails.
     pub(crate) fn without_answer(&self) -> Unreadable<I> {
         let without = self
             .refused
@@ -270,9 +270,9 @@ impl<I: Ord + Clone> Parts<I> {
     }
 
     /// The inputs that were refused each by itself, without those that HubSpot found malformed while it answered for
-    /// others. The error, where the reads of all failed in a way that may pass.
+    /// others. The error, if the reads of all failed in a way that may pass.
     pub(crate) fn close_without_malformed(mut self) -> Result<Unreadable<I>, UpstreamError> {
-        let proved = self.in_vain.is_none();
+        let proved = self.unanswered.is_none();
         let passing = self.refused.iter().position(|(_, error)| may_pass(error));
         if let Some(at) = passing.filter(|_| !proved) {
             return Err(self.refused.swap_remove(at).1);
@@ -284,9 +284,9 @@ impl<I: Ord + Clone> Parts<I> {
     }
 }
 
-/// True for what is a matter of inputs at once: an answer that is too large, a refusal, and one that is no JSON, which
-/// it may be for the bytes of one record.
-fn is_of_inputs(error: &UpstreamError) -> bool {
+/// True for errors that count as about inputs at once: an answer that is too large, a refusal, and an answer that is
+/// not JSON, perhaps because of the bytes of one record.
+fn concerns_inputs(error: &UpstreamError) -> bool {
     match error.cause {
         Cause::TooLarge | Cause::AccessDenied | Cause::Refused | Cause::NotFound => true,
         Cause::Malformed => matches!(error.status, Some(200 | 207)),
@@ -294,13 +294,13 @@ fn is_of_inputs(error: &UpstreamError) -> bool {
     }
 }
 
-/// True for a failure that is no matter of single inputs as long as it does not come again and again: HubSpot's own, of the way
-/// there, or of a filter in between.
+/// True for a failure that is not about single inputs unless it comes again and again: of HubSpot, of the connection,
+/// or of a filter in between.
 pub(super) fn may_pass(error: &UpstreamError) -> bool {
-    error.may_be_of_a_part() && !is_of_inputs(error)
+    error.may_concern_a_part() && !concerns_inputs(error)
 }
 
-/// Why an input can't be read that was asked for by itself.
+/// The message about an input that can't be read even by itself.
 fn why<I>((input, error): (I, UpstreamError)) -> (I, String) {
     let way_out = if error.cause == Cause::TooLarge {
         "; shorten its values in HubSpot"

@@ -1,7 +1,7 @@
-//! Whether a portal gives a key for a property that is empty. HubSpot does, as null (docs/reference/hubspot.md 4.4), so an answer
-//! without the key is odd, and the record is read again. Nobody promises that it always will: of a portal that leaves the keys
-//! of empty properties out for long enough, and never gave one as null, what is absent is empty. Otherwise each of its contacts
-//! would wait for ever.
+//! Learns whether a portal's answers have a key for a property that is empty. HubSpot gives one, as null
+//! (docs/reference/hubspot.md 4.4), so an answer without the key is odd, and the record is read again. But HubSpot does
+//! not promise to: if a portal omits the keys of empty properties for long enough, and never gave one as null, an
+//! absent property counts as empty. Otherwise each of the portal's contacts would wait for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::wire::Record;
 
-/// For so long, since it was first seen.
+/// How long a key has to be absent, since the first record without it.
 const LONG: Duration = Duration::from_hours(1);
-/// In at least so many records.
+/// Least number of records without it.
 const MANY: u32 = 20;
 
-/// What the answers of a portal have shown, by property.
+/// The habits that a portal's answers have shown, by property.
 #[derive(Default)]
 pub(crate) struct KeyHabits(BTreeMap<String, Habit>);
 
@@ -37,7 +37,7 @@ impl Habit {
 }
 
 impl KeyHabits {
-    /// Learns from records that these properties were asked of.
+    /// Learns from records of which these properties were asked for.
     pub(crate) fn learn<'a>(&mut self, asked: &[&str], records: impl IntoIterator<Item = &'a Record>, now: Instant) {
         for given in records.into_iter().filter_map(|record| record.properties.as_ref()) {
             for name in asked {
@@ -58,12 +58,12 @@ impl KeyHabits {
         self.0.entry(name.to_owned()).or_default()
     }
 
-    /// True if this property is empty where it is absent.
+    /// True if an absent value of this property counts as empty.
     pub(crate) fn leaves_out(&self, name: &str, now: Instant) -> bool {
         self.0.get(name).is_some_and(|habit| habit.leaves_out(now))
     }
 
-    /// Of these properties those whose key every record has.
+    /// Those of these properties whose key every record has.
     pub(crate) fn always_given(&self, listed: &Arc<BTreeSet<String>>, now: Instant) -> Arc<BTreeSet<String>> {
         if !self.0.values().any(|habit| habit.leaves_out(now)) {
             return Arc::clone(listed);

@@ -1,4 +1,4 @@
-//! What keeps a portal's limits: slots (calls per window) and the gate (`Retry-After`).
+//! Keeps calls within a portal's limits: slots (calls per window) and the gate (`Retry-After`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -13,41 +13,42 @@ use super::slots::{Slot, Slots};
 use crate::domain::ids::PortalId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::Quota;
-use crate::upstream::http::gate::Gates;
+use crate::upstream::http::gate::CallGates;
 
-/// Which of a portal's buckets a call counts in.
+/// The bucket of a portal's limits in which a call counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bucket {
-    /// Searches: per second, no rate headers.
+    /// Searches: a limit per second, without rate headers.
     Search,
-    /// Everything else: per ten seconds, which headers tell.
+    /// Everything else: a limit per ten seconds, stated in headers.
     Other,
-    /// Associations count with the others here. HubSpot has a limit of their own for them, so their headers may be about that.
+    /// Reads of associations. They count with all others here, but HubSpot has a limit for them, which their headers
+    /// may state.
     Associations,
-    /// Token endpoints: not counted, but behind the gate.
+    /// Token endpoints: not counted, but held back by the gate.
     Free,
 }
 
 /// The limits of one portal, shared by all its clients.
-pub(crate) struct Limits {
+pub(crate) struct PortalLimits {
     search: Slots,
     search_pace: Mutex<SearchPace>,
     other: Slots,
     stated_pace: Mutex<StatedPace>,
-    /// Shut after a 429 or any `Retry-After`: no call of the portal goes out before it has passed.
-    gate: Gates<()>,
-    /// The day's calls, as the latest answer stated.
+    /// Shut after a 429 or any `Retry-After`: no call of the portal is sent before that has passed.
+    gate: CallGates<()>,
+    /// The calls of the day, as the latest answer stated them.
     pub(crate) quota: Mutex<Option<Quota>>,
 }
 
-impl Limits {
+impl PortalLimits {
     pub(crate) fn new(config: &HubSpotConfig) -> Self {
         Self {
             search: Slots::new(config.search),
             search_pace: Mutex::new(SearchPace::new(config.search.calls, config.most_searches)),
             other: Slots::new(config.other),
             stated_pace: Mutex::new(StatedPace::new(config.other.calls)),
-            gate: Gates::default(),
+            gate: CallGates::default(),
             quota: Mutex::default(),
         }
     }
@@ -61,7 +62,7 @@ impl Limits {
         }
     }
 
-    /// Waits until the gate is open. An error, without waiting, where that would take longer than `longest`.
+    /// Waits until the gate is open. Fails at once if that would take longer than `longest`.
     pub(crate) async fn wait_until_open(&self, longest: Duration) -> Result<(), UpstreamError> {
         let give_up = tokio::time::Instant::now() + longest;
         let opened = self.gate.wait_until_open(&[()], give_up).await;
@@ -78,7 +79,7 @@ impl Limits {
         (self.search.calls(), self.other.calls())
     }
 
-    /// HubSpot stated how many calls it takes within so long.
+    /// Notes how many calls HubSpot said it takes within this time.
     pub(crate) fn limit_stated(&self, calls: u32, within: Duration) {
         if within == self.other.window() {
             let calls = self.stated_pace.lock().limit_stated(calls, Instant::now());
@@ -86,19 +87,19 @@ impl Limits {
         }
     }
 
-    /// An answer told no such limit.
-    pub(crate) fn limit_untold(&self) {
-        let calls = self.stated_pace.lock().limit_untold(Instant::now());
+    /// Notes that an answer stated no such limit.
+    pub(crate) fn limit_unstated(&self) {
+        let calls = self.stated_pace.lock().limit_unstated(Instant::now());
         resize_slots(&self.other, calls);
     }
 
-    /// A search was answered; `waited`: for a turn.
+    /// Notes that a search was answered; `waited`: it had waited for its turn.
     pub(crate) fn search_answered(&self, waited: bool) {
         let calls = self.search_pace.lock().search_answered(waited, Instant::now());
         resize_slots(&self.search, calls);
     }
 
-    /// HubSpot refused a call as one too many.
+    /// Notes that HubSpot refused a call as one too many.
     pub(crate) fn call_refused(&self, bucket: Bucket) {
         let now = Instant::now();
         match bucket {
@@ -116,7 +117,7 @@ fn resize_slots(slots: &Slots, calls: u32) {
         debug!(
             calls,
             window_ms = slots.window().as_millis(),
-            "HubSpot is asked at another pace"
+            "the pace of calls to HubSpot changed"
         );
         slots.resize_window(calls);
     }
@@ -125,12 +126,12 @@ fn resize_slots(slots: &Slots, calls: u32) {
 /// The limits of the portals known by id, so that several tokens of one portal (several account objects, or a rotated
 /// Secret) share one set.
 #[derive(Default)]
-pub(crate) struct Portals(Mutex<HashMap<PortalId, Weak<Limits>>>);
+pub(crate) struct Portals(Mutex<HashMap<PortalId, Weak<PortalLimits>>>);
 
 impl Portals {
-    /// The limits of this portal: those known already, which inherit the wait of `own`, else `own`, which others will then
-    /// share. `own` must be nobody else's.
-    fn share_limits(&self, portal: PortalId, own: Arc<Limits>) -> Arc<Limits> {
+    /// The limits of this portal: known ones, which inherit the wait of `own`, or else `own`, which others will then
+    /// share. `own` must not be shared yet.
+    fn share_limits(&self, portal: PortalId, own: Arc<PortalLimits>) -> Arc<PortalLimits> {
         let mut known = self.0.lock();
         known.retain(|_, limits| limits.strong_count() > 0);
         if let Some(shared) = known.get(&portal).and_then(Weak::upgrade) {
@@ -144,39 +145,40 @@ impl Portals {
     }
 }
 
-/// Whose limits a client keeps: at first its own, once its account may use a portal those of that portal.
+/// The limits that a client keeps: at first its own, and those of a portal once its account may use that portal.
 pub(crate) struct Membership(Mutex<Member>);
 
 struct Member {
-    limits: Arc<Limits>,
+    limits: Arc<PortalLimits>,
     portal: Option<PortalId>,
 }
 
 impl Membership {
     pub(crate) fn new(config: &HubSpotConfig) -> Self {
         Self(Mutex::new(Member {
-            limits: Arc::new(Limits::new(config)),
+            limits: Arc::new(PortalLimits::new(config)),
             portal: None,
         }))
     }
 
-    pub(crate) fn current_limits(&self) -> Arc<Limits> {
+    pub(crate) fn current_limits(&self) -> Arc<PortalLimits> {
         Arc::clone(&self.0.lock().limits)
     }
 
-    /// The token opens this portal. A client of another one leaves that with its slots and its wait, and has limits of its
-    /// own again; it joins nobody's, since nobody has said yet that the account may use the portal.
+    /// Notes that the token opens this portal. A client of another portal leaves that one's limits, and keeps limits of
+    /// its own again, with the slots and the wait. It does not join those of the new portal before the account may use
+    /// it.
     pub(crate) fn opens_portal(&self, portal: PortalId, config: &HubSpotConfig) {
         let mut member = self.0.lock();
         if member.portal.is_some_and(|of| of != portal) {
             *member = Member {
-                limits: Arc::new(Limits::new(config)),
+                limits: Arc::new(PortalLimits::new(config)),
                 portal: None,
             };
         }
     }
 
-    /// The account may use this portal: from now on the client counts with all others of it.
+    /// Notes that the account may use this portal: from now on the client shares the portal's limits.
     pub(crate) fn joins_portal(&self, portal: PortalId, portals: &Portals, config: &HubSpotConfig) {
         self.opens_portal(portal, config);
         let mut member = self.0.lock();

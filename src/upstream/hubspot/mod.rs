@@ -41,5 +41,5 @@ mod withheld;
 mod tests;
 
 pub use client::HubSpot;
-pub use config::{HubSpotConfig, Limit, Waits};
+pub use config::{CallLimit, HubSpotConfig, RetryWaits};
 pub use connector::HubSpotConnector;

@@ -1,20 +1,20 @@
-//! How many calls a portal may be asked in a window: as HubSpot tells, else as few as its smallest tier takes; fewer after a
-//! refusal. Pure.
+//! Decides how many calls a portal gets in a window: as many as HubSpot states, or else as few as its smallest tier
+//! allows; fewer after a refusal. Pure.
 
 use std::time::{Duration, Instant};
 
-/// Of what HubSpot allows, this part is taken: the rest is for what else may use the token (docs/reference/hubspot.md 8.1).
+/// The part of HubSpot's limit that is used: the rest is for other users of the token (docs/reference/hubspot.md 8.1).
 const SHARE: (u32, u32) = (19, 20);
-/// A limit no HubSpot has: whoever tells it is not believed.
+/// Highest limit that is believed; HubSpot's are lower.
 const MOST: u32 = 10_000;
-/// So long after the last refusal the pace goes up again.
+/// How long after the last refusal the pace goes up again.
 const QUIET: Duration = Duration::from_mins(10);
 /// Several tokens of a portal may have limits of their own. The pace follows the lowest stated in this time.
 const MEMORY: Duration = Duration::from_mins(1);
-/// So many searches in a row that waited for their turn and were not refused show that there is room for one more a second.
+/// Searches in a row that waited for their turn and were not refused, after which one more a second is tried.
 const PROOF: u32 = 20;
 
-/// The pace of calls whose limit HubSpot tells in headers.
+/// The pace of calls whose limit HubSpot states in headers.
 pub(crate) struct StatedPace {
     /// As long as nothing is stated.
     unstated: u32,
@@ -36,7 +36,7 @@ impl StatedPace {
         }
     }
 
-    /// An answer stated the limit. Returns the calls from now on.
+    /// Notes the limit that an answer stated. Returns the new number of calls.
     pub(crate) fn limit_stated(&mut self, limit: u32, now: Instant) -> u32 {
         let lower = |(known, at): (u32, Instant)| limit <= known || now.duration_since(at) >= MEMORY;
         if (1..=MOST).contains(&limit) && self.stated.is_none_or(lower) {
@@ -46,8 +46,9 @@ impl StatedPace {
         self.keep_within(now)
     }
 
-    /// An answer stated no limit: what was stated before counts for a while, and no longer. Returns the calls from now on.
-    pub(crate) fn limit_untold(&mut self, now: Instant) -> u32 {
+    /// Notes that an answer stated no limit: the one stated before counts for a while longer. Returns the new number of
+    /// calls.
+    pub(crate) fn limit_unstated(&mut self, now: Instant) -> u32 {
         let is_old = |(_, at): &mut (u32, Instant)| now.duration_since(*at) >= MEMORY;
         if self.stated.take_if(is_old).is_none() {
             return self.calls;
@@ -66,7 +67,7 @@ impl StatedPace {
         self.calls
     }
 
-    /// HubSpot refused a call as one too many. Returns the calls from now on: a quarter fewer.
+    /// Notes that HubSpot refused a call as one too many. Returns the new number of calls: a quarter fewer.
     pub(crate) fn call_refused(&mut self, now: Instant) -> u32 {
         self.refused = Some(now);
         self.calls = (self.calls - self.calls.div_ceil(4)).max(1);
@@ -74,7 +75,7 @@ impl StatedPace {
     }
 }
 
-/// The pace of searches: nothing tells their limit, which all integrations of a portal share.
+/// The pace of searches: HubSpot does not state their limit, which all integrations of a portal share.
 pub(crate) struct SearchPace {
     calls: u32,
     most: u32,
@@ -83,7 +84,7 @@ pub(crate) struct SearchPace {
 }
 
 impl SearchPace {
-    /// From so many a second up to so many.
+    /// A pace that begins with `calls` a second and rises up to `most`.
     pub(crate) fn new(calls: u32, most: u32) -> Self {
         Self {
             calls,
@@ -93,7 +94,7 @@ impl SearchPace {
         }
     }
 
-    /// A search was answered, and had waited for its turn. Returns the searches from now on.
+    /// Notes that a search was answered that had waited for its turn. Returns the new number of searches.
     pub(crate) fn search_answered(&mut self, waited: bool, now: Instant) -> u32 {
         let quiet = self.refused.is_none_or(|at| now.duration_since(at) >= QUIET);
         if waited && quiet && self.calls < self.most {
@@ -106,7 +107,7 @@ impl SearchPace {
         self.calls
     }
 
-    /// HubSpot refused a search as one too many. Returns the searches from now on.
+    /// Notes that HubSpot refused a search as one too many. Returns the new number of searches.
     pub(crate) fn search_refused(&mut self, now: Instant) -> u32 {
         (self.proofs, self.refused) = (0, Some(now));
         self.calls = self.calls.saturating_sub(1).max(1);
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pace_is_what_the_lowest_told_limit_leaves() {
+    fn the_pace_follows_the_lowest_stated_limit() {
         let mut pace = StatedPace::new(95);
         let start = Instant::now();
         assert_eq!(pace.limit_stated(190, start), 180);
@@ -136,22 +137,22 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_told_no_longer_is_forgotten() {
+    fn a_limit_that_is_no_longer_stated_is_forgotten() {
         let mut pace = StatedPace::new(95);
         let start = Instant::now();
-        assert_eq!(pace.limit_untold(start), 95);
+        assert_eq!(pace.limit_unstated(start), 95);
         assert_eq!(pace.limit_stated(1, start), 1);
-        assert_eq!(pace.limit_untold(start + MEMORY / 2), 1);
-        assert_eq!(pace.limit_untold(start + MEMORY), 95);
+        assert_eq!(pace.limit_unstated(start + MEMORY / 2), 1);
+        assert_eq!(pace.limit_unstated(start + MEMORY), 95);
         assert_eq!(pace.limit_stated(190, start + MEMORY), 180);
         assert_eq!(pace.call_refused(start + MEMORY), 135);
-        assert_eq!(pace.limit_untold(start + 2 * MEMORY), 95);
+        assert_eq!(pace.limit_unstated(start + 2 * MEMORY), 95);
         assert_eq!(
             pace.limit_stated(190, start + 2 * MEMORY),
             95,
             "it was refused a moment ago"
         );
-        assert_eq!(pace.limit_untold(start + QUIET + 3 * MEMORY), 95);
+        assert_eq!(pace.limit_unstated(start + QUIET + 3 * MEMORY), 95);
     }
 
     #[test]
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn searches_take_the_last_turn_once_the_others_were_taken_in_vain() {
+    fn searches_rise_to_the_highest_pace_only_after_all_others_were_used() {
         let mut pace = SearchPace::new(4, 5);
         let start = Instant::now();
         let mut answered = |waited, count, at: Instant| (0..count).map(|_| pace.search_answered(waited, at)).last();

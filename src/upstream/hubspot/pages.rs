@@ -1,14 +1,14 @@
-//! Pages of a list that are too large to be read: smaller ones take their place.
+//! Replaces pages of a list that are too large to be read by smaller ones.
 
 use std::future::Future;
 
 use crate::ports::{Cause, UpstreamError, pulse};
 
-/// A page of so many rows at most, of half as many if that is more than is read, down to a single row. The page behind
-/// it has its usual size again: HubSpot's cursors say where a page begins, not how long it is.
+/// Reads a page of at most this many rows, or of half as many if that is too large, down to a single row. The next page
+/// has the usual size again: HubSpot's cursors say where a page begins, not how long it is.
 ///
 /// # Errors
-/// The error of the call. If a single row is too large, nothing tells how to go on behind it: `what` names such a row.
+/// The error of the call. If a single row is too large, nothing tells how to continue after it: `what` names such a row.
 pub(crate) async fn page<T, F>(rows: usize, what: &str, ask: impl Fn(usize) -> F) -> Result<T, UpstreamError>
 where
     F: Future<Output = Result<T, UpstreamError>>,

@@ -1,5 +1,5 @@
-//! The list of all property definitions, of which the names are kept. It is the largest answer HubSpot gives (every option of
-//! every property), so nothing else of it is ever in memory but its text.
+//! Reads the names out of the list of all property definitions. It is the largest of HubSpot's answers (every option of
+//! every property), so besides its text only the names are ever in memory.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use super::errors::malformed_answer;
 use crate::ports::UpstreamError;
 
-/// Most names taken: portals have some thousands at most.
+/// Most names that are kept: portals have some thousands at most.
 const MAX_NAMES: usize = 20_000;
-/// Longest name: HubSpot's are shorter, and a longer one is nothing that a manifest can ask for.
+/// Longest name that is kept: HubSpot's are shorter, and a manifest can't ask for a longer one.
 const MAX_NAME: usize = 256;
 
 #[derive(Deserialize)]
-pub(crate) struct Properties {
-    results: Option<Names>,
+pub(crate) struct PropertyDefinitions {
+    results: Option<DefinedNames>,
 }
 
-impl Properties {
+impl PropertyDefinitions {
     /// The names. An answer without the list is not understood rather than taken for an empty one.
     pub(crate) fn into_names(self) -> Result<Vec<String>, UpstreamError> {
         let names = self.results.ok_or_else(|| malformed_answer("it has no \"results\""))?;
@@ -30,10 +30,10 @@ impl Properties {
     }
 }
 
-/// At most one name more than are allowed.
-struct Names(Vec<String>);
+/// Reads at most one name more than allowed.
+struct DefinedNames(Vec<String>);
 
-impl<'de> Deserialize<'de> for Names {
+impl<'de> Deserialize<'de> for DefinedNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(NamesVisitor).map(Self)
     }
@@ -57,8 +57,7 @@ impl<'de> Visitor<'de> for NamesVisitor {
     }
 }
 
-/// The text of a value, if it is one and no longer than a name (`TEXT`), or else the name of a property; nothing of
-/// anything else.
+/// Reads a text no longer than a name (`TEXT`), or else the name of a property; anything else becomes `None`.
 struct Picked<const TEXT: bool>(Option<String>);
 
 impl<'de, const TEXT: bool> Deserialize<'de> for Picked<TEXT> {
@@ -124,7 +123,10 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Option<Vec<String>> {
-        serde_json::from_str::<Properties>(text).ok()?.into_names().ok()
+        serde_json::from_str::<PropertyDefinitions>(text)
+            .ok()?
+            .into_names()
+            .ok()
     }
 
     #[test]

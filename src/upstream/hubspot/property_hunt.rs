@@ -1,4 +1,4 @@
-//! Finds the property that reads of contacts fail with ([`super::withheld`]), and asks for it again.
+//! Finds the property because of which reads of contacts fail ([`super::withheld`]), and later asks for it again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,38 +7,38 @@ use std::time::Instant;
 use jiff::SignedDuration;
 use tracing::{debug, info, warn};
 
-use super::asked::Asked;
+use super::asked::AskedProperties;
 use super::client::HubSpot;
 use super::contacts::batch_body;
 use super::limits::Bucket;
 use super::wire::{Record, Results};
-use super::withheld::{Blame, Hunted, Names, may_be_of_property};
+use super::withheld::{Blame, PropertyHuntProgress, PropertyNames, may_concern_property};
 use crate::domain::brief::brief;
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::ids::ContactId;
 use crate::domain::withheld::WithheldProperties;
 use crate::ports::{UpstreamError, pulse};
 
-/// Names that are left out of a question, and the state of what is known of them.
-pub(crate) type LeftOut = (Option<Arc<BTreeSet<String>>>, u64);
+/// The names that are left out of a read, and the version of the memory that they come from.
+pub(crate) type OmittedNames = (Option<Arc<BTreeSet<String>>>, u64);
 
 impl HubSpot {
-    /// What is left out of a question for these.
-    pub(crate) fn left_out<'a>(&self, names: impl Iterator<Item = &'a String>) -> LeftOut {
+    /// The names that are left out of a read of these.
+    pub(crate) fn left_out<'a>(&self, names: impl Iterator<Item = &'a String>) -> OmittedNames {
         let memory = self.withheld.lock();
         (memory.among(names), memory.version())
     }
 
-    /// A question for these names failed that was asked when that was known (`version`). Finds out what that is about.
-    /// `someone`: whom to ask for where HubSpot has shown nobody yet.
+    /// Finds out why a read of these names failed. `version` is that of the memory when the read was made; `someone` is
+    /// the contact to ask for if HubSpot has shown none yet.
     pub(crate) async fn blame(
         &self,
-        (names, version): (&Names, u64),
+        (names, version): (&PropertyNames, u64),
         someone: Option<ContactId>,
         error: &UpstreamError,
         ends: &mut Option<Instant>,
     ) -> Blame {
-        if !may_be_of_property(error) {
+        if !may_concern_property(error) {
             return Blame::Unknown;
         }
         let _turn = self.hunting.lock().await;
@@ -51,13 +51,13 @@ impl HubSpot {
                 return verdict;
             }
         }
-        // Seldom, and large.
+        // Boxed, since it is rare and its future is large.
         let Some(mut blame) = Box::pin(self.hunt(names, someone, ends)).await else {
             return Blame::Unknown;
         };
         let is_suspect = someone.is_some() && self.withheld.lock().witness.is_none();
         if blame == Blame::Unknown && is_suspect {
-            // Whoever was asked for may be the very one that reads fail with.
+            // The contact that was asked for may be the very one because of which reads fail.
             let nobody = Box::pin(self.probe(ContactId::NOBODY, names, 0)).await;
             blame = nobody.map_or(blame, |_| Blame::Perhaps);
         }
@@ -65,8 +65,13 @@ impl HubSpot {
         blame
     }
 
-    /// `None` where there was no time to finish: the next one goes on.
-    async fn hunt(&self, names: &Names, someone: Option<ContactId>, ends: &mut Option<Instant>) -> Option<Blame> {
+    /// `None` if there was no time to finish: the next hunt continues it.
+    async fn hunt(
+        &self,
+        names: &PropertyNames,
+        someone: Option<ContactId>,
+        ends: &mut Option<Instant>,
+    ) -> Option<Blame> {
         let mut why = String::new();
         let (mut hunt, witness) = {
             let mut memory = self.withheld.lock();
@@ -83,25 +88,28 @@ impl HubSpot {
             }
             let retries = if hunt.is_bisecting() { 0 } else { self.retries() };
             let fails = match self.probe(witness, &hunt.probe(), retries).await {
-                // Who is not shown (any more) proves as little as nobody.
+                // A contact that is not shown (any more) proves nothing.
                 Ok(false) if hunt.is_new() => {
                     self.withheld.lock().forget_witness(witness);
                     return Some(Blame::Perhaps);
                 }
                 Ok(_) => false,
-                Err(error) if may_be_of_property(&error) => {
+                Err(error) if may_concern_property(&error) => {
                     why = error.without_request_id();
                     true
                 }
                 Err(error) => {
-                    debug!(error = brief(&error), "a read for a property is no answer");
+                    debug!(
+                        error = brief(&error),
+                        "a read in search of a withheld property brought no answer"
+                    );
                     return Some(Blame::Unknown);
                 }
             };
             match hunt.advance(fails) {
-                Hunted::Narrowed => {}
-                Hunted::Over(blame) => return Some(blame),
-                Hunted::Found(found) => {
+                PropertyHuntProgress::Narrowed => {}
+                PropertyHuntProgress::Over(blame) => return Some(blame),
+                PropertyHuntProgress::Found(found) => {
                     let property = found.all().next().cloned().unwrap_or_default();
                     warn!(
                         property,
@@ -115,15 +123,16 @@ impl HubSpot {
         }
     }
 
-    /// Reads one contact, with these properties beside what every read asks for. False where it is answered and not shown.
-    async fn probe(&self, id: ContactId, names: &Names, retries: u32) -> Result<bool, UpstreamError> {
+    /// Reads one contact, with these properties beside those of every read. False if the call is answered without the
+    /// contact.
+    async fn probe(&self, id: ContactId, names: &PropertyNames, retries: u32) -> Result<bool, UpstreamError> {
         let own = [LIFECYCLE_STAGE, MERGED_IDS];
         let mut with_history: Vec<String> = names.with_history().cloned().collect();
         with_history.push(LIFECYCLE_STAGE.to_owned());
-        let asked = Asked {
+        let asked = AskedProperties {
             properties: own.into_iter().chain(names.all().map(String::as_str)).collect(),
             with_history: &with_history,
-            ..Asked::default()
+            ..AskedProperties::default()
         };
         let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
         let body = batch_body(&asked, &[id]);
@@ -156,7 +165,7 @@ impl HubSpot {
             }
             let why = match self.probe(witness, &names, 0).await {
                 Ok(_) => None,
-                Err(error) if may_be_of_property(&error) => Some(error.without_request_id()),
+                Err(error) if may_concern_property(&error) => Some(error.without_request_id()),
                 Err(_) => return,
             };
             for name in names.all() {

@@ -1,5 +1,6 @@
-//! Whether a refusal of the token is one. HubSpot may refuse a call for a single record, form or submission that it asks for, in
-//! the words that it has for a token which is no good or lacks a scope. Then it answers the same call for nobody.
+//! Finds out whether a refusal of the token is really about the token. HubSpot may refuse a call because of a single
+//! record, form or submission, with the error that it has for a token which is invalid or lacks a scope. Then it still
+//! answers the same call if that asks for nobody.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +10,18 @@ use serde_json::{Value, json};
 use super::client::{Call, HubSpot};
 use super::errors::ErrorBody;
 use super::limits::Bucket;
-use super::token_portal::Purpose;
+use super::token_portal::TokenPurpose;
 use super::wire::Results;
 use crate::domain::ids::ContactId;
 use crate::ports::{Cause, UpstreamError};
-use crate::upstream::http::body::Limit;
+use crate::upstream::http::body::AnswerLimit;
 use crate::upstream::http::text::bounded_message;
 
-/// For so long an answer for nobody counts: where many are refused, not each costs another call.
+/// How long an answered call for nobody counts, so that not each of many refusals costs another call.
 const VERDICT: Duration = Duration::from_secs(5);
 
-/// True where HubSpot itself says that the token is no good for the call of this name. A batch that it denies, or of which it
-/// finds nothing, is cut down in any case; a search can't be.
+/// True if HubSpot itself says that the token is not good for the call of this name. A batch that it denies, or of
+/// which it finds nothing, is cut down in any case; a search can't be.
 fn blames_token(error: &UpstreamError, name: &str) -> bool {
     let blames = match error.cause {
         Cause::CredentialsRejected | Cause::MissingScope => true,
@@ -59,22 +60,22 @@ fn call_for_nobody(name: &str, version: &str) -> Option<(String, Option<Value>)>
     }
 }
 
-/// What the same call for nobody has brought.
+/// The result of the same call for nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ForNobody {
     /// It is answered: the token is good for such calls.
     Answered,
-    /// It is refused too, in HubSpot's own words: nothing that the first one asked for is the reason.
+    /// It is refused too, by HubSpot itself: the reason is nothing that the first call asked for.
     Refused,
-    /// It has no answer that tells anything (a limit, a failure that may pass, a page, no token to ask with), and why.
+    /// It has no answer that proves anything (a limit, a failure that may pass, a web page, no token), and why.
     Open(String),
 }
 
-/// What a failed call for nobody of this name tells.
+/// What a failed call for nobody of this name proves.
 fn judge_failure(error: &UpstreamError, name: &str) -> ForNobody {
     let is_hubspots = error.is_coded_answer();
     match error.cause {
-        // That there is no such record is an answer, and so is that none can have such an id.
+        // "No such record" is an answer, and so is "no record can have such an id".
         Cause::Refused if is_hubspots => ForNobody::Answered,
         Cause::NotFound if is_hubspots && name != "search" => ForNobody::Answered,
         Cause::CredentialsRejected | Cause::MissingScope | Cause::AccessDenied | Cause::NotFound if is_hubspots => {
@@ -84,12 +85,12 @@ fn judge_failure(error: &UpstreamError, name: &str) -> ForNobody {
     }
 }
 
-/// What the rows of an answer for nobody tell.
+/// What the rows of an answer for nobody prove.
 fn judge_rows(rows: &Results<IgnoredAny>) -> ForNobody {
     let errors: Vec<ErrorBody> = rows.item_errors().iter().map(ErrorBody::from_value).collect();
     if errors.iter().any(ErrorBody::blames_token) {
         ForNobody::Refused
-    } else if errors.iter().any(ErrorBody::is_of_the_call) {
+    } else if errors.iter().any(ErrorBody::concerns_the_call) {
         ForNobody::Open("a limit was met".to_owned())
     } else {
         ForNobody::Answered
@@ -97,9 +98,10 @@ fn judge_rows(rows: &Results<IgnoredAny>) -> ForNobody {
 }
 
 impl HubSpot {
-    /// The failure of a call of this name. Where HubSpot blames the token, it answers the same call for nobody right after it. Only
-    /// if it refuses that too, it means the token. If it answers, a part of the call may be the reason; if there is no answer, that is
-    /// open, and the next failure asks again. Both may pass.
+    /// The error of a failed call of this name. If HubSpot blames the token, the same call is made for nobody right
+    /// after it, and only if that is refused too, the error is about the token. If it is answered, a part of the call
+    /// may be the reason; without an answer the question stays open, and the next failure asks again. Both of these
+    /// errors may pass.
     pub(crate) async fn weigh_refusal(
         &self,
         error: UpstreamError,
@@ -116,7 +118,7 @@ impl HubSpot {
         let verdict = if known {
             ForNobody::Answered
         } else {
-            // Seldom, and large.
+            // Boxed, since it is rare and its future is large.
             Box::pin(self.ask_for_nobody((name, bucket), call)).await
         };
         let remark = match verdict {
@@ -144,11 +146,11 @@ impl HubSpot {
         let call = Call {
             name,
             bucket,
-            limit: Limit::RECORDS,
+            limit: AnswerLimit::RECORDS,
             path,
             body: body.as_deref(),
         };
-        let token = match self.auth.current_token(&self.transport, Purpose::Read).await {
+        let token = match self.auth.current_token(&self.transport, TokenPurpose::Read).await {
             Ok(token) => token,
             Err(error) => return ForNobody::Open(error.without_request_id()),
         };

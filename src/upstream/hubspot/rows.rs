@@ -1,4 +1,4 @@
-//! Rows of an answer, each of them a matter of its own.
+//! Rows of an answer, each read by itself, so that one that can't be read does not spoil the others.
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
@@ -7,19 +7,19 @@ use super::scalar::Scalar;
 use crate::upstream::http::json::{Members, text_of};
 use crate::upstream::http::text;
 
-/// What can be said about a row that is not what HubSpot documents.
+/// A row that is not as HubSpot documents it, and what it is about.
 #[derive(Default)]
-pub(crate) struct Odd {
-    /// Of a record.
+pub(crate) struct OddRow {
+    /// The row of a record.
     pub(crate) id: Option<u64>,
-    /// Of a submission.
+    /// The row of a submission.
     pub(crate) conversion_id: Option<String>,
-    /// Of a list of associations: whose they are.
+    /// A list of associations, and the record whose they are.
     pub(crate) from: Option<u64>,
 }
 
-impl Odd {
-    /// Looks at nothing but what names the row: whatever else there is may be nested, huge or twice.
+impl OddRow {
+    /// Reads only what names the row: its other members may be nested, huge or present twice.
     fn from_row(row: &RawValue) -> Self {
         let id = |value: &RawValue| Scalar::from_raw(value)?.id();
         let property = || id(member_of(member_of(row, "properties")?, "hs_object_id")?);
@@ -32,7 +32,7 @@ impl Odd {
     }
 }
 
-/// A member of an object. `None` if there are two of the name: it is not known which one counts.
+/// A member of an object. `None` if there are two of this name: nobody knows which one counts.
 fn member_of<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     let Members(members) = serde_json::from_str(object.get()).ok()?;
     let mut named = members
@@ -41,16 +41,16 @@ fn member_of<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     named.next().filter(|_| named.next().is_none()).map(|(_, value)| value)
 }
 
-/// A row, readable or not. Each is read by itself, from the text of the answer.
+/// A row, readable or not, read by itself from the text of the answer.
 pub(crate) enum Row<T> {
     Read(T),
-    Odd(Odd),
+    Odd(OddRow),
 }
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Row<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let row = <&RawValue>::deserialize(deserializer)?;
-        Ok(serde_json::from_str(row.get()).map_or_else(|_| Self::Odd(Odd::from_row(row)), Self::Read))
+        Ok(serde_json::from_str(row.get()).map_or_else(|_| Self::Odd(OddRow::from_row(row)), Self::Read))
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::upstream::hubspot::wire::Record;
 
-    fn odd(row: &str) -> Odd {
+    fn odd(row: &str) -> OddRow {
         match serde_json::from_str::<Row<Record>>(row).unwrap() {
             Row::Odd(odd) => odd,
             Row::Read(_) => panic!("{row} can be read"),

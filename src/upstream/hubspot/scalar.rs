@@ -1,4 +1,4 @@
-//! A value that is no list and no object.
+//! Reads JSON values that are neither a list nor an object.
 
 use std::fmt;
 
@@ -42,12 +42,12 @@ impl Visitor<'_> for ScalarVisitor {
     }
 }
 
-/// A scalar, or nothing of anything else, however deep it is nested.
+/// Reads a scalar; anything else, however deep it is nested, becomes `None`.
 pub(crate) fn scalar_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Scalar::from_raw)
 }
 
-/// A scalar, nothing, or something else, however deep it is nested.
+/// Reads a scalar, null, or something else, however deep it is nested.
 #[derive(Default)]
 pub(crate) enum Loose {
     #[default]

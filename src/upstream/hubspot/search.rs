@@ -1,5 +1,5 @@
-//! Contact search: keyset paging by `hs_object_id`, lower bounds only (docs/reference/hubspot.md 3), but for contacts with which
-//! searches fail ([`super::failed_searches`]).
+//! Contact search: keyset paging by `hs_object_id`, with lower bounds only (docs/reference/hubspot.md 3) except around
+//! contacts because of which searches fail ([`super::failed_searches`]).
 //!
 //! `after` cursors are never used: they shift when rows change while paging, and end at 10,000 rows.
 
@@ -11,35 +11,36 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{debug, warn};
 
-use super::asked::Asked;
+use super::asked::AskedProperties;
 use super::client::{Call, HubSpot};
 use super::contacts::to_contact;
 use super::errors::{malformed_answer, refused_request};
-use super::failed_searches::{IdRange, Progress};
+use super::failed_searches::{ContactHuntProgress, IdRange};
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
 use super::pages;
 use super::wire::{Record, Results, Scalar};
-use super::withheld::{Blame, Names, asked_names, mark_withheld, may_be_of_property};
+use super::withheld::{Blame, PropertyNames, asked_names, mark_withheld, may_concern_property};
 use crate::domain::brief::brief;
 use crate::domain::contact::Properties;
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Contact, ContactPage, ContactSearch, Flaw, PageCount};
-use crate::upstream::http::body::Limit;
+use crate::upstream::http::body::AnswerLimit;
 
-/// Rows of a page, HubSpot's largest.
+/// Rows of a page: the largest there is.
 const PAGE: usize = 200;
 /// Filter groups of a search.
 const GROUPS: usize = 5;
 /// HubSpot refuses search bodies of about this many characters and more.
 const BODY_LIMIT: usize = 3_000;
-/// The code of our own refusal of such a search.
+/// The code with which we refuse such a search ourselves.
 const TOO_LONG: &str = "SEARCH_BODY_TOO_LONG";
-/// Why a contact is not shown that searches fail with.
+/// The reason given for a contact because of which searches fail.
 const BREAKS_SEARCHES: &str = "HubSpot's searches fail with it";
 
-/// The body of a search for so many rows with ids of this range, all five keys. Refused here if HubSpot would refuse it.
+/// The body of a search with all five keys: for this many rows with ids of this range. An error if HubSpot would refuse
+/// it.
 pub(crate) fn search_body(search: &ContactSearch, range: IdRange, rows: usize) -> Result<String, UpstreamError> {
     if search.any_since.is_empty() || search.any_since.len() > GROUPS {
         return Err(refused_request(
@@ -74,20 +75,20 @@ pub(crate) fn search_body(search: &ContactSearch, range: IdRange, rows: usize) -
     Ok(body)
 }
 
-/// An answer to a search.
+/// An answer to a search, and the properties that it was asked for.
 struct Found {
-    /// Rows that were asked for.
+    /// Rows that were requested.
     limit: u64,
     answered: Option<Timestamp>,
     records: Results<Record>,
 }
 
 impl HubSpot {
-    /// What HubSpot does not give is left out, and so is all that a search can do without where it fails with that, or
-    /// is too long.
+    /// Runs a search without the properties that HubSpot withholds. If it fails with the optional properties, or is too
+    /// long, it is made without all of them.
     pub(crate) async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         let mut ends = None;
-        let names = Names::of(&search.properties, &[]);
+        let names = PropertyNames::of(&search.properties, &[]);
         let all: Arc<BTreeSet<String>> = Arc::new(names.all().cloned().collect());
         loop {
             let (withheld, version) = self.left_out(search.properties.iter());
@@ -101,13 +102,13 @@ impl HubSpot {
                     }
                     return Ok(withholding(page, withheld.as_ref()));
                 }
-                Err(error) if plain || names.is_empty() || !may_be_of_property(&error) => return Err(error),
+                Err(error) if plain || names.is_empty() || !may_concern_property(&error) => return Err(error),
                 Err(error) => error,
             };
-            let asked = Names::of(&asked.properties, &[]);
+            let asked = PropertyNames::of(&asked.properties, &[]);
             match self.blame((&asked, version), None, &error, &mut ends).await {
                 Blame::Property => continue,
-                // Reads are answered with the same names: it may be searches that can't show one of them.
+                // Reads with the same names are answered, so perhaps only searches can't show one of them.
                 Blame::Records | Blame::Perhaps => {}
                 Blame::Unknown => return Err(error),
             }
@@ -118,7 +119,7 @@ impl HubSpot {
         }
     }
 
-    /// A search that goes around contacts with which it fails.
+    /// Runs a search that avoids contacts because of which it fails.
     async fn search_around(
         &self,
         search: &ContactSearch,
@@ -142,7 +143,7 @@ impl HubSpot {
                     return Ok(page);
                 }
                 Err(error) => {
-                    if !error.may_be_of_a_part() || !self.find_what_breaks(search, range, ends).await {
+                    if !error.may_concern_a_part() || !self.find_what_breaks(search, range, ends).await {
                         return Err(error);
                     }
                 }
@@ -156,7 +157,7 @@ impl HubSpot {
             let call = Call {
                 name: "search",
                 bucket: Bucket::Search,
-                limit: Limit::RECORDS,
+                limit: AnswerLimit::RECORDS,
                 path: format!("/crm/objects/{}/contacts/search", self.api_version()),
                 body: Some(&body),
             };
@@ -170,7 +171,7 @@ impl HubSpot {
         .await
     }
 
-    /// The first contact behind the bound with which this search is known to fail.
+    /// The first contact after the bound because of which this search is known to fail.
     async fn known_to_break(&self, search: &ContactSearch, ends: &mut Option<Instant>) -> Option<ContactId> {
         loop {
             let known = self.failed_searches.lock().first_known(search, Instant::now());
@@ -187,35 +188,35 @@ impl HubSpot {
         }
     }
 
-    /// True until it is time to leave the rest to the next search: at first always.
+    /// True until it is time to leave the rest to the next search. The first call always returns true.
     pub(crate) fn has_time(&self, ends: &mut Option<Instant>) -> bool {
         let now = Instant::now();
         let first = ends.is_none();
         first | (now < *ends.get_or_insert(now + self.transport.config().waits.hunt))
     }
 
-    /// True if this search fails for these in a way that may be of a contact. `None`: nobody can tell now.
+    /// True if this search fails for these in a way that a contact may cause. `None` if that can't be told now.
     async fn fails(&self, search: &ContactSearch, range: IdRange) -> Option<bool> {
-        // A wrong turn of the bisection shows when the contact is asked for alone.
+        // A wrong step of the bisection is found out when the contact is asked for alone.
         let retries = if range.is_of_one() { self.retries() } else { 0 };
         match self.ask_range(search, range, retries).await {
             Ok(_) => Some(false),
-            Err(error) if error.may_be_of_a_part() => Some(true),
+            Err(error) if error.may_concern_a_part() => Some(true),
             Err(error) => {
-                debug!(error = brief(&error), "a search up to an id is no answer");
+                debug!(error = brief(&error), "a search up to an id brought no answer");
                 None
             }
         }
     }
 
-    /// The search for these failed: looks for the contact that it fails with. True once it is known.
+    /// Looks for the contact because of which the search for these failed. True once it is known.
     async fn find_what_breaks(&self, search: &ContactSearch, range: IdRange, ends: &mut Option<Instant>) -> bool {
         if !has_room(search) || !self.failed_searches.lock().note_failed(search, range, Instant::now()) {
             return false;
         }
         loop {
             let probe = self.failed_searches.lock().next_probe(search);
-            // One for nobody takes no time where searches are well.
+            // A search for nobody takes no time if searches work.
             let mut has_time = |probe: IdRange| probe.is_of_none() || self.has_time(ends);
             let Some((asked, probe)) = probe.filter(|(_, probe)| has_time(*probe)) else {
                 return false;
@@ -228,12 +229,12 @@ impl HubSpot {
                 .lock()
                 .note_probe(search, probe, fails, Instant::now());
             match progress {
-                Progress::Narrowed => {}
-                Progress::Found(contact) => {
+                ContactHuntProgress::Narrowed => {}
+                ContactHuntProgress::Found(contact) => {
                     warn!(%contact, "HubSpot's searches fail with this contact: it is read by its id");
                     return true;
                 }
-                Progress::AllFail | Progress::Contradicted => return false,
+                ContactHuntProgress::AllFail | ContactHuntProgress::Contradicted => return false,
             }
         }
     }
@@ -248,7 +249,7 @@ fn is_too_long(search: &ContactSearch) -> bool {
     search_body(search, range, PAGE).is_err_and(|error| error.code.as_deref() == Some(TOO_LONG))
 }
 
-/// The same search that asks for none of these.
+/// The same search without these properties.
 fn without(search: &ContactSearch, names: Option<&BTreeSet<String>>) -> ContactSearch {
     ContactSearch {
         properties: asked_names(&search.properties, names),
@@ -256,20 +257,20 @@ fn without(search: &ContactSearch, names: Option<&BTreeSet<String>>) -> ContactS
     }
 }
 
-/// A page of a search that was not asked for these.
+/// A page of a search that did not ask for these properties.
 fn withholding(mut page: ContactPage, names: Option<&Arc<BTreeSet<String>>>) -> ContactPage {
     mark_withheld(&mut page.contacts, names);
     page
 }
 
-/// True if a bound above, too, can be asked for.
+/// True if the search leaves room for an upper bound, too.
 fn has_room(search: &ContactSearch) -> bool {
     let longest = IdRange::from_to(search.after, ContactId(u64::MAX));
     search_body(search, longest, PAGE).is_ok()
 }
 
-/// A page of those before a contact with which searches fail. That one comes last: it is read by its id, as all are. Behind it
-/// there may be more, of which such a page says nothing.
+/// The page of the contacts before one because of which searches fail. That one comes last: it is read by its id, as
+/// all are. Such a page does not say whether there are more contacts after it.
 fn end_before(page: &mut ContactPage, id: ContactId) {
     let count = &mut page.count;
     count.continues |= count.total.is_some_and(|total| total > count.rows);
@@ -280,10 +281,10 @@ fn end_before(page: &mut ContactPage, id: ContactId) {
     }
 }
 
-/// A page of an answer.
+/// The page that an answer holds.
 pub(crate) fn to_page(range: IdRange, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
-    // A row of which only the id can be read says enough: its contact is read by it.
-    // HubSpot's ids have at most 63 bits, and one that was not asked for is not the row's: nobody knows whose that is.
+    // A row with a readable id is enough: its contact is read by that id. HubSpot's ids have at most 63 bits, and an id
+    // outside of the requested range is not the row's: nobody knows whose it is.
     let greatest = range.upto.map_or(i64::MAX.unsigned_abs(), |upto| upto.0);
     let usable = |id| (range.above.0 + 1..=greatest).contains(&id).then_some(ContactId(id));
     let odd: Vec<Option<ContactId>> = found.odd_rows().iter().map(|row| row.id.and_then(usable)).collect();
@@ -297,19 +298,20 @@ pub(crate) fn to_page(range: IdRange, mut found: Results<Record>) -> Result<Cont
     for record in &records {
         let id = record.id().and_then(usable);
         order.extend(id);
-        match id.and_then(|id| to_contact(record, id, &Asked::default(), None)) {
+        match id.and_then(|id| to_contact(record, id, &AskedProperties::default(), None)) {
             _ if record.archived == Some(true) => {}
             Some(contact) => contacts.push(contact),
             None => nameless += 1,
         }
     }
-    // It is not known where among the others the odd rows stood.
+    // The place of the odd rows among the others is not known.
     let known: Vec<ContactId> = odd.into_iter().flatten().collect();
     let order = if order.is_empty() { known.clone() } else { order };
     contacts.extend(known.into_iter().map(|id| bare_contact(id, WRONG_TYPE)));
     contacts.sort_by_key(|contact| contact.id);
     contacts.dedup_by_key(|contact| contact.id);
-    // A deleted contact may still be counted for a while. Without a row there is no id to go on from, nor a reason to.
+    // A deleted contact may still be counted for a while. Without a row there is no id to continue from, and no reason
+    // to.
     let next = if rows > 0 && total.map_or(paged, |total| total > rows) {
         let (next, misplaced) = next_bound(&order)?;
         nameless += misplaced;
@@ -331,12 +333,12 @@ pub(crate) fn to_page(range: IdRange, mut found: Results<Record>) -> Result<Cont
     })
 }
 
-/// Where the next page begins, and how many rows of this one are out of place. All ids up to a row's have been on this page
-/// or one before it as long as the rows ascend. Single rows at a wrong place are passed over: the bound is the last of the
-/// longest ascending part, the least of several, so that what follows comes twice rather than not at all. Rows in another
-/// order than ours say nothing of what is missing.
+/// Where the next page begins, and how many rows of this one are out of place. All ids up to a row's have been on this
+/// page or one before it as long as the rows ascend. Single rows at a wrong place are passed over: the bound is the
+/// last of the longest ascending part, the least of several, so that what follows comes twice rather than not at all.
+/// Rows in another order than ours say nothing of what is missing.
 fn next_bound(order: &[ContactId]) -> Result<(ContactId, usize), UpstreamError> {
-    // The least id that an ascending part of each length ends with.
+    // For each length, the least id at which an ascending part of that length ends.
     let mut ends: Vec<ContactId> = Vec::with_capacity(order.len());
     for id in order {
         let length = ends.partition_point(|end| end <= id);
@@ -357,7 +359,7 @@ fn next_bound(order: &[ContactId]) -> Result<(ContactId, usize), UpstreamError> 
     }
 }
 
-/// A contact of which a search shows nothing but the id.
+/// A contact of which a search shows only the id.
 fn bare_contact(id: ContactId, why: &str) -> Contact {
     Contact {
         requested_id: id,

@@ -1,4 +1,4 @@
-//! Slots: a number of calls in a window, handed out first come, first served.
+//! Slots that limit the number of calls in a window, handed out first come, first served.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::config::Limit;
+use super::config::CallLimit;
 
-/// So many calls may go at once; more are spread over the window, so that nobody waits for a whole window behind them.
+/// Calls that may go at once. More are spread over the window, so that nobody has to wait for a whole window.
 const BURST: u32 = 10;
 
 /// A number of slots, each good for one call per window.
@@ -25,16 +25,16 @@ pub(crate) struct Slots {
 struct State {
     /// When each idle slot may be used, earliest first. As many entries as permits are free.
     free_from: VecDeque<Instant>,
-    /// Slots there are, but for the surplus.
+    /// Number of slots, without the surplus.
     calls: u32,
-    /// Slots that are in use and go when their call has ended.
+    /// Slots in use that are removed when their call has ended.
     surplus: u32,
-    /// When the calls so far would have begun, had they been spread evenly.
+    /// The end of the calls so far, had they been spread evenly.
     spread_until: Instant,
 }
 
 impl Slots {
-    pub(crate) fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: CallLimit) -> Self {
         let calls = limit.calls.max(1);
         let now = Instant::now();
         Self {
@@ -54,12 +54,12 @@ impl Slots {
         self.window
     }
 
-    /// How many calls a window has.
+    /// Calls per window.
     pub(crate) fn calls(&self) -> u32 {
         self.state.lock().calls
     }
 
-    /// From now on a window has so many calls. Slots in use stay until their call has ended.
+    /// Changes the number of calls per window. Slots in use stay until their call has ended.
     pub(crate) fn resize_window(&self, calls: u32) {
         let calls = calls.max(1);
         let mut state = self.state.lock();
@@ -76,17 +76,17 @@ impl Slots {
             && let Ok(idle) = self.permits.try_acquire()
         {
             idle.forget();
-            // The one that would be free last.
+            // The slot that would be free last.
             state.free_from.pop_back();
             state.surplus -= 1;
         }
     }
 
-    /// `None` never comes of a limiter in use: only of a closed semaphore, and ours is never closed.
+    /// Waits for a slot. `None` only if the semaphore is closed, which ours never is.
     pub(crate) async fn acquire(&self) -> Option<Slot<'_>> {
         let permit = self.permits.acquire().await.ok()?;
         let (free_from, begin) = self.state.lock().take_turn(self.window)?;
-        // From here on a dropped (cancelled) slot goes back with the time it had.
+        // From here on a dropped (cancelled) slot is given back with the time that it had.
         let mut slot = Slot {
             slots: self,
             permit: Some(permit),
@@ -100,7 +100,7 @@ impl Slots {
 }
 
 impl State {
-    /// Takes the slot that is free first: since when it is, and when its call may begin.
+    /// Takes the slot that is free first. Returns from when on it is free, and when its call may begin.
     fn take_turn(&mut self, window: Duration) -> Option<(Instant, Instant)> {
         let free_from = self.free_from.pop_front()?;
         let spacing = window / self.calls;

@@ -1,4 +1,4 @@
-//! Tokens, and what they are bought with.
+//! Tokens, and the keys with which they are bought.
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
@@ -15,12 +15,12 @@ pub(crate) struct OAuthKeys {
 pub(crate) struct Token {
     pub(crate) secret: SecretString,
     pub(crate) header: HeaderValue,
-    /// Counts the purchases, so that a refused token is given up once, not once per caller.
+    /// The number of its purchase, so that a refused token is given up once, not once per caller.
     pub(crate) generation: u64,
 }
 
 impl Token {
-    /// `None` if it can't stand in a header.
+    /// `None` if it does not fit into a header.
     pub(crate) fn new(secret: SecretString, generation: u64) -> Option<Self> {
         let mut header = HeaderValue::from_str(&format!("Bearer {}", secret.expose_secret())).ok()?;
         header.set_sensitive(true);

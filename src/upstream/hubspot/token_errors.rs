@@ -1,4 +1,4 @@
-//! Errors of token endpoints in their own form.
+//! Reads the errors of token endpoints, which have a form of their own.
 
 use serde_json::Value;
 
@@ -14,8 +14,8 @@ const OAUTH_ERRORS: [&str; 6] = [
     "invalid_scope",
 ];
 
-/// What token endpoints say in place of a category: an `error` (RFC 6749), or a speaking `status` in capitals, as HubSpot writes it.
-/// Other words are of somebody in between, and so are these in another answer.
+/// The code that token endpoints give in place of a category: an `error` (RFC 6749), or a `status` in capitals, as
+/// HubSpot writes it. Other words come from somebody in between, and so do these in another answer.
 pub(crate) fn token_code(value: &Value) -> Option<String> {
     let named = |key: &str| value.get(key).and_then(Value::as_str).and_then(valid_code);
     let is_code = |status: &String| status.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');

@@ -1,4 +1,4 @@
-//! What HubSpot says of a token: its portal and scopes.
+//! Asks HubSpot for a token's portal and scopes.
 
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::wire::Scalar;
 use crate::domain::ids::PortalId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::TokenInfo;
-use crate::upstream::http::body::Limit;
+use crate::upstream::http::body::AnswerLimit;
 use crate::upstream::http::text::valid_code;
 
 #[derive(Deserialize)]
@@ -23,8 +23,8 @@ pub(crate) struct Details {
     pub(crate) ui_domain: Option<String>,
 }
 
-/// The two token calls answer differently: the introspection says `hub_id`, the call for static tokens `hubId`; the scopes
-/// are in the same place.
+/// The two token calls answer differently: the introspection says `hub_id`, the call for static tokens `hubId`; the
+/// scopes are in the same place.
 #[derive(Deserialize)]
 struct TokenAnswer {
     active: Option<bool>,
@@ -34,7 +34,7 @@ struct TokenAnswer {
     scopes: Option<Vec<String>>,
 }
 
-/// What HubSpot says of a token: of a bought one (then with the `keys` of its app), or of a static one.
+/// Asks HubSpot about a token: a bought one (then with the `keys` of its app) or a static one.
 pub(crate) async fn ask_about_token(
     transport: &Transport,
     keys: Option<&OAuthKeys>,
@@ -46,7 +46,7 @@ pub(crate) async fn ask_about_token(
         Some(keys) => Request {
             name: "introspect",
             bucket: Bucket::Free,
-            limit: Limit::TOKEN,
+            limit: AnswerLimit::TOKEN,
             url: format!("{}/introspect", config.token_url()),
             payload: Payload::SecretForm(vec![
                 ("client_id", keys.client_id.expose_secret().to_owned()),
@@ -59,10 +59,10 @@ pub(crate) async fn ask_about_token(
         None => Request {
             name: "access-token-info",
             bucket: Bucket::Other,
-            limit: Limit::TOKEN,
+            limit: AnswerLimit::TOKEN,
             url: config.url_of("/oauth/v2/private-apps/get/access-token-info"),
             payload: Payload::SecretJson(serde_json::json!({ "tokenKey": secret }).to_string()),
-            // Tokens of EU portals are found only with it.
+            // Without it, tokens of EU portals are not found.
             bearer: Some(&token.header),
         },
     };
@@ -86,13 +86,13 @@ pub(crate) async fn ask_about_token(
     })
 }
 
-/// The portal that a token opens, by the account details.
+/// The portal that a token opens, according to the account details.
 pub(crate) async fn ask_details(transport: &Transport, token: &Token) -> Result<PortalId, UpstreamError> {
     let config = transport.config();
     let request = Request {
         name: "account-info",
         bucket: Bucket::Other,
-        limit: Limit::RECORDS,
+        limit: AnswerLimit::RECORDS,
         url: config.url_of(&details_path(&config.version)),
         payload: Payload::Nothing,
         bearer: Some(&token.header),
@@ -102,7 +102,7 @@ pub(crate) async fn ask_details(transport: &Transport, token: &Token) -> Result<
     portal.ok_or_else(|| malformed_answer("the account details have no \"portalId\""))
 }
 
-/// Where the details of the account are.
+/// The path of the account details.
 pub(crate) fn details_path(version: &str) -> String {
     format!("/account-info/{version}/details")
 }

@@ -1,5 +1,5 @@
-//! Which portal a bought token opens. A single answer of the token endpoint may carry the token of another portal: nothing is
-//! read with it before HubSpot says that it belongs to the portal that the account may use.
+//! Checks which portal a bought token opens. A single answer of the token endpoint may carry the token of another
+//! portal, so nothing is read with a token before HubSpot says that it belongs to the portal that the account may use.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +12,16 @@ use super::transport::Transport;
 use crate::domain::ids::PortalId;
 use crate::ports::{Cause, UpstreamError};
 
-/// The first pause before another token is bought in the place of one of another portal; it doubles each time.
+/// The first pause before a token of another portal is replaced by a new one; it doubles each time.
 const PAUSE: Duration = Duration::from_secs(5);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// So many tokens of another portal in a row are no odd answers any more: the account's check may see for itself.
+/// Tokens of another portal in a row that are no longer a single odd answer: the account's check may then see the portal.
 const IN_A_ROW: u32 = 2;
 
-/// What a token is wanted for.
+/// What a token is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum TokenPurpose {
     /// To find out which portal it opens.
     Check,
     /// To read what the portal holds.
@@ -32,12 +32,12 @@ pub(crate) enum Purpose {
 #[derive(Default)]
 pub(crate) struct PortalGuard {
     in_a_row: u32,
-    /// Until when nobody may read the portal that is pinned, and why.
+    /// Until when nobody may read the pinned portal, and why.
     bar: Option<(Instant, PortalId, UpstreamError)>,
 }
 
 impl PortalGuard {
-    /// Why no token for reads of this portal is given out now; `None` if one may be bought.
+    /// The error with which reads of this portal are refused a token now; `None` if one may be bought.
     pub(crate) fn bar(&self, pinned: PortalId, now: Instant) -> Option<UpstreamError> {
         let (until, _, error) = self.bar.as_ref().filter(|(_, portal, _)| *portal == pinned)?;
         let left = until.checked_duration_since(now).filter(|left| !left.is_zero())?;
@@ -47,12 +47,12 @@ impl PortalGuard {
         })
     }
 
-    /// True if also a token of another portal is given out for this.
-    pub(crate) fn lets_through(&self, purpose: Purpose) -> bool {
-        purpose == Purpose::Check && self.in_a_row >= IN_A_ROW
+    /// True if even a token of another portal is given out for this.
+    pub(crate) fn lets_through(&self, purpose: TokenPurpose) -> bool {
+        purpose == TokenPurpose::Check && self.in_a_row >= IN_A_ROW
     }
 
-    /// A token was bought that opens the `other` portal. The error for whoever wanted it.
+    /// Notes that a bought token opens the `other` portal. Returns the error for the caller that wanted it.
     pub(crate) fn record_mismatch(&mut self, (right, other): (PortalId, PortalId), now: Instant) -> UpstreamError {
         self.in_a_row = self.in_a_row.saturating_add(1);
         let pause = PAUSE
@@ -71,13 +71,13 @@ impl PortalGuard {
         error
     }
 
-    /// Another token may be bought at once.
+    /// Lets another token be bought at once.
     pub(crate) fn try_again(&mut self) {
         self.bar = None;
     }
 }
 
-/// The portal of a token that was just bought: by the introspection, or by the account details where that does not tell.
+/// The portal of a token that was just bought: by the introspection, or by the account details if that does not name it.
 pub(crate) async fn ask_portal(
     transport: &Transport,
     keys: &OAuthKeys,
@@ -89,7 +89,7 @@ pub(crate) async fn ask_portal(
         return Ok(portal);
     }
     match ask_details(transport, token).await {
-        // One new token that is refused says nothing of the credentials.
+        // A single new token that is refused says nothing about the credentials.
         Err(error) if error.needs_a_person() => Err(UpstreamError {
             cause: Cause::Unavailable,
             message: format!("nobody says to which portal a new token belongs: {}", error.message),

@@ -1,4 +1,4 @@
-//! One HTTP call: limiter, gate, quick retries, bounded body, metrics. Everything HubSpot is asked goes through here.
+//! Makes HTTP calls: limiter, gate, quick retries, bounded body, metrics. All calls to HubSpot are made here.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
 
 use super::config::{API, HubSpotConfig, SERVICE};
-use super::errors::{Again, answer_date, answer_error, malformed_answer, unreached_error};
-use super::limits::{Bucket, Limits, Membership, Portals};
+use super::errors::{QuickRetry, answer_date, answer_error, malformed_answer, unreached_error};
+use super::limits::{Bucket, Membership, PortalLimits, Portals};
 use super::rows::Row;
 use super::wire::Results;
 use crate::domain::ids::PortalId;
 use crate::ports::crm::Quota;
 use crate::ports::{CallObserver, Cause, UpstreamError};
 use crate::upstream::http::body;
-use crate::upstream::http::body::{Body, BodyError, Limit, TINY_PIECES};
+use crate::upstream::http::body::{AnswerLimit, Body, BodyError, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
 
-/// What a connector's clients have in common.
+/// The parts that all clients of a connector share.
 pub(crate) struct Shared {
     pub(crate) config: HubSpotConfig,
     pub(crate) http: Client,
@@ -34,8 +34,8 @@ pub(crate) struct Request<'a> {
     /// Our short name of the call, for metrics.
     pub(crate) name: &'static str,
     pub(crate) bucket: Bucket,
-    /// How large a good answer may be.
-    pub(crate) limit: Limit,
+    /// Size limit of a good answer.
+    pub(crate) limit: AnswerLimit,
     pub(crate) url: String,
     pub(crate) payload: Payload<'a>,
     pub(crate) bearer: Option<&'a HeaderValue>,
@@ -53,7 +53,8 @@ pub(crate) enum Payload<'a> {
     SecretForm(Vec<(&'static str, String)>),
 }
 
-/// A successful answer. It has a share of what the process has for answers: no other call is waited for while one is held.
+/// A successful answer. It holds a share of the process's memory for answers: don't wait for another call while holding
+/// one.
 pub(crate) struct GoodAnswer {
     pub(crate) status: u16,
     /// When it was made, by HubSpot's clock.
@@ -78,7 +79,7 @@ impl GoodAnswer {
         })
     }
 
-    /// The body as an answer with rows. One row that cannot be read does not take the others along.
+    /// The body as an answer with rows. A row that can't be read does not spoil the others.
     pub(crate) fn parse_rows<T: DeserializeOwned>(self) -> Result<Results<T>, UpstreamError> {
         let one_by_one = |error| {
             self.parse_json::<Results<Row<T>>>()
@@ -89,13 +90,13 @@ impl GoodAnswer {
         Ok(found.holding_share(self.body.into_share()))
     }
 
-    /// Bytes of the body.
+    /// Size of the body in bytes.
     pub(crate) fn body_size(&self) -> usize {
         self.body.bytes().len()
     }
 }
 
-/// The way of one client to HubSpot.
+/// The connection of one client to HubSpot.
 pub(crate) struct Transport {
     pub(crate) shared: Arc<Shared>,
     membership: Membership,
@@ -111,12 +112,12 @@ impl Transport {
         &self.shared.config
     }
 
-    /// Taken again for each attempt: the portal may have become known.
-    fn current_limits(&self) -> Arc<Limits> {
+    /// The limits in effect. Looked up for each attempt, since the portal may have become known.
+    fn current_limits(&self) -> Arc<PortalLimits> {
         self.membership.current_limits()
     }
 
-    /// Searches and other calls that a window has now.
+    /// The present numbers of searches and of other calls per window.
     #[cfg(test)]
     pub(crate) fn paces(&self) -> (u32, u32) {
         self.current_limits().paces()
@@ -133,17 +134,17 @@ impl Transport {
             .joins_portal(portal, &self.shared.portals, self.config());
     }
 
-    /// The day's calls of the portal; `None` if HubSpot does not tell (OAuth apps have no such limit).
+    /// The portal's calls of the day; `None` if HubSpot does not state them (OAuth apps have no such limit).
     pub(crate) fn daily_quota(&self) -> Option<Quota> {
         *self.current_limits().quota.lock()
     }
 
-    /// Sends a request, with the quick retries that are left to us.
+    /// Sends a request, with the usual quick retries.
     pub(crate) async fn send_request(&self, request: &Request<'_>) -> Result<GoodAnswer, UpstreamError> {
         self.send_repeatedly(request, self.config().waits.retries).await
     }
 
-    /// Sends a request, with so many quick retries.
+    /// Sends a request, with this many quick retries.
     pub(crate) async fn send_repeatedly(
         &self,
         request: &Request<'_>,
@@ -157,28 +158,28 @@ impl Transport {
                 Err(failed) => failed,
             };
             let pause = match again {
-                Again::No => Duration::ZERO,
-                Again::Soon => waits.server * attempt,
-                Again::Locked => waits.locked * attempt,
-                Again::Secondly => waits.secondly * attempt,
-                Again::TenSecondly => waits.ten_secondly,
+                QuickRetry::No => Duration::ZERO,
+                QuickRetry::Soon => waits.server * attempt,
+                QuickRetry::Locked => waits.locked * attempt,
+                QuickRetry::Secondly => waits.secondly * attempt,
+                QuickRetry::TenSecondly => waits.ten_secondly,
             };
-            if matches!(again, Again::Secondly | Again::TenSecondly) && error.retry_after.is_none() {
+            if matches!(again, QuickRetry::Secondly | QuickRetry::TenSecondly) && error.retry_after.is_none() {
                 error.retry_after = SignedDuration::try_from(pause).ok();
             }
             let asked = error
                 .retry_after
                 .and_then(|wait| wait.try_into().ok())
                 .unwrap_or(Duration::ZERO);
-            // Any other answer may be about what this one call asked for.
-            if !asked.is_zero() && is_of_the_portal(&error) {
+            // Any other answer may be about this one call.
+            if !asked.is_zero() && concerns_the_portal(&error) {
                 self.current_limits().shut_gate(asked, &error);
             }
-            if matches!(again, Again::Secondly | Again::TenSecondly) {
+            if matches!(again, QuickRetry::Secondly | QuickRetry::TenSecondly) {
                 self.current_limits().call_refused(request.bucket);
             }
-            if again == Again::No || attempt > retries || pause.max(asked) > waits.longest {
-                if error.status.is_some() && !is_of_the_portal(&error) {
+            if again == QuickRetry::No || attempt > retries || pause.max(asked) > waits.longest {
+                if error.status.is_some() && !concerns_the_portal(&error) {
                     error.retry_after = error.retry_after.min(SignedDuration::try_from(waits.longest).ok());
                 }
                 return Err(error);
@@ -195,7 +196,7 @@ impl Transport {
         }
     }
 
-    async fn try_request(&self, request: &Request<'_>) -> Result<GoodAnswer, (UpstreamError, Again)> {
+    async fn try_request(&self, request: &Request<'_>) -> Result<GoodAnswer, (UpstreamError, QuickRetry)> {
         let waits = &self.config().waits;
         let limits = self.current_limits();
         let asked = Instant::now();
@@ -208,9 +209,9 @@ impl Transport {
             Ok(slot)
         }
         .await
-        .map_err(|error: UpstreamError| (error, Again::No));
+        .map_err(|error: UpstreamError| (error, QuickRetry::No));
         let held_back = asked.elapsed();
-        // Below a millisecond nothing was waited for.
+        // Below a millisecond, the call did not have to wait.
         let waited = held_back >= Duration::from_millis(1);
         if waited {
             self.shared.observer.observe_throttling(API, held_back);
@@ -233,7 +234,7 @@ impl Transport {
         &self,
         request: &Request<'_>,
         status: &mut Option<u16>,
-    ) -> Result<GoodAnswer, (UpstreamError, Again)> {
+    ) -> Result<GoodAnswer, (UpstreamError, QuickRetry)> {
         let ends = ends_in(self.config().timeout);
         let response = self.build_request(request).send().await.map_err(unreached_error)?;
         let code = response.status().as_u16();
@@ -248,14 +249,14 @@ impl Transport {
         if request.bucket == Bucket::Other {
             match parse_limit(&headers) {
                 Some((calls, within)) => self.current_limits().limit_stated(calls, within),
-                None => self.current_limits().limit_untold(),
+                None => self.current_limits().limit_unstated(),
             }
         }
         let good = (200..300).contains(&code);
-        let limit = if good { request.limit } else { Limit::ERRORS };
+        let limit = if good { request.limit } else { AnswerLimit::ERRORS };
         let body = read_body(request.name, response, limit, ends).await;
         if !good {
-            // The status alone says enough: a body that can't be read takes nothing away from it.
+            // The status is enough: the error stands even if the body can't be read.
             let sent = match request.payload {
                 Payload::Json(sent) => Some(sent),
                 Payload::Nothing | Payload::SecretJson(_) => Some(""),
@@ -269,7 +270,7 @@ impl Transport {
                     status: Some(code),
                     ..error
                 },
-                Again::No,
+                QuickRetry::No,
             )
         })?;
         Ok(GoodAnswer {
@@ -305,9 +306,9 @@ impl Transport {
     }
 }
 
-/// True for a limit, in HubSpot's own words, and while the portal is moved to another data centre (477). A page may be
-/// of a filter that looked at one call.
-fn is_of_the_portal(error: &UpstreamError) -> bool {
+/// True for a limit that HubSpot itself names, and while the portal is moved to another data centre (477). A web page
+/// may come from a filter that judged this one call.
+fn concerns_the_portal(error: &UpstreamError) -> bool {
     let limited = matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted);
     (limited && error.code.is_some()) || error.status == Some(477)
 }
@@ -316,7 +317,7 @@ fn is_of_the_portal(error: &UpstreamError) -> bool {
 async fn read_body(
     call: &str,
     response: Response,
-    limit: Limit,
+    limit: AnswerLimit,
     ends: tokio::time::Instant,
 ) -> Result<Body, UpstreamError> {
     body::read_body(response, limit, ends)
@@ -333,7 +334,7 @@ async fn read_body(
         })
 }
 
-/// docs/reference/hubspot.md 8.1: not on searches.
+/// The calls of the day, by the answer's headers (docs/reference/hubspot.md 8.1); answers to searches have none.
 fn parse_quota(headers: &HeaderMap) -> Option<Quota> {
     Some(Quota {
         left: header_number(headers, "x-hubspot-ratelimit-daily-remaining")?,
@@ -341,7 +342,7 @@ fn parse_quota(headers: &HeaderMap) -> Option<Quota> {
     })
 }
 
-/// How many calls the token may make within so long.
+/// The token's limit by the answer's headers: calls, and the time within which they may be made.
 fn parse_limit(headers: &HeaderMap) -> Option<(u32, Duration)> {
     let calls = header_number(headers, "x-hubspot-ratelimit-max")?;
     let within = header_number(headers, "x-hubspot-ratelimit-interval-milliseconds")?;

@@ -1,5 +1,5 @@
-//! HubSpot's JSON as we read it: nothing is required that can be done without, ids and values may be strings, numbers
-//! or booleans, null is the same as absent. No `Debug` if records are held.
+//! HubSpot's JSON as we read it: only what is indispensable is required, ids and values may be strings, numbers or
+//! booleans, and null is the same as absent. Types that hold records have no `Debug`.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use serde::de::Deserialize;
 use serde_json::Value;
 
 use super::errors::malformed_answer;
-use super::rows::{Odd, Row};
+use super::rows::{OddRow, Row};
 pub(crate) use super::scalar::{Scalar, scalar_or_nothing};
 use crate::domain::contact::MERGED_IDS;
 use crate::domain::ids::ContactId;
 use crate::domain::lineage::{self, MAX_LINEAGE};
-use crate::domain::plausible_time::is_of_hubspot;
+use crate::domain::plausible_time::is_since_hubspot_exists;
 use crate::ports::UpstreamError;
 use crate::upstream::http::json;
 use crate::upstream::http::memory::Share;
 
-/// Most rows of one answer: nothing is asked for more at once.
+/// Most rows of one answer: no call asks for more.
 const MAX_ROWS: usize = 1_000;
 
 /// A contact or a deal.
@@ -43,13 +43,13 @@ pub(crate) struct Version {
 }
 
 impl Record {
-    /// The record's id, or its `hs_object_id`. Without either it is not known which record this is.
+    /// The record's id, or its `hs_object_id`. `None` if neither names the record.
     pub(crate) fn id(&self) -> Option<u64> {
         let id = self.id.as_ref().and_then(Scalar::id);
         id.or_else(|| self.property("hs_object_id")?.id())
     }
 
-    /// An id that is none, whatever the properties say.
+    /// True if the id is invalid, whatever the properties say.
     pub(crate) fn has_odd_id(&self) -> bool {
         self.id.as_ref().is_some_and(|id| id.id().is_none())
     }
@@ -66,15 +66,16 @@ impl Record {
             .filter(|value| !value.is_empty())
     }
 
-    /// Merged ids of which one is not an id, or more than a contact can have: then it is not known which contacts this one was.
+    /// True if one of the merged ids is not an id, or there are more than a contact can have: then the contact's
+    /// lineage is not known.
     pub(crate) fn has_odd_lineage(&self) -> bool {
         let mut ids = lineage::parse_ids(self.text(MERGED_IDS).unwrap_or_default());
         let known = ids.by_ref().take(MAX_LINEAGE).all(|id| id.is_some());
         !known || ids.next().is_some()
     }
 
-    /// Ids of the contacts that became this one. Only `hs_merged_object_ids` is asked for; the two others (of which
-    /// one holds `id:time` pairs) are looked at where they come along.
+    /// Ids of the contacts that became this one. Only `hs_merged_object_ids` is asked for; the two others (one of
+    /// which holds `id:time` pairs) are read if the answer has them.
     pub(crate) fn merged_ids(&self) -> Vec<ContactId> {
         [
             "hs_merged_object_ids",
@@ -97,21 +98,21 @@ pub(crate) struct Results<T> {
     rows: Option<Vec<T>>,
     pub(crate) total: Option<Scalar>,
     pub(crate) paging: Option<Paging>,
-    /// Of batch answers, HubSpot's clock.
+    /// When HubSpot finished a batch answer, by its clock.
     #[serde(rename = "startedAt")]
     started_at: Option<Scalar>,
     #[serde(default, rename = "errors", deserialize_with = "json::read_members")]
     item_errors: Option<Vec<Value>>,
-    /// Rows that are not what HubSpot documents: each is a matter of its own.
+    /// Rows that are not as HubSpot documents them, each with its own reason.
     #[serde(skip)]
-    odd: Vec<Odd>,
-    /// Its part of what the process has for answers.
+    odd: Vec<OddRow>,
+    /// Its share of the process's memory for answers.
     #[serde(skip)]
     share: Share,
 }
 
 impl<T> Results<Row<T>> {
-    /// Tells the rows that can be read from the others.
+    /// Separates the rows that can be read from the others.
     pub(crate) fn split_odd(self) -> Results<T> {
         let mut odd = self.odd;
         let readable = |row| match row {
@@ -135,18 +136,21 @@ impl<T> Results<Row<T>> {
 }
 
 impl<T> Results<T> {
-    /// When it was made, HubSpot's clock, if it tells.
+    /// When it was made by HubSpot's clock, if it says so.
     pub(crate) fn answered_at(&self) -> Option<Timestamp> {
-        self.started_at.as_ref()?.time().filter(|at| is_of_hubspot(*at))
+        self.started_at
+            .as_ref()?
+            .time()
+            .filter(|at| is_since_hubspot_exists(*at))
     }
 
-    /// The same, with its part of what the process has for answers.
+    /// The same, with its share of the process's memory for answers.
     pub(crate) fn holding_share(self, share: Share) -> Self {
         Self { share, ..self }
     }
 
     /// Rows that cannot be read.
-    pub(crate) fn odd_rows(&self) -> &[Odd] {
+    pub(crate) fn odd_rows(&self) -> &[OddRow] {
         &self.odd
     }
 
@@ -162,7 +166,7 @@ impl<T> Results<T> {
         Ok(rows)
     }
 
-    /// What a batch answer (207) says about single inputs.
+    /// The errors of a batch answer (207) about single inputs.
     pub(crate) fn item_errors(&self) -> &[Value] {
         self.item_errors.as_deref().unwrap_or_default()
     }

@@ -1,6 +1,6 @@
-//! Contact properties with which reads fail that are answered without them: a scope that the token lacks, or a failure of
-//! HubSpot's. Which one it is, a bisection of the names tells, each probe a read of one contact. From then on the property is
-//! left out of reads and searches, and asked for again with growing pauses.
+//! Contact properties that HubSpot withholds: reads with them fail, and are answered without them, because the token
+//! lacks a scope or HubSpot has a failure. The property is found by a bisection of the names, in which each probe reads
+//! one contact. From then on it is left out of reads and searches, and asked for again with growing pauses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,32 +14,32 @@ use crate::domain::ids::ContactId;
 use crate::domain::withheld::{Withheld, WithheldProperties};
 use crate::ports::{Cause, UpstreamError};
 
-/// More properties than this are no matter of single ones.
+/// Most properties that are left out. If there are more, it is not about single ones.
 const MOST: usize = 100;
-/// A verdict about failing reads counts no longer than this.
+/// Longest time for which a verdict about failing reads counts.
 const LONGEST_VERDICT: SignedDuration = SignedDuration::from_secs(30);
 
-/// True for a property without which nothing can be read: it is never left out.
+/// True for a property that is never left out, because nothing can be read without it.
 pub(super) fn is_essential(name: &str) -> bool {
     [LIFECYCLE_STAGE, MERGED_IDS, LAST_MODIFIED].contains(&name) || name.starts_with(&date_entered(""))
 }
 
-/// True for a failure that a property which was asked for may be the reason of.
-pub(crate) fn may_be_of_property(error: &UpstreamError) -> bool {
+/// True for a failure that a requested property may cause.
+pub(crate) fn may_concern_property(error: &UpstreamError) -> bool {
     match error.cause {
         Cause::MissingScope | Cause::AccessDenied | Cause::Refused | Cause::NotFound => error.status.is_some(),
         Cause::RateLimited | Cause::TooLarge => false,
-        _ => error.may_be_of_a_part(),
+        _ => error.may_concern_a_part(),
     }
 }
 
-/// The names of a question, without those that are left out of it.
+/// The names of a read, without those that are left out of it.
 pub(crate) fn asked_names(names: &[String], withheld: Option<&BTreeSet<String>>) -> Vec<String> {
     let is_asked = |name: &&String| withheld.is_none_or(|withheld| !withheld.contains(*name));
     names.iter().filter(is_asked).cloned().collect()
 }
 
-/// Each of these contacts says what was left out of the question.
+/// Notes on each of these contacts what was left out of the read.
 pub(crate) fn mark_withheld<'a>(
     contacts: impl IntoIterator<Item = &'a mut Contact>,
     withheld: Option<&Arc<BTreeSet<String>>>,
@@ -51,11 +51,11 @@ pub(crate) fn mark_withheld<'a>(
     }
 }
 
-/// The properties of a read that it could do without, and whether each is asked for with its history too.
+/// The optional properties of a read, and whether each is asked for with its history too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Names(BTreeMap<String, bool>);
+pub(crate) struct PropertyNames(BTreeMap<String, bool>);
 
-impl Names {
+impl PropertyNames {
     pub(crate) fn of(properties: &[String], with_history: &[String]) -> Self {
         let plain = properties.iter().map(|name| (name, false));
         let all = plain.chain(with_history.iter().map(|name| (name, true)));
@@ -81,34 +81,34 @@ impl Names {
     }
 }
 
-/// What failing reads are about.
+/// The reason why reads fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blame {
-    /// A property: it is left out from now on.
+    /// A property, which is left out from now on.
     Property,
-    /// Records: the same is answered of another one.
+    /// Records: the same properties of another record are answered.
     Records,
-    /// Records, perhaps: the same is answered where nobody is asked for. Of those that there are it proves nothing.
+    /// Perhaps records: the same read is answered if it asks for nobody, which proves nothing about existing records.
     Perhaps,
-    /// Neither, or nobody can tell.
+    /// Neither, or it can't be found out.
     Unknown,
 }
 
-/// What a probe has brought.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Hunted {
-    /// There is another probe.
+pub(crate) enum PropertyHuntProgress {
+    /// Another probe is needed.
     Narrowed,
     /// The read fails with this property, and is answered without it.
-    Found(Names),
+    Found(PropertyNames),
     /// It is not about properties.
     Over(Blame),
 }
 
-/// Where the search for a property is.
+/// The steps of the hunt for a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// Does a read of somebody else fail as well?
+    /// Does a read of another contact fail as well?
     All,
     /// Is it answered with none of the names?
     Nothing,
@@ -123,14 +123,14 @@ enum Step {
 /// The bisection: the names before `answered` are answered, those before `fails` are not.
 #[derive(Debug)]
 pub(crate) struct PropertyHunt {
-    names: Names,
+    names: PropertyNames,
     answered: usize,
     fails: usize,
     step: Step,
 }
 
 impl PropertyHunt {
-    pub(crate) fn new(names: Names) -> Self {
+    pub(crate) fn new(names: PropertyNames) -> Self {
         Self {
             answered: 0,
             fails: names.0.len(),
@@ -139,35 +139,35 @@ impl PropertyHunt {
         }
     }
 
-    /// What to ask for next.
-    pub(crate) fn probe(&self) -> Names {
+    /// The names to probe next.
+    pub(crate) fn probe(&self) -> PropertyNames {
         match self.step {
             Step::All => self.names.clone(),
-            Step::Nothing | Step::Proof => Names::default(),
+            Step::Nothing | Step::Proof => PropertyNames::default(),
             Step::Bisect => self.names.range(0, usize::midpoint(self.answered, self.fails)),
             Step::Alone => self.names.range(self.fails.saturating_sub(1), self.fails),
         }
     }
 
-    /// True for the first probe, which is made however little time there is.
+    /// True for the first probe, which is made even if there is little time.
     pub(crate) fn is_new(&self) -> bool {
         self.step == Step::All
     }
 
-    /// True where a wrong answer shows later.
+    /// True if a wrong answer to this probe would be found out later.
     pub(crate) fn is_bisecting(&self) -> bool {
         self.step == Step::Bisect
     }
 
-    /// The probe was answered, or fails.
-    pub(crate) fn advance(&mut self, fails: bool) -> Hunted {
+    /// Notes whether the probe failed.
+    pub(crate) fn advance(&mut self, fails: bool) -> PropertyHuntProgress {
         let one = |hunt: &Self| hunt.fails <= hunt.answered + 1;
         self.step = match (self.step, fails) {
-            (Step::All, false) => return Hunted::Over(Blame::Records),
+            (Step::All, false) => return PropertyHuntProgress::Over(Blame::Records),
             (Step::All, true) if !self.names.is_empty() => Step::Nothing,
-            // It fails whatever is asked for, or not the way it did before.
+            // It fails whatever is asked for, or fails in another way than before.
             (Step::All | Step::Nothing | Step::Proof, true) | (Step::Alone, false) => {
-                return Hunted::Over(Blame::Unknown);
+                return PropertyHuntProgress::Over(Blame::Unknown);
             }
             (Step::Nothing, false) => {
                 if one(self) {
@@ -186,33 +186,33 @@ impl PropertyHunt {
                 if one(self) { Step::Alone } else { Step::Bisect }
             }
             (Step::Alone, true) => Step::Proof,
-            (Step::Proof, false) => return Hunted::Found(self.names.range(self.fails - 1, self.fails)),
+            (Step::Proof, false) => return PropertyHuntProgress::Found(self.names.range(self.fails - 1, self.fails)),
         };
-        Hunted::Narrowed
+        PropertyHuntProgress::Narrowed
     }
 }
 
-struct Known {
+struct WithheldProperty {
     why: String,
     history: bool,
     tries: u32,
     due: Instant,
 }
 
-/// What reads of a portal's contacts leave out.
+/// The properties that reads of a portal's contacts leave out.
 #[derive(Default)]
 pub(crate) struct WithheldMemory {
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, WithheldProperty>,
     names: Arc<BTreeSet<String>>,
-    /// Another one with each name that comes or goes.
+    /// Raised with each name that is added or removed.
     version: u64,
-    /// A search for a property that there was no time for.
+    /// A hunt for a property that there was no time to finish.
     hunt: Option<PropertyHunt>,
     verdict: Option<(Blame, Instant)>,
     verdicts: u32,
-    /// Searches are asked for no such property at all until then, and how often that came about in a row.
+    /// Until when searches ask for no optional property, and how often in a row that became necessary.
     plain: Option<(Instant, u32)>,
-    /// Somebody whom HubSpot has shown.
+    /// A contact that HubSpot has shown.
     pub(crate) witness: Option<ContactId>,
 }
 
@@ -221,12 +221,12 @@ impl WithheldMemory {
         self.version
     }
 
-    /// What is left out of a question for these; `None`: nothing.
+    /// The names that are left out of a read of these; `None` if there are none.
     pub(crate) fn among<'a>(&self, mut names: impl Iterator<Item = &'a String>) -> Option<Arc<BTreeSet<String>>> {
         names.any(|name| self.names.contains(name)).then(|| self.names.clone())
     }
 
-    /// What the last search for a property has come to, as long as that counts.
+    /// The result of the last hunt for a property, as long as it counts.
     pub(crate) fn verdict(&self, now: Instant) -> Option<Blame> {
         self.verdict.filter(|(_, until)| now < *until).map(|(blame, _)| blame)
     }
@@ -240,13 +240,13 @@ impl WithheldMemory {
         self.verdicts = self.verdicts.saturating_add(1);
     }
 
-    /// This one is not shown any more.
+    /// Forgets a witness that is not shown any more.
     pub(crate) fn forget_witness(&mut self, witness: ContactId) {
         self.witness.take_if(|known| *known == witness);
     }
 
-    /// The hunt for one of these that was left, else a new one.
-    pub(crate) fn take_hunt(&mut self, names: &Names) -> PropertyHunt {
+    /// The unfinished hunt for one of these, or a new one.
+    pub(crate) fn take_hunt(&mut self, names: &PropertyNames) -> PropertyHunt {
         let left = self.hunt.take().filter(|hunt| hunt.names == *names);
         left.unwrap_or_else(|| PropertyHunt::new(names.clone()))
     }
@@ -255,13 +255,13 @@ impl WithheldMemory {
         self.hunt = Some(hunt);
     }
 
-    /// Reads fail with these, and are answered without. False where there are too many.
-    pub(crate) fn withhold(&mut self, found: &Names, why: &str, now: Instant) -> bool {
+    /// Leaves these out from now on: reads fail with them and are answered without. False if there are too many already.
+    pub(crate) fn withhold(&mut self, found: &PropertyNames, why: &str, now: Instant) -> bool {
         if self.known.len() >= MOST {
             return false;
         }
         for (name, history) in &found.0 {
-            let known = Known {
+            let known = WithheldProperty {
                 why: why.to_owned(),
                 history: *history,
                 tries: 0,
@@ -273,14 +273,14 @@ impl WithheldMemory {
         true
     }
 
-    /// Those that it is time to ask for again.
-    pub(crate) fn due(&self, now: Instant) -> Vec<Names> {
+    /// The properties that it is time to ask for again.
+    pub(crate) fn due(&self, now: Instant) -> Vec<PropertyNames> {
         let due = self.known.iter().filter(|(_, known)| known.due <= now);
-        due.map(|(name, known)| Names(BTreeMap::from([(name.clone(), known.history)])))
+        due.map(|(name, known)| PropertyNames(BTreeMap::from([(name.clone(), known.history)])))
             .collect()
     }
 
-    /// A property was asked for again: it is given, or (`why`) still not.
+    /// Notes that a property was asked for again. `why` is the reason why it is still withheld; `None` if it was given.
     pub(crate) fn asked_again(&mut self, name: &str, why: Option<String>, longest: SignedDuration, now: Instant) {
         let Some(why) = why else {
             if self.known.remove(name).is_some() {
@@ -300,9 +300,9 @@ impl WithheldMemory {
         self.version += 1;
     }
 
-    /// What is left out, for people.
+    /// The properties that are left out, for the status.
     pub(crate) fn shown(&self, now: Instant) -> WithheldProperties {
-        let shown = |(name, known): (&String, &Known)| {
+        let shown = |(name, known): (&String, &WithheldProperty)| {
             let left = known.due.saturating_duration_since(now);
             let withheld = Withheld {
                 why: known.why.clone(),
@@ -313,19 +313,19 @@ impl WithheldMemory {
         self.known.iter().map(shown).collect()
     }
 
-    /// True while searches are asked for nothing that they could do without.
+    /// True while searches ask for no optional property.
     pub(crate) fn is_plain(&self, now: Instant) -> bool {
         self.plain.is_some_and(|(until, _)| now < until)
     }
 
-    /// A search failed that is answered without all of these.
+    /// Notes that a search failed that is answered without all optional properties.
     pub(crate) fn note_plain(&mut self, longest: SignedDuration, now: Instant) {
         let times = self.plain.map_or(0, |(_, times)| times.saturating_add(1));
         let wait = Duration::try_from(backoff(times, longest, 0)).unwrap_or_default();
         self.plain = Some((now + wait, times));
     }
 
-    /// A search was answered with what it was asked for.
+    /// Notes that a search with optional properties was answered.
     pub(crate) fn note_whole(&mut self) {
         self.plain = None;
     }

@@ -2,19 +2,19 @@ use super::*;
 
 const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 
-fn names(all: &[&str]) -> Names {
+fn names(all: &[&str]) -> PropertyNames {
     let all: Vec<String> = all.iter().map(|name| (*name).to_owned()).collect();
-    Names::of(&all, &[])
+    PropertyNames::of(&all, &[])
 }
 
 /// Hunts where reads with any of these fail; what it comes to, and how many probes that took.
-fn hunt(all: &[&str], fails: impl Fn(&[&str]) -> bool) -> (Hunted, usize) {
+fn hunt(all: &[&str], fails: impl Fn(&[&str]) -> bool) -> (PropertyHuntProgress, usize) {
     let mut hunt = PropertyHunt::new(names(all));
     for probes in 1.. {
         let probe = hunt.probe();
         let asked: Vec<&str> = probe.all().map(String::as_str).collect();
         match hunt.advance(fails(&asked)) {
-            Hunted::Narrowed => assert!(probes < 100),
+            PropertyHuntProgress::Narrowed => assert!(probes < 100),
             end => return (end, probes),
         }
     }
@@ -29,7 +29,7 @@ fn hunt(all: &[&str], fails: impl Fn(&[&str]) -> bool) -> (Hunted, usize) {
 #[case::the_first_of_two(&["a", "b", "c", "d"], &["d", "b"], Some("b"))]
 fn the_property_is_found(#[case] all: &[&str], #[case] bad: &[&str], #[case] found: Option<&str>) {
     let (end, probes) = hunt(all, |asked| asked.iter().any(|name| bad.contains(name)));
-    assert_eq!(end, Hunted::Found(names(&[found.unwrap()])));
+    assert_eq!(end, PropertyHuntProgress::Found(names(&[found.unwrap()])));
     assert!(probes <= 7, "{probes}");
 }
 
@@ -39,26 +39,38 @@ fn a_long_list_takes_few_probes() {
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     for bad in ["p00", "p31", "p63"] {
         let (end, probes) = hunt(&all, |asked| asked.contains(&bad));
-        assert_eq!(end, Hunted::Found(names(&[bad])));
+        assert_eq!(end, PropertyHuntProgress::Found(names(&[bad])));
         assert!(probes <= 10, "{probes}");
     }
 }
 
 #[test]
-fn what_is_not_about_a_property_is_told_apart() {
+fn failures_that_are_not_about_a_property_are_recognized() {
     let all = ["a", "b", "c"];
     assert_eq!(
         hunt(&all, |_| false),
-        (Hunted::Over(Blame::Records), 1),
+        (PropertyHuntProgress::Over(Blame::Records), 1),
         "another one is answered"
     );
-    assert_eq!(hunt(&all, |_| true), (Hunted::Over(Blame::Unknown), 2), "nobody is");
-    assert_eq!(hunt(&[], |_| true), (Hunted::Over(Blame::Unknown), 1));
+    assert_eq!(
+        hunt(&all, |_| true),
+        (PropertyHuntProgress::Over(Blame::Unknown), 2),
+        "nobody is"
+    );
+    assert_eq!(hunt(&[], |_| true), (PropertyHuntProgress::Over(Blame::Unknown), 1));
     let together = |asked: &[&str]| asked.len() > 1;
-    assert_eq!(hunt(&all, together).0, Hunted::Over(Blame::Unknown), "no single one");
+    assert_eq!(
+        hunt(&all, together).0,
+        PropertyHuntProgress::Over(Blame::Unknown),
+        "no single one"
+    );
     let calls = std::cell::Cell::new(0);
     let passes = |_: &[&str]| calls.replace(calls.get() + 1) == 0;
-    assert_eq!(hunt(&all, passes).0, Hunted::Over(Blame::Unknown), "it has passed");
+    assert_eq!(
+        hunt(&all, passes).0,
+        PropertyHuntProgress::Over(Blame::Unknown),
+        "it has passed"
+    );
 }
 
 #[test]
@@ -71,7 +83,7 @@ fn what_everything_rests_on_is_never_left_out() {
         "email",
     ];
     assert_eq!(names(&all), names(&["email"]));
-    let click = Names::of(&["click".to_owned(), "email".to_owned()], &["click".to_owned()]);
+    let click = PropertyNames::of(&["click".to_owned(), "email".to_owned()], &["click".to_owned()]);
     assert_eq!(click.with_history().collect::<Vec<_>>(), ["click"]);
     assert_eq!(click.all().count(), 2);
 }
@@ -149,5 +161,5 @@ fn failures_that_a_property_may_be_the_reason_of(
         status,
         ..UpstreamError::new("HubSpot", cause, "")
     };
-    assert_eq!(may_be_of_property(&error), expected);
+    assert_eq!(may_concern_property(&error), expected);
 }

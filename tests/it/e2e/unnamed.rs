@@ -177,7 +177,7 @@ fn a_conversion_that_alone_is_refused_waits_for_others_and_is_rejected_among_the
     });
     let errors = event["status"]["sync"]["lastErrors"].to_string();
     assert!(
-        errors.contains("contactId") && errors.contains("goes again"),
+        errors.contains("contactId") && errors.contains("is sent again"),
         "{errors}"
     );
     let good = Cell::new(0);

@@ -5,10 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use adconversion_operator::api::ResumePolicy;
 use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
     ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, CanonicalById, Erased, Ledger, LedgerError,
-    LedgerId, LedgerResult, Look, LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Row, RowCounts,
+    LedgerId, LedgerResult, LookResult, LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Row, RowCounts,
     RowUpdate, Sender, StatusResult, StreamId, StreamRequest, Watermark,
 };
 use async_trait::async_trait;
@@ -118,7 +119,7 @@ pass! {
     streams_with_due_rows(streams: &[StreamId], now: Timestamp) -> BTreeSet<StreamId>;
     due_rows(stream: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> Vec<Row>;
     apply_updates(updates: &[RowUpdate], now: Timestamp) -> ();
-    resume_rows(stream: StreamId, skip: bool, now: Timestamp) -> usize;
+    resume_rows(stream: StreamId, policy: ResumePolicy, now: Timestamp) -> usize;
     release_rows(stream: StreamId, reasons: &[&str], now: Timestamp) -> ();
     begin_batch(sender: &Sender, destinations: &[ActionKey], rows: &[(BatchRow, usize)], now: Timestamp) -> BatchId;
     finish_batch(batch: BatchId, result: &BatchResult, now: Timestamp) -> ();
@@ -140,9 +141,9 @@ pass! {
     set_put_aside(hubspot: &ObjectKey, contacts: &[AsideContact]) -> ();
     look_round(looker: &Looker) -> Option<LookRound>;
     begin_look_round(looker: &Looker, now: Timestamp) -> ();
-    contacts_behind(portal: PortalId, after: ContactId, limit: usize) -> Vec<ContactId>;
+    contacts_after(portal: PortalId, after: ContactId, limit: usize) -> Vec<ContactId>;
     last_seen(looker: &Looker, without: &[ContactId], limit: usize) -> Vec<ContactId>;
-    note_look(looker: &Looker, asked: &[ContactId], look: &Look) -> ();
+    record_look(looker: &Looker, asked: &[ContactId], look: &LookResult) -> ();
     erase_contacts(missing_for: SignedDuration, behind: Option<(LookerId, ContactId)>, limit: usize, now: Timestamp) -> Erased;
     forget_looks(before: Timestamp, limit: usize) -> usize;
     note_orphan(note: &OrphanNote) -> ();

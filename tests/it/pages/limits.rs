@@ -266,7 +266,7 @@ const SENTENCES: [(&str, &str, Source); 3] = [
     (
         "in ten seconds, ",
         " searches a second",
-        Code("upstream/hubspot/config.rs", "search: Limit {…calls: "),
+        Code("upstream/hubspot/config.rs", "search: CallLimit {…calls: "),
     ),
     (
         " searches a second (",

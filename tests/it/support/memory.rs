@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use adconversion_operator::api::{Money, Uploads};
+use adconversion_operator::api::{Money, ResumePolicy, Uploads};
 use adconversion_operator::domain::click_window::ClickWindow;
 use adconversion_operator::domain::contact::{Contact, HistoryEntry};
-use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, ValueRule, Waits};
+use adconversion_operator::domain::eligibility::{ClickProperties, EntryWaits, EventRules, ValueRule};
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
 use adconversion_operator::domain::trigger::Trigger;
 use adconversion_operator::ports::crm::{
@@ -19,7 +19,7 @@ use adconversion_operator::ports::crm::{
     Portal, Stage, SubmissionPage, TokenInfo,
 };
 use adconversion_operator::ports::ledger::{Ledger, RowCounts};
-use adconversion_operator::ports::{Cause, Clock, GoogleClients, UpstreamError, budget};
+use adconversion_operator::ports::{CallKind, Cause, Clock, GoogleClients, UpstreamError, budget};
 use adconversion_operator::registry::{
     BoundAction, DealAccess, Event, Forms, GoogleAccount, HubSpotAccount, Readiness, Registry,
 };
@@ -174,7 +174,7 @@ impl Crm for Memory {
             }
             Ok::<_, UpstreamError>(())
         };
-        budget::within_budget("memory", false, answers).await?;
+        budget::within_budget("memory", CallKind::Reads, answers).await?;
         Ok(ContactBatch {
             contacts: read.ids.iter().map(|id| self.contact(id.0, true)).collect(),
             ..ContactBatch::default()
@@ -202,7 +202,7 @@ pub fn settings() -> SyncSettings {
     let zero = SignedDuration::ZERO;
     SyncSettings {
         new_action_hold: zero,
-        waits: Waits {
+        waits: EntryWaits {
             settle: zero,
             click_grace: zero,
             too_recent: zero,
@@ -312,6 +312,6 @@ pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
             form: false,
         },
         suspended: false,
-        skip_missed: false,
+        resume_policy: ResumePolicy::CatchUp,
     });
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use adconversion_operator::domain::batch::Complaint;
 use adconversion_operator::domain::evidence::NamedDestination;
 use adconversion_operator::domain::ids::{ActionId, CustomerId};
-use adconversion_operator::domain::request_report::{Progress, RequestReport};
+use adconversion_operator::domain::request_report::{RequestProgress, RequestReport};
 use adconversion_operator::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::ports::sink::{
     ConversionSink, DestinationStatus, IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest,
@@ -149,7 +149,7 @@ impl ConversionSink for Sink {
         if self.never_answers.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        std::hint::black_box(google::ingest_body(request, None, google::Purpose::Count).expect("a body"));
+        std::hint::black_box(google::ingest_body(request, None, google::UploadPurpose::Count).expect("a body"));
         self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
         if let Some(taken) = &self.taken {
             let mut taken = taken.lock();
@@ -183,7 +183,7 @@ impl ConversionSink for Sink {
         Ok(vec![DestinationStatus {
             destination: NamedDestination::default(),
             report: RequestReport {
-                progress: Progress::Succeeded,
+                progress: RequestProgress::Succeeded,
                 records: self.sizes.lock().get(id).copied(),
                 failures: vec![],
             },

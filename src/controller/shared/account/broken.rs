@@ -2,10 +2,10 @@
 
 use crate::api::reasons::reason;
 use crate::domain::account_health::AccountHealth;
-use crate::registry::{Broken, Readiness};
+use crate::registry::{BrokenLoop, Readiness};
 
 /// What is wrong, and what to do.
-pub fn broken_message(broken: &Broken) -> String {
+pub fn broken_message(broken: &BrokenLoop) -> String {
     format!(
         "{} has failed since {:.0} and is restarted after growing pauses. This is a bug in the operator, not a fault of the \
          account: report it with the operator's log line \"panic\", and update the operator.",
@@ -16,7 +16,7 @@ pub fn broken_message(broken: &Broken) -> String {
 
 /// What the status shows if it differs from what the sync loops work by: they try again what was refused, and broken ones
 /// are started again.
-pub fn readiness_to_show(health: &AccountHealth, shown: &Readiness, broken: Option<&Broken>) -> Option<Readiness> {
+pub fn readiness_to_show(health: &AccountHealth, shown: &Readiness, broken: Option<&BrokenLoop>) -> Option<Readiness> {
     match (shown, broken) {
         (Readiness::NotReady { .. }, _) => health.is_retrying().then(|| shown.clone()),
         (Readiness::Ready, Some(broken)) => Some(Readiness::NotReady {
@@ -36,7 +36,7 @@ mod tests {
     /// Events and people see that the account is not Ready; the loops, this one too once it is started again, work with it.
     #[test]
     fn a_broken_loop_makes_a_ready_account_not_ready_for_people_only() {
-        let broken = Broken {
+        let broken = BrokenLoop {
             which: Loop::Uploader,
             since: "2026-11-20T12:00:00Z".parse().unwrap(),
         };

@@ -17,7 +17,7 @@ use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::{Action, Reconciler};
 use crate::controller::shared::recorder::Severity;
 use crate::controller::shared::references;
-use crate::domain::account_state::{self, Observed};
+use crate::domain::account_state::{self, AccountObservation};
 use crate::domain::conditions::{Conditions, ready_label};
 use crate::domain::ids::ObjectKey;
 use crate::domain::time::later;
@@ -109,7 +109,7 @@ fn account_conditions<A: AccountKind>(
     users: &[String],
 ) -> (Vec<Condition>, Readiness) {
     let summary = A::summarize(object, memory, view);
-    let observed = Observed {
+    let observed = AccountObservation {
         what: &summary.what,
         previous: object.conditions(),
         generation: object.meta().generation,

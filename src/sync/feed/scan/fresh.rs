@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::registry::ChangeDetection;
+use crate::api::ChangeDetection;
 
 /// What a poll in between looks for.
 pub struct FreshPoll {

@@ -94,7 +94,7 @@ impl Scan<'_> {
         checked
             .contradicted
             .extend(queued.map(|own| (own, Contradiction::Queued)));
-        let reads = cut_reads(&doubts, read_limit(false));
+        let reads = cut_reads(&doubts, read_limit(&[]));
         let reads: Vec<_> = reads.into_iter().map(|pairs| self.read_pairs(pairs)).collect();
         let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
         while let Some(read) = reads.next().await {

@@ -16,14 +16,15 @@ use jiff::Timestamp;
 use super::clock::latest_plausible;
 use super::detect::MissedContact;
 use super::pass::Pass;
+use crate::api::ChangeDetection;
 use crate::domain::contact::{LAST_MODIFIED, LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::ids::ContactId;
 use crate::domain::search_paging::SearchPaging;
 use crate::ports::crm::{ContactPage, ContactSearch, Crm, Portal};
 use crate::ports::ledger::StreamId;
 use crate::ports::pulse;
+use crate::registry::Notice;
 use crate::registry::sync_error::SyncError;
-use crate::registry::{ChangeDetection, Notice};
 use crate::sync::absences::Absences;
 use crate::sync::contact_cache::{ContactCache, ReadPlan};
 use crate::sync::context::SyncContext;
@@ -332,7 +333,7 @@ impl<'a> Scan<'a> {
             crm: self.crm,
             absences: self.absences.clone(),
             plan: self.plan.clone(),
-            beside: self.history.in_vain.is_running(),
+            beside: self.history.fruitless.is_running(),
         }
     }
 

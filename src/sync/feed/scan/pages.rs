@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
-use crate::domain::search_paging::{SearchPaging, Turn};
+use crate::domain::search_paging::{PagingStep, SearchPaging};
 use crate::domain::shown_state::ShownState;
 use crate::ports::crm::{ContactPage, ContactSearch, Crm, Unreadable};
 use crate::ports::{Cause, UpstreamError, pulse};
@@ -158,9 +158,9 @@ pub(crate) fn turn_page(paging: &mut SearchPaging, page: &ContactPage) -> (Optio
         incomplete_search(&format!("a page shows {rows} of {total} contacts"))
     });
     match paging.turn(count, page.next) {
-        Turn::Page(bound) => (Some(bound), short),
-        Turn::End => (None, short),
-        Turn::GiveUp => {
+        PagingStep::Page(bound) => (Some(bound), short),
+        PagingStep::End => (None, short),
+        PagingStep::GiveUp => {
             let fault = || incomplete_search("later pages have fewer contacts than earlier ones announced");
             (None, Some(short.unwrap_or_else(fault)))
         }

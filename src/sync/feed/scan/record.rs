@@ -8,13 +8,13 @@ use super::pages::PageRead;
 use super::{Scan, ScanFindings};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::{Occurrence, first_wait};
+use crate::domain::fruitless_reads::NONE_SHOWN;
 use crate::domain::ids::ContactId;
 use crate::domain::occurrence::stage_entries;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::shown_entries::ShownEntries;
 use crate::domain::shown_state::ShownState;
 use crate::domain::time::later;
-use crate::domain::vain_reads::NONE_SHOWN;
 use crate::ports::ledger::{Canonical, NewRow};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
@@ -30,11 +30,11 @@ impl Scan<'_> {
         let mut seen = ScanFindings::default();
         let read = self.page_reader().read_histories(ids).await;
         if let Err(error) = &read
-            && error.may_be_of_a_part()
+            && error.may_concern_a_part()
         {
             // With somebody else beside them the whole read fails, and so does the pass: that shows nobody either.
             let why = error.without_request_id();
-            self.history.in_vain.note(false, Some(&why), self.ctx.clock.now());
+            self.history.fruitless.record_failure(&why, self.ctx.clock.now());
         }
         let mut page = read?;
         let (unread, error) = page.failed.take().unzip();
@@ -60,7 +60,11 @@ impl Scan<'_> {
             let is_missed = !page.sought.is_empty();
             let failure = page.unreadable.values().next().map(String::as_str);
             let failure = failure.or(is_missed.then_some(NONE_SHOWN));
-            self.history.in_vain.note(page.shows, failure, self.ctx.clock.now());
+            if page.shows {
+                self.history.fruitless.record_shown();
+            } else if let Some(why) = failure {
+                self.history.fruitless.record_failure(why, self.ctx.clock.now());
+            }
             self.put_aside(page)?;
             for read in &page.read {
                 self.history.record(read);

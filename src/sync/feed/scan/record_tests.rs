@@ -309,7 +309,7 @@ async fn answers_that_show_nobody_are_told(#[case] shows: [bool; 2], #[case] min
     }
     let said = setting
         .history
-        .in_vain
+        .fruitless
         .describe("by id", setting.ctx.settings.failure_threshold);
     assert_eq!(said.is_some(), told, "{said:?}");
 }

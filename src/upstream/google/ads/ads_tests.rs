@@ -8,10 +8,9 @@ use wiremock::matchers::{body_json, body_partial_json, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::ports::{GoogleConnector as _, GoogleCredentials};
 use crate::upstream::google::GoogleConnector;
 use crate::upstream::google::ads::query;
-use crate::upstream::google::test_support::{ads_error, cid, clients, config, http, refresh_secret, server};
+use crate::upstream::google::test_support::{ads_error, cid, clients, config, connect, http, server};
 
 const SEARCH: &str = "/v26/customers/1234567890/googleAds:search";
 const MUTATE: &str = "/v26/customers/1234567890/conversionActions:mutate";
@@ -310,11 +309,7 @@ async fn a_connection_lost_after_sending_leaves_the_effect_open() {
         config.ads_endpoint = rude(reply).await;
         let silent = std::sync::Arc::new(crate::upstream::google::test_support::Silent);
         let connector = GoogleConnector::new(config, http(), silent);
-        let ads = connector
-            .connect(GoogleCredentials::Secret(&refresh_secret()), None)
-            .await
-            .unwrap()
-            .ads;
+        let ads = connect(&connector).await.ads;
         let error = ads
             .create_action(&owner(), &ActionFields::default())
             .await

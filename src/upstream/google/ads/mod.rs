@@ -6,22 +6,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::errors::{Api, Parsed, malformed_answer};
+use super::errors::{Api, Parsed};
+use super::own_errors::unusable_answer;
 use super::session::{Call, Session};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
-use crate::ports::{Cause, Effect, UpstreamError};
+use crate::ports::{CallKind, Cause, Effect, UpstreamError};
 use crate::upstream::google::ads::query as wire;
-use crate::upstream::http::body::{Limit, weigh_value};
+use crate::upstream::http::body::{AnswerLimit, weigh_value};
 use crate::upstream::http::growing::{GrowingShare, OutOfRoom};
 use crate::upstream::http::memory::{FREE, KEPT, ends_in};
 
 /// Most pages of a search, 10,000 rows each: an end for a paging that never ends.
 const MAX_PAGES: usize = 20;
-/// Most that the rows of a search may take in memory, all pages together, and most text that they may come in.
-const MAX_MEMORY: usize = Limit::RECORDS.memory;
+/// Memory that the rows of a search may take, all pages together, and the most text they may come in.
+const MAX_MEMORY: usize = AnswerLimit::RECORDS.memory;
 const MAX_TEXT: usize = 16 << 20;
-/// A search may take so many times as long as one call of it.
+/// How many times the time limit of one call a whole search may take.
 const SEARCH_CALLS: u32 = 4;
 
 /// The Google Ads API of one set of credentials, by way of one manager or directly.
@@ -35,8 +36,8 @@ impl AdsClient {
         Self { session, login }
     }
 
-    /// What `read` makes of the rows of a query, but for those of which it makes nothing. Bounded in size and time as a
-    /// whole: many small pages are as much as a large one.
+    /// The rows of a query for which `read` returns something. Bounded in size and time as a whole, since many small
+    /// pages are as much as a large one.
     async fn search_rows<T>(
         &self,
         customer: &CustomerId,
@@ -71,7 +72,7 @@ impl AdsClient {
                 Some(token) => json!({"query": query, "pageToken": token}),
                 None => json!({"query": query}),
             };
-            let call = self.new_call("search", customer, "/googleAds:search", &body, false);
+            let call = self.new_call(CallKind::Reads, "search", customer, "/googleAds:search", &body);
             let next = {
                 let page = tokio::select! {
                     biased;
@@ -83,7 +84,7 @@ impl AdsClient {
                 match &page["nextPageToken"] {
                     Value::Null => None,
                     Value::String(next) => Some(next.clone()).filter(|next| !next.is_empty()),
-                    // Taken for the end, the actions on further pages would be missing, and created again.
+                    // If this were taken for the end, actions on further pages would seem missing, and be created again.
                     _ => return Err(unreadable_answer("nextPageToken is no text")),
                 }
             };
@@ -97,7 +98,7 @@ impl AdsClient {
         Err(unreadable_answer("the paging does not end"))
     }
 
-    /// The rows of a query for actions that are the account's own.
+    /// The rows of a query for actions that belong to the account itself.
     async fn own_actions(&self, owner: &CustomerId, query: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
         let own = |row: &Value| wire::is_own(row, owner);
         let action = require_key(wire::parse_action);
@@ -112,7 +113,7 @@ impl AdsClient {
         path: &str,
         body: &Value,
     ) -> Result<Parsed, UpstreamError> {
-        let call = self.new_call(method, owner, path, body, true);
+        let call = self.new_call(CallKind::Changes, method, owner, path, body);
         self.session.call(&call).await.map_err(|failure| failure.error)
     }
 
@@ -123,11 +124,11 @@ impl AdsClient {
 
     fn new_call<'a>(
         &'a self,
+        kind: CallKind,
         method: &'static str,
         customer: &'a CustomerId,
         path: &str,
         body: &Value,
-        mutating: bool,
     ) -> Call<'a> {
         let config = self.session.config();
         Call {
@@ -136,12 +137,11 @@ impl AdsClient {
             path: format!("/{}/customers/{customer}{path}", config.ads_version),
             query: &[],
             body: Some(body.to_string().into_bytes()),
-            mutating,
+            kind,
             partial: false,
-            timeout: if mutating {
-                config.timeouts.mutate
-            } else {
-                config.timeouts.read
+            timeout: match kind {
+                CallKind::Reads => config.timeouts.read,
+                CallKind::Changes => config.timeouts.mutate,
             },
             customer: Some(customer),
             login: self.login.as_ref(),
@@ -150,7 +150,7 @@ impl AdsClient {
 }
 
 fn unreadable_answer(what: &str) -> UpstreamError {
-    malformed_answer(Api::Ads, false, 200, None, what)
+    unusable_answer(Api::Ads, CallKind::Reads, what)
 }
 
 /// The pages of a search so far.
@@ -171,7 +171,7 @@ impl Pages {
         Ok(())
     }
 
-    /// What is kept of large pages while the next one is read counts too. No page is held while this waits.
+    /// Counts what is kept of large pages while the next one is read. No page is held while this waits.
     async fn make_room(&mut self, limit: Duration) -> Result<(), UpstreamError> {
         let Some(beyond) = self.text.checked_sub(FREE).filter(|beyond| *beyond > 0) else {
             return Ok(());
@@ -180,7 +180,7 @@ impl Pages {
         share.grow(beyond, ends_in(limit)).await.map_err(short_of_memory)
     }
 
-    /// Waits until others, whose pages come more quickly, need what is kept.
+    /// Waits until other searches, whose pages come more quickly, need the memory of this one.
     async fn given_up(&self) -> OutOfRoom {
         match &self.share {
             Some(share) => share.given_up().await,
@@ -210,7 +210,7 @@ fn take_rows<T>(
     }
 }
 
-/// A row without its key is not understood: left out, what it is about would be taken for missing.
+/// The error of a row without its key: if the row were left out, its object would seem missing.
 fn require_key<T>(
     read: impl Fn(&Value) -> Option<T> + Send + Sync,
 ) -> impl Fn(&Value) -> Result<Option<T>, UpstreamError> + Send + Sync {

@@ -9,7 +9,8 @@ use crate::upstream::http::text::{
     display_name, exact_name, time_zone, valid_code, valid_currency, valid_id as plain_id,
 };
 
-/// Longest and most snippets of an action that are kept: Google's have less than 1 KiB, and one is for HTML.
+/// Length and number of the snippets of an action that are kept: Google's have less than 1 KiB, and one of them is for
+/// HTML.
 const MAX_SNIPPET: usize = 4 * 1024;
 const MAX_SNIPPETS: usize = 4;
 
@@ -37,7 +38,7 @@ pub(crate) const ACTIONS: &str = "SELECT conversion_action.resource_name, conver
 pub(crate) const GOALS: &str = "SELECT customer_conversion_goal.category, customer_conversion_goal.origin, \
     customer_conversion_goal.biddable FROM customer_conversion_goal";
 
-/// What Google attributes to each action, today left out.
+/// Google's attribution per action, without today.
 pub(crate) const ATTRIBUTION: &str = "SELECT segments.conversion_action, metrics.all_conversions, \
     metrics.conversions FROM customer WHERE segments.date DURING LAST_30_DAYS";
 
@@ -59,7 +60,7 @@ fn gaql_literal(text: &str) -> String {
     quoted
 }
 
-/// A row of [`CUSTOMER`]; nothing if it is not about the customer asked for, or does not say who owns its conversion
+/// A row of [`CUSTOMER`]; `None` if it is not about the customer asked for, or does not say who owns its conversion
 /// actions: an action would be created in the wrong account. Google names the owner even while tracking is off
 /// (docs/reference/google.md); should it not, an account that tracks nothing owns its actions itself.
 pub(crate) fn parse_customer(row: &Value, asked: &CustomerId) -> Option<Customer> {
@@ -108,12 +109,12 @@ fn name_of(value: &Value) -> Option<String> {
     display_name(value.as_str()?)
 }
 
-/// A word of Google's, such as the name of an enum.
+/// A word of Google's, such as a value of an enum.
 fn word_of(value: &Value) -> Option<String> {
     valid_code(value.as_str()?)
 }
 
-/// A row of [`ACTIONS`]; nothing if it has no id: an action left out would be created again.
+/// A row of [`ACTIONS`]; `None` if it has no id, which is an error: an action that is left out would be created again.
 pub(crate) fn parse_action(row: &Value) -> Option<ConversionAction> {
     let action = &row["conversionAction"];
     let resource = action["resourceName"].as_str().unwrap_or_default();
@@ -147,7 +148,7 @@ pub(crate) fn parse_action(row: &Value) -> Option<ConversionAction> {
     })
 }
 
-/// A row of [`GOALS`]; nothing if it names no goal.
+/// A row of [`GOALS`]; `None` if it names no goal.
 pub(crate) fn parse_goal(row: &Value) -> Option<Goal> {
     let goal = &row["customerConversionGoal"];
     Some(Goal {
@@ -157,7 +158,7 @@ pub(crate) fn parse_goal(row: &Value) -> Option<Goal> {
     })
 }
 
-/// A row of [`ATTRIBUTION`]; nothing if it names no action. A metric that is left out is zero.
+/// A row of [`ATTRIBUTION`]; `None` if it names no action. A metric that is left out is zero.
 pub(crate) fn parse_attribution(row: &Value) -> Option<Attribution> {
     let metrics = &row["metrics"];
     Some(Attribution {
@@ -181,7 +182,7 @@ pub(crate) fn create_body(fields: &ActionFields) -> Value {
     json!({"operations": [{"create": object}]})
 }
 
-/// The body of an update of exactly the fields that are `Some`; nothing if none is. `kind` is immutable and left out.
+/// The body of an update of exactly the fields that are `Some`; `None` if none is. `kind` is immutable and left out.
 pub(crate) fn update_body(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Option<Value> {
     let (mut object, mask) = field_changes(fields);
     if mask.is_empty() {
@@ -205,7 +206,7 @@ pub(crate) fn goal_biddable(owner: &CustomerId, goal: &Goal, biddable: bool) -> 
     json!({"operations": [{"update": {"resourceName": resource, "biddable": biddable}, "updateMask": "biddable"}]})
 }
 
-/// The id of the action that a create made in this account; `None` if the answer names another account's, or none.
+/// The id of the action that a create has made in this account; `None` if the answer names another account's, or none.
 pub(crate) fn created_id(answer: &Value, owner: &CustomerId) -> Option<ActionId> {
     let name = answer["results"][0]["resourceName"].as_str()?;
     let id = name.strip_prefix(&format!("customers/{owner}/conversionActions/"))?;

@@ -46,7 +46,7 @@ fn a_customer_is_read_with_defaults() {
 }
 
 #[test]
-fn a_customer_is_nobody_but_the_one_asked_for_and_says_who_owns_its_actions() {
+fn a_customer_is_the_requested_one_and_names_the_owner_of_its_actions() {
     let asked = cid("1234567890");
     let own = "customers/1234567890";
     let odd = [

@@ -1,4 +1,4 @@
-//! What a Secret holds: which credentials, and what is wrong with them. Messages name keys and the way out, no values.
+//! Reads the credentials of a Secret, and says what is wrong with them. Messages name keys and remedies, no values.
 
 use std::path::Path;
 
@@ -11,6 +11,7 @@ use super::jwt::SigningKey;
 use super::key_file::{FILE, invalid_secret, required_text};
 use super::token::{Endpoint, TokenSource};
 use crate::ports::{SecretData, SecretInvalid};
+use crate::upstream::http::text::valid_id;
 use crate::upstream::secret_value::secret_value;
 
 const TRIO: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
@@ -42,7 +43,7 @@ pub(crate) fn kind_of(json: &Value) -> CredentialsKind {
 }
 
 /// Reads a Secret. `credentials.json` wins over the three keys of a refresh token. `directory`: where the token files of
-/// external accounts may lie; none: such accounts are refused.
+/// external accounts may be; without one such accounts are refused.
 pub(crate) fn read_credentials(
     secret: &SecretData,
     directory: Option<&Path>,
@@ -75,7 +76,7 @@ pub(crate) fn read_credentials(
     })
 }
 
-/// The token source of a credentials file. `directory`: where token files of external accounts may lie.
+/// The token source of a credentials file. `directory`: where token files of external accounts may be.
 pub(crate) fn source_of(
     json: &Value,
     directory: Option<&Path>,
@@ -101,9 +102,7 @@ pub(crate) fn source_of(
             client_id: SecretString::from(required_text(json, "client_id")?),
             client_secret: SecretString::from(required_text(json, "client_secret")?),
             grant: SecretString::from(required_text(json, "refresh_token")?),
-            quota_project: json["quota_project_id"]
-                .as_str()
-                .and_then(crate::upstream::http::text::valid_id),
+            quota_project: json["quota_project_id"].as_str().and_then(valid_id),
         })),
         CredentialsKind::ExternalAccount => Ok(Box::new(External::from_config(json, directory, endpoint)?)),
         CredentialsKind::Other => invalid_secret(format!(
@@ -153,7 +152,7 @@ fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn Toke
     }
 }
 
-/// A value. Present but empty is a mistake.
+/// A value of the Secret. One that is present but empty is a mistake.
 fn optional_value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, SecretInvalid> {
     match secret_value(secret, key)? {
         Some("") => invalid_secret(format!("key \"{key}\" is empty. Give it a value or remove it")),

@@ -9,21 +9,21 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::key_file::{FILE, invalid_secret, required_text};
-use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
+use super::token::{Endpoint, KeptToken, SCOPES, SERVICE, ScopeCheck, Token, TokenSource};
 use super::token_file;
 use crate::ports::{Cause, SecretInvalid, UpstreamError};
 
-/// Where a token of another issuer is exchanged.
+/// The endpoint that exchanges a token of another issuer.
 const STS: &str = "https://sts.googleapis.com/v1/token";
-/// Where the exchanged token is turned into one of a service account; an e-mail address and [`IAM_CALL`] follow.
+/// The endpoint that turns the exchanged token into one of a service account; an e-mail address and [`IAM_CALL`] follow.
 const IAM: &str = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/";
 const IAM_CALL: &str = ":generateAccessToken";
-/// What the exchanged token must be good for where a service account is to be acted as.
+/// The scope of the exchanged token if it is used to impersonate a service account.
 const CLOUD: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// Longest text of a configuration.
 const LONGEST: usize = 1_000;
 
-/// A configuration, read and found harmless.
+/// A configuration that was read and found harmless.
 pub(crate) struct External {
     endpoint: Endpoint,
     directory: PathBuf,
@@ -104,7 +104,7 @@ impl External {
     }
 }
 
-/// What file the configuration names, and how the token lies in it.
+/// The file that the configuration names, and the token's place in it.
 fn token_source(source: &Value) -> Result<(PathBuf, Option<String>), SecretInvalid> {
     if !source.is_object() {
         return invalid_secret(format!(
@@ -154,7 +154,7 @@ fn check_url(url: &str, name: &str, fits: impl Fn(&str) -> bool) -> Result<(), S
     ))
 }
 
-/// Exactly the call for one service account, by its address.
+/// The URL of the call for one service account, checked to be exactly that.
 fn is_impersonation(url: &str) -> bool {
     let account = url.strip_prefix(IAM).and_then(|rest| rest.strip_suffix(IAM_CALL));
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
@@ -163,16 +163,23 @@ fn is_impersonation(url: &str) -> bool {
 
 #[async_trait]
 impl TokenSource for External {
-    async fn fetch_token(&self, _renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, _: KeptToken) -> Result<Token, UpstreamError> {
         let subject = self.subject_token().await?;
-        let scopes = SCOPES.join(" ");
+        let all_scopes = SCOPES.join(" ");
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
             ("requested_token_type", "urn:ietf:params:oauth:token-type:access_token"),
             ("audience", self.audience.as_str()),
             ("subject_token_type", self.subject_token_type.as_str()),
             ("subject_token", subject.expose_secret()),
-            ("scope", if self.impersonation.is_some() { CLOUD } else { &scopes }),
+            (
+                "scope",
+                if self.impersonation.is_some() {
+                    CLOUD
+                } else {
+                    &all_scopes
+                },
+            ),
         ];
         let hint =
             "the token of the external account is refused (the pool, its provider or the audience do not fit it)";
@@ -180,9 +187,11 @@ impl TokenSource for External {
             url: self.sts.clone(),
             ..self.endpoint.clone()
         };
-        // Whether the scopes are granted is checked on the token that is used.
-        let checked = self.impersonation.is_none();
-        let federated = at_sts.exchange_for("federation", &form, hint, checked).await?;
+        let scopes = match &self.impersonation {
+            Some(_) => ScopeCheck::OfLaterToken,
+            None => ScopeCheck::Required,
+        };
+        let federated = at_sts.exchange_for("federation", &form, hint, scopes).await?;
         match &self.impersonation {
             Some(url) => at_sts.impersonate(url, &federated).await,
             None => Ok(federated),

@@ -176,7 +176,7 @@ async fn a_federated_token_carries_both_scopes() {
         .mount(&server)
         .await;
     let token = federation(&server, "good", "subject-good\n", false)
-        .fetch_token(false)
+        .fetch_token(KeptToken::Allowed)
         .await;
     let token = token.ok().unwrap();
     assert_eq!(token.value.expose_secret(), "t-fed");
@@ -202,7 +202,13 @@ async fn a_service_account_is_acted_as_with_the_federated_token() {
     let mut source = federation(&server, "json", "{\"token\": \"subject-json\"}", true);
     source.field = Some("token".to_owned());
     assert_eq!(
-        source.fetch_token(false).await.ok().unwrap().value.expose_secret(),
+        source
+            .fetch_token(KeptToken::Allowed)
+            .await
+            .ok()
+            .unwrap()
+            .value
+            .expose_secret(),
         "t-sa"
     );
 }
@@ -216,7 +222,7 @@ async fn a_refused_federation_is_rejected_without_its_text() {
         .mount(&server)
         .await;
     let error = federation(&server, "bad", "subject-bad", false)
-        .fetch_token(false)
+        .fetch_token(KeptToken::Allowed)
         .await
         .err()
         .unwrap();
@@ -245,7 +251,7 @@ async fn a_refused_impersonation_names_its_code_and_nothing_else_of_the_answer()
             .mount(&server)
             .await;
         let error = federation(&server, "subject", "subject-good", true)
-            .fetch_token(false)
+            .fetch_token(KeptToken::Allowed)
             .await
             .err()
             .unwrap();
@@ -263,12 +269,12 @@ async fn a_link_out_of_the_directory_sends_nothing() {
     let mut source = federation(&server, "link", "", false);
     std::fs::remove_file(&source.file).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &source.file).unwrap();
-    let error = source.fetch_token(false).await.err().unwrap();
+    let error = source.fetch_token(KeptToken::Allowed).await.err().unwrap();
     assert_eq!(error.cause, Cause::CredentialsRejected);
     assert!(error.message.contains("is not below the directory"), "{error}");
     source.file = source.directory.join("empty");
     std::fs::write(&source.file, "\n").unwrap();
-    let error = source.fetch_token(false).await.err().unwrap();
+    let error = source.fetch_token(KeptToken::Allowed).await.err().unwrap();
     assert!(error.message.contains("holds no token"), "{error}");
     assert!(server.received_requests().await.unwrap().is_empty());
 }

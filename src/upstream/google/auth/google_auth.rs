@@ -1,5 +1,5 @@
-//! Ambient credentials: a key file that the environment names, or the metadata server. What else a file may hold (a
-//! federation configured for the process) is left to Google's own library, which refreshes its tokens in the background.
+//! Ambient credentials: a key file that the environment names, or the metadata server. Files of other kinds (a federation
+//! configured for the process) are left to Google's own library, which refreshes its tokens in the background.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,16 +12,17 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::metadata::Metadata;
-use super::token::{Endpoint, LONGEST_LIFETIME, SCOPES, SERVICE, Token, TokenSource};
+use super::token::{Endpoint, KeptToken, LONGEST_LIFETIME, SCOPES, SERVICE, Token, TokenSource};
 use super::token_file;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::google::auth::credentials;
 use crate::upstream::google::auth::credentials::{Credentials, CredentialsKind};
 
-/// A token source over the library, for what it finds in the environment.
+/// A token source over Google's library, for credentials that it finds in the environment.
 struct Library {
     timeout: Duration,
-    /// Since when it is used: it keeps a token for as long as the answer says, so it is made again after an hour.
+    /// When the library's object was made. It keeps a token for as long as the answer says, so it is replaced after an
+    /// hour.
     built: Mutex<Option<(AccessTokenCredentials, Instant)>>,
 }
 
@@ -60,11 +61,14 @@ impl Library {
 
 #[async_trait]
 impl TokenSource for Library {
-    async fn fetch_token(&self, renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, kept: KeptToken) -> Result<Token, UpstreamError> {
         let mut built = self.built.lock().await;
         let young = |since: Instant| since.elapsed() < Duration::from_secs(LONGEST_LIFETIME);
-        let (credentials, since) = match built.take().filter(|(_, since)| !renew && young(*since)) {
-            Some(kept) => kept,
+        let (credentials, since) = match built
+            .take()
+            .filter(|(_, since)| kept == KeptToken::Allowed && young(*since))
+        {
+            Some(library) => library,
             None => (Self::build_credentials()?, Instant::now()),
         };
         let fetched = tokio::time::timeout(self.timeout, credentials.access_token()).await;
@@ -85,8 +89,8 @@ impl TokenSource for Library {
     }
 }
 
-/// Ambient credentials: a key file named by `GOOGLE_APPLICATION_CREDENTIALS` or in gcloud's place is used like one in a
-/// Secret where we know its kind; of another kind it is the library's. Without one the metadata server is asked.
+/// Ambient credentials. A key file named by `GOOGLE_APPLICATION_CREDENTIALS` or in gcloud's directory is used like one
+/// in a Secret if we know its kind, and by the library otherwise. Without a file the metadata server is asked.
 pub(crate) struct Ambient {
     endpoint: Endpoint,
     find: fn() -> Option<PathBuf>,
@@ -115,14 +119,14 @@ impl Ambient {
 
 #[async_trait]
 impl TokenSource for Ambient {
-    async fn fetch_token(&self, renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, kept: KeptToken) -> Result<Token, UpstreamError> {
         // Read each time a token is needed: the file may be replaced while we run.
         let Some(path) = (self.find)() else {
-            return self.metadata.fetch_token(renew).await;
+            return self.metadata.fetch_token(kept).await;
         };
         let read = token_file::read_token_file(path, None, self.endpoint.timeout).await;
         let text = read.map_err(|why| {
-            // A file is being replaced, or is not there yet: whoever named it means it.
+            // The file is being replaced, or is not there yet. It was named on purpose, so nothing else takes its place.
             let cause = if why.may_pass() {
                 Cause::Unavailable
             } else {
@@ -144,13 +148,13 @@ impl TokenSource for Ambient {
             };
         }
         match &*file {
-            Some((_, source)) => source.fetch_token(renew).await,
-            None => self.library.fetch_token(renew).await,
+            Some((_, source)) => source.fetch_token(kept).await,
+            None => self.library.fetch_token(kept).await,
         }
     }
 }
 
-/// Ambient credentials: whatever the process finds in its environment when the first token is needed.
+/// Ambient credentials, looked for in the environment when the first token is needed.
 pub(crate) fn ambient_credentials(endpoint: Endpoint) -> Credentials {
     Credentials {
         source: Box::new(Ambient::new(endpoint)),
@@ -158,7 +162,7 @@ pub(crate) fn ambient_credentials(endpoint: Endpoint) -> Credentials {
     }
 }
 
-/// Where the library would look for a key file, in its order.
+/// The places in which the library would look for a key file, in its order.
 fn key_file() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS") {
         return Some(PathBuf::from(path));

@@ -39,14 +39,14 @@ async fn an_ambient_key_file_is_used_like_one_in_a_secret_and_read_again() {
         tokio::fs::write(scratch("ambient.json"), user.to_string())
             .await
             .unwrap();
-        let token = ambient.fetch_token(false).await.ok().unwrap();
+        let token = ambient.fetch_token(KeptToken::Allowed).await.ok().unwrap();
         assert_eq!(token.value.expose_secret(), &format!("t-{number}"));
         assert_eq!(token.quota_project.as_deref(), Some("project-7"));
     }
     tokio::fs::write(scratch("ambient.json"), "{\"type\": \"authorized_user\"}")
         .await
         .unwrap();
-    let error = ambient.fetch_token(false).await.err().unwrap();
+    let error = ambient.fetch_token(KeptToken::Allowed).await.err().unwrap();
     assert_eq!(error.cause, Cause::CredentialsRejected);
     assert!(error.message.contains("\"client_id\""), "{error}");
     tokio::fs::remove_file(scratch("ambient.json")).await.unwrap();

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::jwt::SigningKey;
-use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
+use super::token::{Endpoint, KeptToken, SCOPES, SERVICE, Token, TokenSource};
 use crate::ports::{Cause, UpstreamError};
 
 /// Refresh token of a user. The scopes are those of the grant; they can't be widened here.
@@ -19,7 +19,7 @@ pub(crate) struct RefreshToken {
 
 #[async_trait]
 impl TokenSource for RefreshToken {
-    async fn fetch_token(&self, _renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, _: KeptToken) -> Result<Token, UpstreamError> {
         let form = [
             ("grant_type", "refresh_token"),
             ("client_id", self.client_id.expose_secret()),
@@ -45,7 +45,7 @@ pub(crate) struct ServiceAccount {
 
 #[async_trait]
 impl TokenSource for ServiceAccount {
-    async fn fetch_token(&self, _renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, _: KeptToken) -> Result<Token, UpstreamError> {
         let now = Timestamp::now().as_second();
         let claims = serde_json::json!({
             "iss": self.email,

@@ -15,7 +15,7 @@ pub(crate) struct SigningKey {
     key_id: Option<String>,
 }
 
-/// The key is no RSA key in PEM, or could not sign.
+/// The key is not an RSA key in PEM, or could not sign.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadKey;
 
@@ -28,7 +28,7 @@ impl SigningKey {
         Ok(Self { key, key_id })
     }
 
-    /// `header.claims.signature`. A bearer of it is the service account for an hour: a secret.
+    /// Makes `header.claims.signature`. It is a secret: whoever holds it can act as the service account for an hour.
     pub(crate) fn sign_claims(&self, claims: &Value) -> Result<SecretString, BadKey> {
         let mut header = serde_json::json!({"alg": "RS256", "typ": "JWT"});
         if let Some(id) = &self.key_id {

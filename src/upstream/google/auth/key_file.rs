@@ -1,4 +1,4 @@
-//! The key file in a Secret: what must be in it, and the messages about its mistakes. They name keys, no values.
+//! The key file in a Secret: its required keys, and the messages about mistakes in it. They name keys, no values.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::ports::SecretInvalid;
 /// The key of the Secret that holds it.
 pub(crate) use crate::upstream::secret_value::FILE;
 
-/// A text in a credentials file that must be there.
+/// A required text of a credentials file.
 pub(crate) fn required_text<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
     json[name]
         .as_str()
@@ -19,7 +19,7 @@ pub(crate) fn required_text<'a>(json: &'a Value, name: &str) -> Result<&'a str, 
         })
 }
 
-/// What is wrong with a Secret.
+/// An error about a Secret.
 pub(crate) fn invalid_secret<T>(message: String) -> Result<T, SecretInvalid> {
     Err(SecretInvalid { message })
 }

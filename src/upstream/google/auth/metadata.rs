@@ -1,9 +1,9 @@
-//! Tokens of Google's metadata server, which every machine and pod at Google has (Workload Identity): with the limits of
-//! every other call, no redirect and no proxy.
+//! Tokens of Google's metadata server, which every machine and pod at Google has (Workload Identity). Calls to it have
+//! the limits of every other call, follow no redirect and use no proxy.
 
 use async_trait::async_trait;
 
-use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
+use super::token::{Endpoint, KeptToken, SCOPES, SERVICE, Token, TokenSource};
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream;
 
@@ -15,7 +15,7 @@ const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token"
 pub(crate) struct Metadata(Result<Endpoint, UpstreamError>);
 
 impl Metadata {
-    /// The server that the environment names; else the one that Google's machines have.
+    /// The server that the environment names, or else the one of Google's machines.
     pub(crate) fn of_environment(endpoint: Endpoint) -> Self {
         let host = std::env::var("GCE_METADATA_HOST").ok();
         Self::at_host(host.as_deref().unwrap_or(HOST), endpoint)
@@ -23,7 +23,7 @@ impl Metadata {
 
     fn at_host(host: &str, endpoint: Endpoint) -> Self {
         let url = format!("http://{host}{PATH}");
-        // It is next door, without TLS: what else is asked keeps the client that insists on it.
+        // The server is local and has no TLS, so it gets a client of its own: the shared one insists on TLS.
         let client = upstream::client_builder(&[&url])
             .no_proxy()
             .connect_timeout(endpoint.timeout);
@@ -37,7 +37,7 @@ impl Metadata {
 
 #[async_trait]
 impl TokenSource for Metadata {
-    async fn fetch_token(&self, _: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, _: KeptToken) -> Result<Token, UpstreamError> {
         let endpoint = self.0.as_ref().map_err(Clone::clone)?;
         let query = [("scopes", SCOPES.join(","))];
         let request = endpoint.http.get(&endpoint.url).query(&query);
@@ -45,7 +45,7 @@ impl TokenSource for Metadata {
         let fetched = endpoint.request_token("metadata", request).await;
         fetched.map_err(|mut error| {
             if matches!(error.status, Some(400..=499)) && error.cause == Cause::Malformed {
-                // It answers in words: there is no service account, or it may not be used.
+                // The body says why in plain text: there is no service account, or it may not be used.
                 error.cause = Cause::CredentialsRejected;
             }
             error.message = format!(
@@ -115,7 +115,7 @@ mod tests {
 
     async fn failure(metadata: &Metadata) -> UpstreamError {
         let begun = Instant::now();
-        let error = metadata.fetch_token(false).await.err().unwrap();
+        let error = metadata.fetch_token(KeptToken::Allowed).await.err().unwrap();
         assert!(begun.elapsed() < LIMIT * 20, "{:?}", begun.elapsed());
         error
     }
@@ -123,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_comes_from_the_metadata_server() {
         let (_server, metadata) = answering(token("t-1")).await;
-        let token = metadata.fetch_token(false).await.ok().unwrap();
+        let token = metadata.fetch_token(KeptToken::Allowed).await.ok().unwrap();
         assert_eq!(token.value.expose_secret(), "t-1");
         assert!(token.expires.is_some());
     }
@@ -138,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_endless_answer_is_read_no_further_than_the_limit() {
-        // It ends with its connection. A few pieces are enough, so that a busy machine gets there before the time limit.
+        // It ends with its connection. The pieces are few, so that a busy machine sends them before the time limit.
         let begin = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
         let error = failure(&raw(begin, &[b' '; 16 << 10]).await).await;
         assert_eq!(error.cause, Cause::Malformed, "{error}");

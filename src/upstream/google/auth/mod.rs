@@ -1,4 +1,4 @@
-//! Credentials of Google: what a Secret or the process itself holds, and the tokens made of it.
+//! Credentials of Google, from a Secret or from the process's environment, and the tokens made from them.
 
 pub mod credentials;
 pub mod external;

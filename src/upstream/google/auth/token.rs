@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use crate::ports::{CallObserver, Cause, UpstreamError};
 use crate::upstream::google::request_causes;
 use crate::upstream::google::root_cause::root_cause;
+use crate::upstream::google::wire::parse_unsigned;
 use crate::upstream::http::body;
-use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
+use crate::upstream::http::body::{AnswerLimit, BodyError, TINY_PIECES};
 use crate::upstream::http::json;
 use crate::upstream::http::last_failure::LastFailure;
 use crate::upstream::http::memory::ends_in;
@@ -21,18 +22,18 @@ use crate::upstream::http::text::{bounded_message, valid_code};
 use crate::upstream::http::wait::retry_after;
 use crate::upstream::{REDIRECT, is_redirect};
 
-/// Both scopes the operator needs (docs/reference/google.md 8).
+/// The two scopes that the operator needs (docs/reference/google.md 8).
 pub(crate) const SCOPES: [&str; 2] = [
     "https://www.googleapis.com/auth/adwords",
     "https://www.googleapis.com/auth/datamanager",
 ];
-/// How errors of the token endpoint call it.
+/// The `service` in errors of the token endpoint.
 pub(crate) const SERVICE: &str = "Google OAuth";
 /// A token is replaced this long before it expires (docs/reference/google.md 8).
 const MARGIN: Duration = Duration::from_secs(225);
-/// Lifetime if the answer names none.
+/// Lifetime of a token whose answer names none.
 const DEFAULT_LIFETIME: u64 = 3600;
-/// A longer lifetime is not believed: a wrong token would be kept for all of it.
+/// Longest lifetime that is believed: a wrong token would be kept for all of it.
 pub(crate) const LONGEST_LIFETIME: u64 = 3600;
 
 /// An access token. No `Debug`.
@@ -45,7 +46,7 @@ pub(crate) struct Token {
     pub(crate) quota_project: Option<String>,
 }
 
-/// When to replace a token and when it ends.
+/// When to replace a token, and when it expires.
 #[derive(Clone, Copy)]
 pub(crate) struct Expiry {
     replace_at: Instant,
@@ -54,7 +55,7 @@ pub(crate) struct Expiry {
 
 impl Expiry {
     fn after(lifetime: Duration) -> Self {
-        // A short-lived token is used for half its life, else every call would ask for a new one.
+        // A short-lived token is replaced after half its life, or else every call would ask for a new one.
         let margin = MARGIN.min(lifetime / 2);
         let now = Instant::now();
         Self {
@@ -67,8 +68,24 @@ impl Expiry {
 /// Where tokens come from. Errors have `service` "Google OAuth".
 #[async_trait]
 pub(crate) trait TokenSource: Send + Sync {
-    /// A token. `renew` is set after one was refused: the source must drop any token that it has kept.
-    async fn fetch_token(&self, renew: bool) -> Result<Token, UpstreamError>;
+    /// Gets a token.
+    async fn fetch_token(&self, kept: KeptToken) -> Result<Token, UpstreamError>;
+}
+
+/// Whether a source that keeps tokens itself may give one that it has given before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeptToken {
+    Allowed,
+    /// An API has refused that one: the source must drop it.
+    Refused,
+}
+
+/// Whether a token must have all of [`SCOPES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScopeCheck {
+    Required,
+    /// The token is exchanged for the one that is used, and only that one is checked.
+    OfLaterToken,
 }
 
 #[derive(Default)]
@@ -93,7 +110,7 @@ impl TokenCache {
         }
     }
 
-    /// A token that is good for a while.
+    /// A token that is valid for some time.
     pub(crate) async fn current_token(&self) -> Result<Arc<Token>, UpstreamError> {
         let asked = Instant::now();
         let mut cached = self.cached.lock().await;
@@ -103,9 +120,13 @@ impl TokenCache {
         {
             return Ok(Arc::clone(token));
         }
-        let renew = cached.dropped;
-        match self.fetch_into(&mut cached, asked, renew).await {
-            // The old token still lives for a moment: a passing failure of the endpoint need not show.
+        let may_be_kept = if cached.dropped {
+            KeptToken::Refused
+        } else {
+            KeptToken::Allowed
+        };
+        match self.fetch_into(&mut cached, asked, may_be_kept).await {
+            // The old token is still valid for a moment, so that a passing failure of the endpoint goes unnoticed.
             Err(error) if error.cause == Cause::Unavailable => match kept {
                 Some(token) if token.expires.is_some_and(|expiry| Instant::now() < expiry.ends_at) => Ok(token),
                 _ => Err(error),
@@ -114,7 +135,7 @@ impl TokenCache {
         }
     }
 
-    /// A token other than `refused`, which an API did not take.
+    /// A token other than `refused`, which an API has refused.
     pub(crate) async fn renew_token(&self, refused: &Arc<Token>) -> Result<Arc<Token>, UpstreamError> {
         let asked = Instant::now();
         let mut cached = self.cached.lock().await;
@@ -125,22 +146,27 @@ impl TokenCache {
             return Ok(Arc::clone(token));
         }
         cached.token = None;
-        self.fetch_into(&mut cached, asked, true).await
+        self.fetch_into(&mut cached, asked, KeptToken::Refused).await
     }
 
-    /// Gives up the token that is kept, here and by the source: the next call gets another one.
+    /// Drops the cached token, here and in the source: the next call gets another one.
     pub(crate) async fn drop_token(&self) {
         let mut cached = self.cached.lock().await;
         cached.token = None;
         cached.dropped = true;
     }
 
-    async fn fetch_into(&self, cached: &mut Cached, asked: Instant, renew: bool) -> Result<Arc<Token>, UpstreamError> {
-        // Whoever waited while another caller's fetch failed takes that answer instead of asking again.
+    async fn fetch_into(
+        &self,
+        cached: &mut Cached,
+        asked: Instant,
+        kept: KeptToken,
+    ) -> Result<Arc<Token>, UpstreamError> {
+        // A caller that waited while another one's fetch failed takes that answer instead of asking again.
         if let Some(error) = cached.failed.since(asked) {
             return Err(error);
         }
-        match self.source.fetch_token(renew).await {
+        match self.source.fetch_token(kept).await {
             Ok(token) => {
                 let token = Arc::new(token);
                 *cached = Cached {
@@ -152,7 +178,7 @@ impl TokenCache {
             }
             Err(error) => {
                 let error = UpstreamError {
-                    of_token: true,
+                    about_token: true,
                     ..error
                 };
                 cached.failed.record(&error);
@@ -171,39 +197,40 @@ pub(crate) struct Endpoint {
     pub(crate) observer: Arc<dyn CallObserver>,
 }
 
-/// What came back: status, wait, body as JSON (null if it is none).
+/// An answer of the endpoint: status, wait, and body as JSON (null if it is not JSON).
 type Reply = (u16, Option<jiff::SignedDuration>, Value);
 
 impl Endpoint {
-    /// Posts a grant and reads the token. `hint` says what it can mean where the grant is refused.
+    /// Posts a grant and reads the token. `hint` says what a refusal of the grant can mean.
     pub(crate) async fn exchange_grant(
         &self,
         method: &'static str,
         form: &[(&str, &str)],
         hint: &str,
     ) -> Result<Token, UpstreamError> {
-        self.exchange_for(method, form, hint, true).await
+        self.exchange_for(method, form, hint, ScopeCheck::Required).await
     }
 
-    /// The same; `scoped` where the token must have the scopes of [`SCOPES`].
+    /// As [`Self::exchange_grant`], with or without a check of the scopes.
     pub(crate) async fn exchange_for(
         &self,
         method: &'static str,
         form: &[(&str, &str)],
         hint: &str,
-        scoped: bool,
+        scopes: ScopeCheck,
     ) -> Result<Token, UpstreamError> {
-        self.post_grant(method, self.http.post(&self.url).form(form), hint, scoped)
+        self.post_grant(method, self.http.post(&self.url).form(form), hint, scopes)
             .await
     }
 
-    /// The token that answers any other request.
+    /// Sends any other request for a token, and reads the token.
     pub(crate) async fn request_token(
         &self,
         method: &'static str,
         request: reqwest::RequestBuilder,
     ) -> Result<Token, UpstreamError> {
-        self.post_grant(method, request, "it may not be used", true).await
+        self.post_grant(method, request, "it may not be used", ScopeCheck::Required)
+            .await
     }
 
     async fn post_grant(
@@ -211,11 +238,11 @@ impl Endpoint {
         method: &'static str,
         request: reqwest::RequestBuilder,
         hint: &str,
-        scoped: bool,
+        scopes: ScopeCheck,
     ) -> Result<Token, UpstreamError> {
         let (status, wait, json) = self.send_request(method, request).await?;
         if (200..300).contains(&status) {
-            return token_of(&json, scoped);
+            return token_of(&json, scopes);
         }
         Err(grant_refusal(
             status,
@@ -236,7 +263,7 @@ impl Endpoint {
                 .and_then(|time| time.parse::<jiff::Timestamp>().ok());
             let left = until.map(|until| until.duration_since(jiff::Timestamp::now()).as_secs().max(0));
             let token = serde_json::json!({"access_token": json["accessToken"], "expires_in": left});
-            return token_of(&token, true);
+            return token_of(&token, ScopeCheck::Required);
         }
         let hint = "the external account may not act as the service account, or that one does not exist";
         Err(grant_refusal(
@@ -259,7 +286,7 @@ impl Endpoint {
             Ok(response) => {
                 let wait = retry_after(response.headers(), jiff::Timestamp::now());
                 let status = response.status().as_u16();
-                let body = body::read_body(response, Limit::TOKEN, ends).await;
+                let body = body::read_body(response, AnswerLimit::TOKEN, ends).await;
                 body.map(|body| (status, wait, body))
             }
             Err(error) => Err(error),
@@ -312,14 +339,14 @@ fn grant_refusal(status: u16, wait: Option<jiff::SignedDuration>, code: Option<S
     }
 }
 
-/// True for a list of scopes. An odd text in its place names none, and says nothing of those that the token has.
+/// True for a list of scopes. A text that is not such a list says nothing about the token's scopes.
 fn names_scopes(text: &str) -> bool {
     let mut words = text.split_whitespace();
     words.any(|word| word.starts_with("https://") || matches!(word, "openid" | "email" | "profile"))
 }
 
 /// The token in a good answer. Users may untick scopes when they grant access, so the answer's `scope` is checked.
-fn token_of(json: &Value, scoped: bool) -> Result<Token, UpstreamError> {
+fn token_of(json: &Value, scopes: ScopeCheck) -> Result<Token, UpstreamError> {
     let malformed = || UpstreamError::new(SERVICE, Cause::Malformed, "the answer holds no access_token");
     let value = json["access_token"]
         .as_str()
@@ -332,7 +359,10 @@ fn token_of(json: &Value, scoped: bool) -> Result<Token, UpstreamError> {
             "the access_token does not fit a header",
         ));
     }
-    if let Some(granted) = json["scope"].as_str().filter(|text| scoped && names_scopes(text)) {
+    if let Some(granted) = json["scope"]
+        .as_str()
+        .filter(|text| scopes == ScopeCheck::Required && names_scopes(text))
+    {
         let missing: Vec<&str> = SCOPES
             .into_iter()
             .filter(|scope| !granted.split_whitespace().any(|got| got == *scope))
@@ -342,7 +372,7 @@ fn token_of(json: &Value, scoped: bool) -> Result<Token, UpstreamError> {
             return Err(UpstreamError::new(SERVICE, Cause::MissingScope, message));
         }
     }
-    let lifetime = crate::upstream::google::wire::parse_unsigned(&json["expires_in"])
+    let lifetime = parse_unsigned(&json["expires_in"])
         .unwrap_or(DEFAULT_LIFETIME)
         .min(LONGEST_LIFETIME);
     Ok(Token {

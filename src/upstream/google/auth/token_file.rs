@@ -1,4 +1,4 @@
-//! Files that hold tokens or keys: read off the runtime, with a time limit, and only so far.
+//! Reads files that hold tokens or keys: on a thread of their own, with limits of time and size.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
-/// Largest file.
+/// Size of the largest file that is read.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024;
-/// Reads at a time in this process. One that never ends keeps its turn, so that no more than these hang.
+/// Concurrent reads in this process. A read that never ends keeps its place, so that no more than these can hang.
 static TURNS: std::sync::LazyLock<Arc<Semaphore>> = std::sync::LazyLock::new(|| Arc::new(Semaphore::new(8)));
 
-/// Why a file was not read. No content, and no error text of the system's.
+/// Why a file was not read. Holds neither content nor error texts of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FileError {
     /// It does not exist or may not be read.
@@ -22,13 +22,13 @@ pub(crate) enum FileError {
     /// A link leads out of the directory.
     #[error("is not below the directory")]
     Outside,
-    /// A device, a pipe, a socket or a directory.
+    /// It is a device, a pipe, a socket or a directory.
     #[error("is no regular file")]
     Irregular,
     /// It has more than [`MAX_BYTES`].
     #[error("has more than 64 KiB")]
     TooLarge,
-    /// It is no UTF-8.
+    /// It is not UTF-8.
     #[error("is no text")]
     NoText,
     /// The file system does not answer.
@@ -37,13 +37,13 @@ pub(crate) enum FileError {
 }
 
 impl FileError {
-    /// True if the next try may go through without anybody acting.
+    /// True if the next try may succeed without anybody acting.
     pub(crate) const fn may_pass(self) -> bool {
         matches!(self, Self::Late)
     }
 }
 
-/// The text of a regular file; with `below`, of one that lies below this directory after all links are followed.
+/// Reads the text of a regular file. With `below`, the file must be below that directory after all links are followed.
 pub(crate) async fn read_token_file(
     path: PathBuf,
     below: Option<PathBuf>,
@@ -113,7 +113,7 @@ mod tests {
         std::fs::write(tokens.join("large"), "x".repeat(64 * 1024 + 1)).unwrap();
         std::fs::write(tokens.join("full"), "x".repeat(64 * 1024)).unwrap();
         std::fs::write(tokens.join("binary"), [0xff, 0xfe]).unwrap();
-        // As the kubelet does it, and as it must not lead out.
+        // A link within the directory, as the kubelet makes them, and one that leads out of it.
         symlink("..data/token", tokens.join("token")).unwrap();
         symlink("../secret", tokens.join("out")).unwrap();
         symlink("/dev/zero", tokens.join("zero")).unwrap();

@@ -31,7 +31,7 @@ async fn answer(response: ResponseTemplate) -> Result<Token, UpstreamError> {
     credentials::read_credentials(&refresh_secret(), None, endpoint(&server))
         .unwrap()
         .source
-        .fetch_token(false)
+        .fetch_token(KeptToken::Allowed)
         .await
 }
 
@@ -56,7 +56,13 @@ async fn a_refresh_token_is_posted_as_a_form_with_trimmed_values() {
         .unwrap()
         .source;
     assert_eq!(
-        source.fetch_token(false).await.ok().unwrap().value.expose_secret(),
+        source
+            .fetch_token(KeptToken::Allowed)
+            .await
+            .ok()
+            .unwrap()
+            .value
+            .expose_secret(),
         "t-9"
     );
 }
@@ -80,7 +86,13 @@ async fn a_service_account_exchanges_a_signed_claim() {
         .unwrap()
         .source;
     assert_eq!(
-        source.fetch_token(false).await.ok().unwrap().value.expose_secret(),
+        source
+            .fetch_token(KeptToken::Allowed)
+            .await
+            .ok()
+            .unwrap()
+            .value
+            .expose_secret(),
         "t-sa"
     );
     let sent = server.received_requests().await.unwrap();
@@ -156,7 +168,7 @@ async fn nobody_at_the_endpoint_is_a_passing_failure() {
     let source = credentials::read_credentials(&refresh_secret(), None, endpoint)
         .unwrap()
         .source;
-    let nobody = source.fetch_token(false).await.err().unwrap();
+    let nobody = source.fetch_token(KeptToken::Allowed).await.err().unwrap();
     assert_eq!(nobody.cause, Cause::Unavailable);
     assert!(nobody.message.starts_with("not reached"), "{}", nobody.message);
     // Somebody is there, but what comes is not what it says it is.
@@ -181,7 +193,7 @@ struct Numbered {
 
 #[async_trait]
 impl TokenSource for Numbered {
-    async fn fetch_token(&self, _renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, _: KeptToken) -> Result<Token, UpstreamError> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         // Lets the others come up to the lock while this one is at it.
         tokio::task::yield_now().await;
@@ -265,7 +277,7 @@ async fn no_lifetime_beyond_an_hour_is_believed() {
 }
 
 #[tokio::test]
-async fn a_dropped_token_is_fetched_anew_once() {
+async fn a_dropped_token_is_fetched_again_once() {
     let (cache, asked) = cache(fresh, u32::MAX);
     cache.current_token().await.ok().unwrap();
     cache.drop_token().await;
@@ -322,7 +334,11 @@ fn an_odd_text_says_nothing_of_scopes() {
         ("openid", true),
         (SCOPES[0], true),
     ] {
-        let lacks = super::token_of(&json!({"access_token": "t", "scope": scope}), true).err();
+        let lacks = super::token_of(
+            &json!({"access_token": "t", "scope": scope}),
+            super::ScopeCheck::Required,
+        )
+        .err();
         assert_eq!(
             lacks.map(|error| error.cause),
             told.then_some(Cause::MissingScope),

@@ -12,7 +12,7 @@ use crate::domain::outcome::reason;
 use crate::ports::Effect;
 use crate::ports::work_permit::{NoPermit, WorkPermit};
 use crate::ports::{GoogleConnector as _, GoogleCredentials};
-use crate::upstream::google::test_support::{clicks, clients, connector, refresh_secret, secret, server};
+use crate::upstream::google::test_support::{clicks, clients, connect, connector, secret, server};
 
 async fn ingest(response: ResponseTemplate) -> Result<String, IngestError> {
     let server = server().await;
@@ -43,7 +43,7 @@ async fn an_accepted_request_gives_its_id() {
 }
 
 #[tokio::test]
-async fn what_is_only_judged_says_so_and_needs_no_permit() {
+async fn a_request_that_is_only_validated_says_so_and_needs_no_permit() {
     let server = server().await;
     Mock::given(method("POST"))
         .and(path("/v1/events:ingest"))
@@ -53,10 +53,7 @@ async fn what_is_only_judged_says_so_and_needs_no_permit() {
         .mount(&server)
         .await;
     let connector = connector(&server.uri()).0.permitted_by(Arc::new(Nobody));
-    let clients = connector
-        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
-        .await;
-    let clients = clients.unwrap();
+    let clients = connect(&connector).await;
     clients.sink.validate(&clicks(2)).await.unwrap();
     let refused = clients.sink.ingest(&clicks(2)).await.err().unwrap();
     assert!(refused.error.message.contains("only looks"), "{}", refused.error);
@@ -200,7 +197,7 @@ async fn a_status_is_read_leniently_and_in_order() {
         {"destination": {"productDestinationId": "no number"}, "requestStatus": "A_NEW_STATUS"},
         {}]});
     let read = status(good(&body)).await.unwrap();
-    let count = |name: &str, bare: &str, class, count, rows: &[usize]| RowFailure {
+    let count = |name: &str, bare: &str, class, count, rows: &[usize]| ReportedFailure {
         code: Code::new(name, bare, class),
         count,
         rows: rows.to_vec(),
@@ -213,7 +210,7 @@ async fn a_status_is_read_leniently_and_in_order() {
                 account: Some(Some("1234567890".into())),
             },
             report: RequestReport {
-                progress: Progress::PartlyFailed,
+                progress: RequestProgress::PartlyFailed,
                 records: Some(8),
                 failures: vec![
                     count(
@@ -233,9 +230,9 @@ async fn a_status_is_read_leniently_and_in_order() {
     );
     assert_eq!(
         (read[1].destination.action.clone(), read[1].report.progress),
-        (Some(None), Progress::Open)
+        (Some(None), RequestProgress::Open)
     );
-    assert_eq!(read[2].report.progress, Progress::Open);
+    assert_eq!(read[2].report.progress, RequestProgress::Open);
     assert_eq!(
         (&read[2].destination, read[2].report.records),
         (&NamedDestination::default(), None)
@@ -260,13 +257,13 @@ async fn a_forgotten_request_keeps_its_code() {
 #[test]
 fn a_status_of_any_other_name_is_asked_about_again() {
     let table = [
-        ("SUCCESS", Progress::Succeeded),
-        ("PARTIAL_SUCCESS", Progress::PartlyFailed),
-        ("FAILED", Progress::Failed),
-        ("PROCESSING", Progress::Open),
-        ("REQUEST_STATUS_UNKNOWN", Progress::Open),
-        ("A_STATUS_OF_2027", Progress::Open),
-        ("", Progress::Open),
+        ("SUCCESS", RequestProgress::Succeeded),
+        ("PARTIAL_SUCCESS", RequestProgress::PartlyFailed),
+        ("FAILED", RequestProgress::Failed),
+        ("PROCESSING", RequestProgress::Open),
+        ("REQUEST_STATUS_UNKNOWN", RequestProgress::Open),
+        ("A_STATUS_OF_2027", RequestProgress::Open),
+        ("", RequestProgress::Open),
     ];
     for (name, wanted) in table {
         assert_eq!(parse_progress(name), wanted, "{name}");

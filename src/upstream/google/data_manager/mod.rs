@@ -1,4 +1,4 @@
-//! The Data Manager API client: ingest, and what became of it (docs/reference/google.md 6).
+//! The Data Manager API client: ingests rows, and reads the status of ingest requests (docs/reference/google.md 6).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,20 +6,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use self::request::UploadPurpose;
 use super::config::NETWORK;
-use super::errors::{Api, Failure, Parsed, malformed_answer};
+use super::errors::{Api, CallFailure, Parsed};
+use super::own_errors::{unsent_request, unusable_answer};
 use super::row_classes::{data_manager_code, silent_code};
-
-use self::request::Purpose;
 use super::session::{Call, Session};
 use super::wire::{parse_index, parse_text, parse_unsigned};
 use crate::domain::batch::NO_ROW;
 use crate::domain::codes::Class;
 use crate::domain::evidence::NamedDestination;
 use crate::domain::ids::CustomerId;
-use crate::domain::request_report::{Failure as RowFailure, Progress, RequestReport};
+use crate::domain::request_report::{ReportedFailure, RequestProgress, RequestReport};
 use crate::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
-use crate::ports::{Cause, UpstreamError};
+use crate::ports::{CallKind, Cause, UpstreamError};
 use crate::upstream::http::text::{valid_code, valid_id};
 
 /// The Data Manager API of one set of credentials. The URL has been `/v1` through all of its releases.
@@ -39,20 +39,20 @@ impl DataManagerClient {
         Self { session, login }
     }
 
-    /// Sends rows, to be counted or only judged.
-    async fn send(&self, request: &UploadRequest, purpose: Purpose) -> Result<Parsed, IngestError> {
+    /// Sends rows, to be counted or only validated.
+    async fn send(&self, request: &UploadRequest, purpose: UploadPurpose) -> Result<Parsed, IngestError> {
         if let Some(error) = check_request(request) {
             return Err(error);
         }
         let body = request::ingest_body(request, self.login.as_ref(), purpose);
-        let body = body.ok_or_else(|| refused_request("not sent: a row points at no destination".to_owned()))?;
+        let body = body.ok_or_else(|| unsent_request(Api::DataManager, "a row points at no destination"))?;
         let call = Call {
             api: Api::DataManager,
             method: "ingestEvents",
             path: "/v1/events:ingest".to_owned(),
             query: &[],
             body: Some(body),
-            mutating: purpose == Purpose::Count,
+            kind: purpose.call_kind(),
             partial: false,
             timeout: self.session.config().timeouts.ingest,
             customer: None,
@@ -62,18 +62,12 @@ impl DataManagerClient {
     }
 }
 
-/// A request we would not send: it can only be refused.
-fn refused_request(what: String) -> IngestError {
-    UpstreamError::new(Api::DataManager.service_name(), Cause::Refused, what).into()
-}
-
-/// Why a request is not sent, if so.
+/// The error of a request that can't be sent; `None` if it can.
 fn check_request(request: &UploadRequest) -> Option<IngestError> {
     let (rows, destinations) = (request.rows.len(), request.destinations.len());
     if rows == 0 || rows > MAX_ROWS || destinations == 0 || destinations > MAX_DESTINATIONS {
-        return Some(refused_request(format!(
-            "not sent: {rows} rows, {destinations} destinations"
-        )));
+        let why = format!("{rows} rows, {destinations} destinations");
+        return Some(unsent_request(Api::DataManager, why));
     }
     None
 }
@@ -93,16 +87,10 @@ impl ConversionSink for DataManagerClient {
     }
 
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
-        let answer = self.send(request, Purpose::Count).await?;
+        let answer = self.send(request, UploadPurpose::Count).await?;
         let Some(id) = answer["requestId"].as_str().and_then(valid_id) else {
-            return Err(malformed_answer(
-                Api::DataManager,
-                true,
-                200,
-                None,
-                "the answer holds no usable requestId",
-            )
-            .into());
+            let what = "the answer holds no usable requestId";
+            return Err(unusable_answer(Api::DataManager, CallKind::Changes, what).into());
         };
         for (reason, count) in field_warnings(&answer) {
             tracing::debug!(reason, count, "Data Manager left out optional fields");
@@ -111,7 +99,7 @@ impl ConversionSink for DataManagerClient {
     }
 
     async fn validate(&self, request: &UploadRequest) -> Result<(), IngestError> {
-        self.send(request, Purpose::Judge).await.map(|_| ())
+        self.send(request, UploadPurpose::Judge).await.map(|_| ())
     }
 
     async fn request_status(&self, request_id: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
@@ -121,7 +109,7 @@ impl ConversionSink for DataManagerClient {
             path: "/v1/requestStatus:retrieve".to_owned(),
             query: &[("requestId", request_id)],
             body: None,
-            mutating: false,
+            kind: CallKind::Reads,
             partial: false,
             timeout: self.session.config().timeouts.read,
             customer: None,
@@ -133,19 +121,14 @@ impl ConversionSink for DataManagerClient {
             .await
             .map_err(|failure| as_not_found(*failure))?;
         parse_statuses(&answer).ok_or_else(|| {
-            malformed_answer(
-                Api::DataManager,
-                false,
-                200,
-                None,
-                "the answer holds no requestStatusPerDestination",
-            )
+            let what = "the answer holds no requestStatusPerDestination";
+            unusable_answer(Api::DataManager, CallKind::Reads, what)
         })
     }
 }
 
-/// A refusal to tell of a request that Google does not know (any more) is no refusal of anything we ask for.
-fn as_not_found(failure: Failure) -> UpstreamError {
+/// Makes "not found" of the refusal with which Google answers about a request that it does not know (any more).
+fn as_not_found(failure: CallFailure) -> UpstreamError {
     let mut error = failure.error;
     if failure.code.is_some_and(|code| code.class == Class::Forgotten) {
         error.cause = Cause::NotFound;
@@ -153,7 +136,7 @@ fn as_not_found(failure: Failure) -> UpstreamError {
     error
 }
 
-/// Fields that Google went on without, by reason. Descriptions are not read: they may echo values.
+/// Fields that Google ignored, by reason. Descriptions are not read: they may echo values.
 fn field_warnings(answer: &Value) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for warning in answer["fieldWarnings"].as_array().into_iter().flatten() {
@@ -180,17 +163,17 @@ fn parse_statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
     Some(list.iter().map(read).collect())
 }
 
-/// `RequestStatus` (docs/reference/google.md 6.6); a name we don't know is asked about again.
-fn parse_progress(status: &str) -> Progress {
+/// `RequestStatus` (docs/reference/google.md 6.6); a request with an unknown status is asked about again.
+fn parse_progress(status: &str) -> RequestProgress {
     match status {
-        "SUCCESS" => Progress::Succeeded,
-        "PARTIAL_SUCCESS" => Progress::PartlyFailed,
-        "FAILED" => Progress::Failed,
-        _ => Progress::Open,
+        "SUCCESS" => RequestProgress::Succeeded,
+        "PARTIAL_SUCCESS" => RequestProgress::PartlyFailed,
+        "FAILED" => RequestProgress::Failed,
+        _ => RequestProgress::Open,
     }
 }
 
-/// The destination an entry names. What is there and can't be read is none of ours.
+/// The destination that an entry names. One that can't be read is none of ours.
 fn named_destination(destination: &Value) -> NamedDestination {
     let action = &destination["productDestinationId"];
     let customer = &destination["operatingAccount"]["accountId"];
@@ -201,8 +184,8 @@ fn named_destination(destination: &Value) -> NamedDestination {
     }
 }
 
-/// What failed, by reason. What is there and can't be read says that something failed, and neither what nor how much.
-fn error_counts(info: &Value) -> Vec<RowFailure> {
+/// The failures by reason. An entry that can't be read says that something failed, but neither what nor how much.
+fn error_counts(info: &Value) -> Vec<ReportedFailure> {
     match info {
         Value::Null => Vec::new(),
         Value::Object(_) => match &info["errorCounts"] {
@@ -214,9 +197,9 @@ fn error_counts(info: &Value) -> Vec<RowFailure> {
     }
 }
 
-fn error_count(value: &Value) -> RowFailure {
+fn error_count(value: &Value) -> ReportedFailure {
     let code = value["reason"].as_str().and_then(data_manager_code);
-    RowFailure {
+    ReportedFailure {
         code: code.unwrap_or_else(|| silent_code("UNSPECIFIED")),
         count: parse_unsigned(&value["recordCount"]),
         rows: match &value["recordIndices"] {

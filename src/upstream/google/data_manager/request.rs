@@ -9,19 +9,30 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use crate::domain::ids::{ActionKey, CustomerId, OrderId};
+use crate::ports::CallKind;
 use crate::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
 
-/// What rows are sent for.
+/// Why rows are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum UploadPurpose {
     /// To be counted.
     Count,
-    /// To be judged only: nothing is stored (`validateOnly`).
+    /// To be validated only: nothing is stored (`validateOnly`).
     Judge,
 }
 
-/// The body of an ingest by way of this manager, or nothing if a row points at no destination.
-pub fn ingest_body(request: &UploadRequest, login: Option<&CustomerId>, purpose: Purpose) -> Option<Vec<u8>> {
+impl UploadPurpose {
+    /// A request that is only validated changes nothing.
+    pub(crate) const fn call_kind(self) -> CallKind {
+        match self {
+            Self::Count => CallKind::Changes,
+            Self::Judge => CallKind::Reads,
+        }
+    }
+}
+
+/// The body of an ingest by way of this manager; `None` if a row points at no destination.
+pub fn ingest_body(request: &UploadRequest, login: Option<&CustomerId>, purpose: UploadPurpose) -> Option<Vec<u8>> {
     if request
         .rows
         .iter()
@@ -36,7 +47,7 @@ pub fn ingest_body(request: &UploadRequest, login: Option<&CustomerId>, purpose:
             login,
         },
         encoding: has_user_data.then_some("HEX"),
-        validate_only: purpose == Purpose::Judge,
+        validate_only: purpose == UploadPurpose::Judge,
         events: Events(&request.rows),
     };
     // About 400 bytes a row, so that the buffer seldom grows.
@@ -132,7 +143,7 @@ impl<'a> Row<'a> {
             event_timestamp: Text(Rfc3339(row.at)),
             event_source: "WEB",
             currency: row.value.as_ref().map(|(_, currency)| currency.as_str()),
-            // By way of the decimal text: the nearest double to what was declared.
+            // By way of the decimal text, which gives the nearest double to the declared amount.
             conversion_value: row.value.as_ref().and_then(|(value, _)| value.to_string().parse().ok()),
             ad_identifiers: row.click.as_ref().map(AdIdentifiers),
             user_data: (!row.identifiers.is_empty()).then(|| UserData {

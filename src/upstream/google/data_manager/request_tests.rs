@@ -28,7 +28,7 @@ fn request(rows: Vec<Conversion>) -> UploadRequest {
 }
 
 fn text(request: &UploadRequest) -> String {
-    String::from_utf8(ingest_body(request, None, Purpose::Count).unwrap()).unwrap()
+    String::from_utf8(ingest_body(request, None, UploadPurpose::Count).unwrap()).unwrap()
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn the_whole_body_is_as_documented() {
         ..row(1)
     };
     let login = cid("4560000000");
-    let body = ingest_body(&request(vec![full, bare]), Some(&login), Purpose::Count).unwrap();
+    let body = ingest_body(&request(vec![full, bare]), Some(&login), UploadPurpose::Count).unwrap();
     let sent: Value = serde_json::from_slice(&body).unwrap();
     let transaction = "hs-abababababababababababababababababababab";
     let account = json!({"accountType": "GOOGLE_ADS", "accountId": "1234567890"});
@@ -119,5 +119,5 @@ fn values_are_the_nearest_double_and_zero_is_sent() {
 
 #[test]
 fn a_row_without_a_destination_is_not_written() {
-    assert!(ingest_body(&request(vec![row(2)]), None, Purpose::Count).is_none());
+    assert!(ingest_body(&request(vec![row(2)]), None, UploadPurpose::Count).is_none());
 }

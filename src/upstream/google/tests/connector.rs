@@ -5,7 +5,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::ports::{CallObserver, Cause, Effect, GoogleConnector as _, GoogleCredentials};
 use crate::upstream::google::test_support::{
-    ads_error, cid, config, connector, http, refresh_secret, secret, server, token,
+    TakenOver, ads_error, cid, clients, config, connect, connector, goals_error, http, refresh_secret, secret, server,
+    token,
 };
 use crate::upstream::google::*;
 use serde_json::json;
@@ -41,10 +42,7 @@ async fn equal_credentials_share_a_token_and_other_ones_do_not() {
     Mock::given(path(GOALS)).respond_with(rows()).mount(&server).await;
     let (connector, recorder) = connector(&server.uri());
     let owner = cid("1234567890");
-    let one = connector
-        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
-        .await
-        .unwrap();
+    let one = connect(&connector).await;
     let two = connector
         .connect(GoogleCredentials::Secret(&refresh_secret()), Some(cid("9999999999")))
         .await
@@ -110,11 +108,7 @@ async fn a_refused_token_is_renewed_once() {
         .expect(1)
         .mount(&server)
         .await;
-    let clients = connector(&server.uri())
-        .0
-        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
-        .await
-        .unwrap();
+    let clients = clients(&server).await;
     clients.ads.read_goals(&cid("1234567890")).await.unwrap();
 }
 
@@ -132,12 +126,8 @@ async fn a_token_refused_twice_is_rejected_credentials() {
         .expect(2)
         .mount(&server)
         .await;
-    let clients = connector(&server.uri())
-        .0
-        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
-        .await
-        .unwrap();
-    let error = clients.ads.read_goals(&cid("1234567890")).await.err().unwrap();
+    let clients = clients(&server).await;
+    let error = goals_error(&clients).await;
     assert_eq!(
         (error.cause, error.code.as_deref()),
         (Cause::CredentialsRejected, Some("OAUTH_TOKEN_REVOKED"))
@@ -157,11 +147,7 @@ async fn no_token_means_no_call_and_no_effect() {
         .expect(0)
         .mount(&server)
         .await;
-    let clients = connector(&server.uri())
-        .0
-        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
-        .await
-        .unwrap();
+    let clients = clients(&server).await;
     let error = clients
         .ads
         .remove_action(&cid("1234567890"), crate::domain::ids::ActionId(1))
@@ -182,10 +168,7 @@ async fn nobody_there_is_a_passing_failure_without_effect() {
     config.ads_endpoint = "http://127.0.0.1:9".to_owned();
     let silent: Arc<dyn CallObserver> = Arc::new(crate::upstream::google::test_support::Silent);
     let connector = GoogleConnector::new(config, http(), silent);
-    let clients = connector
-        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
-        .await
-        .unwrap();
+    let clients = connect(&connector).await;
     let error = clients
         .ads
         .remove_action(&cid("1234567890"), crate::domain::ids::ActionId(1))
@@ -219,21 +202,6 @@ async fn the_identity_of_the_process_is_for_the_namespaces_it_was_started_for() 
     assert_eq!(of(&["*"], "marketing").await, None);
 }
 
-/// Refuses from the second question on.
-#[derive(Default)]
-struct TakenOver(std::sync::atomic::AtomicBool);
-
-#[async_trait::async_trait]
-impl crate::ports::work_permit::WorkPermit for TakenOver {
-    async fn confirm_permit(&self) -> Result<(), crate::ports::work_permit::NoPermit> {
-        if self.0.swap(true, std::sync::atomic::Ordering::SeqCst) {
-            let why = "another operator has taken over the ledger".to_owned();
-            return Err(crate::ports::work_permit::NoPermit { why });
-        }
-        Ok(())
-    }
-}
-
 /// A process that another one took over while it waited for a token changes nothing, and says that it did not.
 #[tokio::test]
 async fn nothing_is_changed_by_a_process_that_was_taken_over_while_it_waited() {
@@ -250,11 +218,8 @@ async fn nothing_is_changed_by_a_process_that_was_taken_over_while_it_waited() {
         http(),
         Arc::new(crate::upstream::google::test_support::Silent),
     );
-    let connector = connector.permitted_by(Arc::new(TakenOver::default()));
-    let clients = connector
-        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
-        .await
-        .unwrap();
+    let connector = connector.permitted_by(TakenOver::after(1));
+    let clients = connect(&connector).await;
     let removed = clients
         .ads
         .remove_action(&cid("1234567890"), crate::domain::ids::ActionId(1))

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::domain::request_report::Progress;
+use crate::domain::request_report::RequestProgress;
 use crate::ports::ads::GoogleAds;
-use crate::ports::{Cause, Effect, GoogleConnector as _, GoogleCredentials, UpstreamError};
-use crate::upstream::google::test_support::{Silent, cid, clicks, clients, config, http, refresh_secret, server};
+use crate::ports::{Cause, Effect, UpstreamError};
+use crate::upstream::google::test_support::{Silent, cid, clicks, clients, config, connect, goals_error, http, server};
 use crate::upstream::google::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::upstream::http::body::BOMB;
 use crate::upstream::http::memory::{KEPT, TURN_OF_TESTS, ends_in};
@@ -24,13 +24,7 @@ const PERSON: &str = "Anna Maier, anna@example.com, +49 30 1234567, Hauptstr. 1"
 async fn goals(response: ResponseTemplate) -> UpstreamError {
     let server = server().await;
     Mock::given(path(SEARCH)).respond_with(response).mount(&server).await;
-    clients(&server)
-        .await
-        .ads
-        .read_goals(&cid("1234567890"))
-        .await
-        .err()
-        .unwrap()
+    goals_error(&clients(&server).await).await
 }
 
 #[tokio::test]
@@ -57,13 +51,7 @@ async fn pages_without_end_are_left() {
         ResponseTemplate::new(200).set_body_json(json!({"results": rows, "nextPageToken": (number + 1).to_string()}))
     };
     Mock::given(path(SEARCH)).respond_with(page).mount(&server).await;
-    let error = clients(&server)
-        .await
-        .ads
-        .read_goals(&cid("1234567890"))
-        .await
-        .err()
-        .unwrap();
+    let error = goals_error(&clients(&server).await).await;
     assert!(error.message.contains("does not end"), "{error}");
     let sent = server.received_requests().await.unwrap().len();
     assert!(sent < 30, "{sent} requests");
@@ -82,9 +70,7 @@ async fn ads_within(server: &MockServer, read: Duration) -> Arc<dyn GoogleAds> {
         ..config(&server.uri())
     };
     let connector = GoogleConnector::new(config, http(), Arc::new(Silent));
-    let secret = refresh_secret();
-    let connected = connector.connect(GoogleCredentials::Secret(&secret), None).await;
-    connected.unwrap().ads
+    connect(&connector).await.ads
 }
 
 #[tokio::test]
@@ -147,13 +133,9 @@ async fn a_search_has_a_limit_of_its_own() {
         ..config(&server.uri())
     };
     let connector = GoogleConnector::new(quick, http(), Arc::new(Silent));
-    let secret = refresh_secret();
-    let clients = connector
-        .connect(GoogleCredentials::Secret(&secret), None)
-        .await
-        .unwrap();
+    let clients = connect(&connector).await;
     let started = Instant::now();
-    let error = clients.ads.read_goals(&cid("1234567890")).await.err().unwrap();
+    let error = goals_error(&clients).await;
     assert!(error.message.contains("not finished within"), "{error}");
     assert!(started.elapsed() < Duration::from_secs(2));
 }
@@ -173,7 +155,7 @@ async fn redirects_are_errors_that_name_themselves_and_nothing_goes_elsewhere() 
             .mount(&server)
             .await;
         let clients = clients(&server).await;
-        let read = clients.ads.read_goals(&cid("1234567890")).await.err().unwrap();
+        let read = goals_error(&clients).await;
         assert_eq!((read.cause, read.effect), (Cause::Malformed, Effect::None));
         let sent = clients.sink.ingest(&clicks(1)).await.err().unwrap().error;
         assert_eq!((sent.cause, sent.effect), (Cause::Malformed, Effect::Unknown));
@@ -196,15 +178,7 @@ async fn a_token_endpoint_neither_redirects_nor_floods_nor_puts_off_for_years() 
     for response in [absurd, away, flood, verbose] {
         let server = MockServer::start().await;
         Mock::given(any()).respond_with(response).mount(&server).await;
-        errors.push(
-            clients(&server)
-                .await
-                .ads
-                .read_goals(&cid("1234567890"))
-                .await
-                .err()
-                .unwrap(),
-        );
+        errors.push(goals_error(&clients(&server).await).await);
     }
     assert_eq!(errors[0].retry_after, Some(SignedDuration::from_hours(1)));
     assert!(errors[1].message.contains("redirect"), "{}", errors[1]);
@@ -260,7 +234,7 @@ async fn no_text_of_an_answer_passes_as_a_code_an_id_or_a_name_unread() {
     let clients = clients(&server).await;
 
     let told = clients.sink.request_status("r-1").await.unwrap();
-    assert_eq!(told[0].report.progress, Progress::Open);
+    assert_eq!(told[0].report.progress, RequestProgress::Open);
     for error in &told[0].report.failures {
         assert_eq!(error.code.name, "UNKNOWN");
     }

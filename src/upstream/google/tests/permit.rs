@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -13,10 +12,9 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 use crate::domain::action::Goal;
 use crate::domain::ids::ActionId;
 use crate::ports::ads::ActionFields;
-use crate::ports::work_permit::{AlwaysPermitted, NoPermit, WorkPermit};
-use crate::ports::{GoogleConnector as _, GoogleCredentials};
+use crate::ports::work_permit::{AlwaysPermitted, WorkPermit};
 use crate::upstream::google::GoogleConnector;
-use crate::upstream::google::test_support::{Silent, cid, clicks, config, http, refresh_secret, server};
+use crate::upstream::google::test_support::{Silent, TakenOver, cid, clicks, config, connect, http, server};
 
 /// Ends of the paths of calls that change nothing.
 const READS: [&str; 4] = ["/token", ":search", ":retrieve", JUDGED];
@@ -32,16 +30,6 @@ const CHANGES: [&str; 7] = [
     "upload_rows of clicks",
     "upload_rows of enhancements",
 ];
-
-struct TakenOver;
-
-#[async_trait]
-impl WorkPermit for TakenOver {
-    async fn confirm_permit(&self) -> Result<(), NoPermit> {
-        let why = "another operator has taken over".to_owned();
-        Err(NoPermit { why })
-    }
-}
 
 /// Paths of the requests that Google got since the last time, with what makes one a question.
 async fn new_paths(server: &MockServer, seen: &mut usize) -> Vec<String> {
@@ -62,8 +50,7 @@ async fn call_each(permit: Arc<dyn WorkPermit>) -> BTreeMap<&'static str, Vec<St
     let answer = ResponseTemplate::new(200).set_body_json(json!({}));
     Mock::given(any()).respond_with(answer).mount(&server).await;
     let connector = GoogleConnector::new(config(&server.uri()), http(), Arc::new(Silent)).permitted_by(permit);
-    let credentials = GoogleCredentials::Secret(&refresh_secret());
-    let clients = connector.connect(credentials, None).await.unwrap();
+    let clients = connect(&connector).await;
     let (owner, id) = (cid("1234567890"), ActionId(7));
     // An update of nothing is no call.
     let fields = ActionFields {
@@ -120,7 +107,7 @@ async fn each_call_that_changes_something_asks_first() {
     let changes: BTreeSet<_> = permitted.iter().filter(|(_, paths)| changing(paths)).collect();
     let names: Vec<_> = changes.iter().map(|(name, _)| **name).collect();
     assert_eq!(names, CHANGES, "{permitted:#?}");
-    for (name, paths) in call_each(Arc::new(TakenOver)).await {
+    for (name, paths) in call_each(TakenOver::after(0)).await {
         assert!(!changing(&paths), "{name} asked nobody: {paths:?}");
     }
 }

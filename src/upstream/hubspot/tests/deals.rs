@@ -86,7 +86,7 @@ async fn contacts_without_deals_are_those_that_hubspot_says_have_none() {
 }
 
 #[tokio::test]
-async fn deals_of_a_contact_that_are_not_told_are_its_own_matter() {
+async fn missing_deals_of_a_contact_affect_no_other_contact() {
     let to = |id: Value| json!({ "toObjectId": id });
     let of = |id: Value, deals: Value| json!({ "from": { "id": id }, "to": deals });
     let mut still = of(json!("12"), json!([]));

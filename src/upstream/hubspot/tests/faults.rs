@@ -88,7 +88,7 @@ async fn everything_else_is_not_retried() {
 }
 
 #[tokio::test]
-async fn a_daily_limit_with_a_retry_after_tells_the_caller() {
+async fn a_daily_limit_passes_its_retry_after_to_the_caller() {
     let bench = Bench::new().await;
     bench
         .turns(NAMES, vec![limit("DAILY").insert_header("retry-after", "7200")])

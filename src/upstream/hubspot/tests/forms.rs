@@ -163,7 +163,7 @@ async fn an_id_that_several_submissions_have_is_nobodys() {
 }
 
 #[tokio::test]
-async fn a_missing_scope_is_told_apart() {
+async fn a_missing_scope_is_recognized() {
     let bench = Bench::new().await;
     let body = json!({"status": "error", "category": "MISSING_SCOPES", "message": "This app hasn't been granted all required scopes"});
     bench.get(FORMS, ResponseTemplate::new(403).set_body_json(body)).await;
@@ -325,7 +325,7 @@ async fn a_contact_by_address_that_cannot_be_read_is_not_nobody() {
 }
 
 #[tokio::test]
-async fn a_record_of_nobody_asked_for_hides_no_further_address() {
+async fn a_record_that_was_not_requested_hides_no_further_address() {
     let bench = Bench::new().await;
     let record = |id: u64, email: &str, more: &str| json!({"id": id, "updatedAt": "2026-11-01T00:00:00Z", "properties": {"email": email, "hs_additional_emails": more}});
     bench

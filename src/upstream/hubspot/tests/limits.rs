@@ -3,7 +3,7 @@ use futures::future::join_all;
 use super::*;
 use crate::ports::Cause;
 use crate::ports::crm::Crm;
-use crate::upstream::hubspot::Limit;
+use crate::upstream::hubspot::CallLimit;
 use crate::upstream::hubspot::slots::Slots;
 
 const WINDOW: Duration = Duration::from_millis(100);
@@ -22,7 +22,7 @@ fn most(mut times: Vec<Instant>) -> usize {
 
 #[tokio::test]
 async fn no_window_sees_more_calls_than_slots_and_turns_are_kept() {
-    let slots = Slots::new(Limit { calls: 4, per: WINDOW });
+    let slots = Slots::new(CallLimit { calls: 4, per: WINDOW });
     let begun = Mutex::new(Vec::new());
     let start = Instant::now();
     join_all((0..13_u64).map(|n| {
@@ -52,7 +52,7 @@ async fn no_window_sees_more_calls_than_slots_and_turns_are_kept() {
 
 #[tokio::test]
 async fn a_window_counts_from_the_end_of_a_call() {
-    let slots = Slots::new(Limit { calls: 1, per: WINDOW });
+    let slots = Slots::new(CallLimit { calls: 1, per: WINDOW });
     let slot = slots.acquire().await.unwrap();
     tokio::time::sleep(WINDOW).await;
     let ended = Instant::now();
@@ -64,7 +64,7 @@ async fn a_window_counts_from_the_end_of_a_call() {
 #[tokio::test]
 async fn a_caller_that_gives_up_costs_no_turn() {
     let window = WINDOW * 5;
-    let slots = Slots::new(Limit { calls: 1, per: window });
+    let slots = Slots::new(CallLimit { calls: 1, per: window });
     drop(slots.acquire().await);
     let free_again = Instant::now() + window;
     for _ in 0..2 {
@@ -80,7 +80,7 @@ async fn a_caller_that_gives_up_costs_no_turn() {
 
 #[tokio::test]
 async fn searches_keep_their_limit_on_the_wire_and_others_do_not_wait_for_it() {
-    let bench = Bench::with(|config| config.search = Limit { calls: 4, per: WINDOW }).await;
+    let bench = Bench::with(|config| config.search = CallLimit { calls: 4, per: WINDOW }).await;
     let arrivals = bench
         .turns(SEARCH, vec![ok(&json!({ "total": 0, "results": [] }))])
         .await;
@@ -217,7 +217,7 @@ async fn who_may_not_use_the_portal_holds_nobody_up() {
 
 #[tokio::test]
 async fn the_number_of_slots_follows_what_is_allowed() {
-    let slots = Slots::new(Limit { calls: 3, per: WINDOW });
+    let slots = Slots::new(CallLimit { calls: 3, per: WINDOW });
     let held = join_all((0..3).map(|_| slots.acquire())).await;
     slots.resize_window(1);
     slots.resize_window(2);
@@ -242,7 +242,7 @@ async fn the_number_of_slots_follows_what_is_allowed() {
 
 #[tokio::test]
 async fn many_calls_are_spread_over_the_window() {
-    let slots = Slots::new(Limit {
+    let slots = Slots::new(CallLimit {
         calls: 20,
         per: WINDOW * 10,
     });
@@ -257,7 +257,7 @@ async fn many_calls_are_spread_over_the_window() {
 }
 
 #[tokio::test]
-async fn the_limit_that_hubspot_tells_is_kept() {
+async fn the_limit_that_hubspot_states_is_kept() {
     let told = |answer: ResponseTemplate, calls: &str| {
         let interval = "x-hubspot-ratelimit-interval-milliseconds";
         answer

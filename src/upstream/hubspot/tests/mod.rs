@@ -21,13 +21,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::{HubSpot, HubSpotConfig, HubSpotConnector, Waits};
-use crate::ports::{CallObserver, SecretData, UpstreamError};
+use super::{HubSpot, HubSpotConfig, HubSpotConnector, RetryWaits};
+use crate::ports::{CallObserver, UpstreamError};
+use crate::upstream::test_support::secret;
 
 const TOKEN: &str = "pat-eu1-secret-token";
 const SEARCH: &str = "/crm/objects/2026-09/contacts/search";
@@ -80,13 +80,13 @@ impl Bench {
             ..HubSpotConfig::default()
         };
         config.timeout = Duration::from_secs(5);
-        config.waits = Waits {
+        config.waits = RetryWaits {
             server: ms(5),
             locked: ms(10),
             secondly: ms(30),
             ten_secondly: ms(60),
             longest: ms(1_500),
-            ..Waits::default()
+            ..RetryWaits::default()
         };
         change(&mut config);
         let noted = Arc::new(Noted::default());
@@ -152,13 +152,6 @@ impl Arrivals {
     fn all(&self) -> Vec<Instant> {
         self.0.lock().clone()
     }
-}
-
-fn secret(pairs: &[(&str, &str)]) -> SecretData {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), SecretString::from(*value)))
-        .collect()
 }
 
 fn ok(body: &Value) -> ResponseTemplate {

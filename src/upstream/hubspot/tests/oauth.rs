@@ -54,7 +54,7 @@ async fn one_purchase_serves_all_callers() {
 }
 
 #[tokio::test]
-async fn a_token_near_its_end_is_bought_anew() {
+async fn a_token_near_its_end_is_replaced() {
     let bench = Bench::new().await;
     let purchases = bench
         .turns(TOKENS, vec![bought("at-1", 0), bought("at-2", 1_800)])
@@ -130,7 +130,7 @@ async fn a_page_at_the_token_endpoint_condemns_no_credentials(#[case] page: Resp
     bench.turns(TOKENS, vec![page]).await;
     let error = failed(client(&bench).read_portal().await);
     assert!(
-        error.cause == Cause::Malformed && error.of_token && error.is_transient(),
+        error.cause == Cause::Malformed && error.about_token && error.is_transient(),
         "{error:?}"
     );
     assert!(error.message.contains("none of HubSpot's"), "{error:?}");

@@ -118,7 +118,7 @@ async fn rows_that_paging_can_not_go_on_from_are_an_error() {
 #[case::not_asked_for(&[160, 150, 170], &[160, 170], 1, 170)]
 #[case::beyond_all(&[160, 170, u64::MAX], &[160, 170], 1, 170)]
 #[tokio::test]
-async fn a_row_out_of_place_is_a_matter_of_its_own(
+async fn a_row_out_of_place_does_not_affect_the_others(
     #[case] rows: &[u64],
     #[case] found: &[u64],
     #[case] nameless: usize,
@@ -255,7 +255,7 @@ proptest! {
 
 /// The clock that a feed's cursor may follow is the answer's own, where it tells one.
 #[tokio::test]
-async fn an_answer_tells_when_it_was_made() {
+async fn an_answer_states_when_it_was_made() {
     const GUID: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
     for (date, told) in [
         ("Fri, 20 Nov 2026 12:00:00 GMT", Some("2026-11-20T12:00:00Z")),

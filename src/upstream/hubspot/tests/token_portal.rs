@@ -127,7 +127,7 @@ async fn each_new_token_is_asked_about_once() {
 }
 
 #[tokio::test]
-async fn where_nobody_tells_the_portal_nothing_is_read() {
+async fn without_a_named_portal_nothing_is_read() {
     let (bench, purchases) = bench(&[("at-1", None), ("at-2", Some(RIGHT))]).await;
     told(&bench, "at-1", active(RIGHT), opens(RIGHT)).await;
     told(&bench, "at-2", status(404), status(401)).await;

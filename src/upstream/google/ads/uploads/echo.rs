@@ -1,19 +1,20 @@
-//! What a result of the Google Ads API repeats of the row it is about (docs/reference/google.md 4). Pure.
+//! Compares a result of the Google Ads API with the row it should be about, by the values that it repeats
+//! (docs/reference/google.md 4). Pure.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::kind::Upload;
+use super::kind::UploadKind;
 use crate::domain::ids::ActionKey;
 use crate::ports::sink::{ClickId, Conversion, UserIdentifier};
 
-/// What a result says of a row by what it repeats.
+/// What a result proves about a row by the values that it repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Echo {
     /// It names the order id of the row, and nothing else.
     OfOrder,
-    /// All that it names is the row's, and what tells rows apart is among it, but not the order id: its place must say the
-    /// rest.
+    /// All that it names is the row's, including a value that tells rows apart, but not the order id. Its place in the
+    /// answer has to prove the rest.
     OfPlace,
     /// It names something that was not sent for this row, or too little to be about one: no proof of anything.
     Contrary,
@@ -26,7 +27,7 @@ type Check<'a> = (&'a Value, &'a dyn Fn(&str) -> bool);
 ///
 /// A result of an enhancement counts only with the order id, one of a click only with the click id; of a row that was
 /// sent without a click id, only with its action and time, or its identifiers.
-pub(crate) fn of(what: Upload, result: &Value, row: &Conversion, action: Option<&ActionKey>) -> Echo {
+pub(crate) fn of(what: UploadKind, result: &Value, row: &Conversion, action: Option<&ActionKey>) -> Echo {
     let pair = &result["gclidDateTimePair"];
     if !pair.is_null() && !pair.is_object() {
         return Echo::Contrary;
@@ -65,12 +66,12 @@ pub(crate) fn of(what: Upload, result: &Value, row: &Conversion, action: Option<
     if !are_identifiers(identifiers, &row.identifiers) {
         return Echo::Contrary;
     }
-    // All that is named is ours: what is there at all?
+    // All named values are ours; now it matters which of them are there at all.
     let named = |field: &str| result[field].as_str().is_some_and(|text| !text.is_empty());
     let tells = match (what, &row.click) {
-        (Upload::Enhancements, _) => false,
-        (Upload::Clicks, Some(_)) => named("gclid") || named("gbraid") || named("wbraid"),
-        (Upload::Clicks, None) => {
+        (UploadKind::Enhancements, _) => false,
+        (UploadKind::Clicks, Some(_)) => named("gclid") || named("gbraid") || named("wbraid"),
+        (UploadKind::Clicks, None) => {
             let any = identifiers.as_array().is_some_and(|list| !list.is_empty());
             any || (named("conversionAction") && named("conversionDateTime"))
         }
@@ -82,7 +83,7 @@ pub(crate) fn of(what: Upload, result: &Value, row: &Conversion, action: Option<
     }
 }
 
-/// True where each hash among these is one that was sent for the row, or none are there.
+/// True if each of these hashes was sent for the row, also if there are none.
 fn are_identifiers(said: &Value, ours: &[UserIdentifier]) -> bool {
     let is_ours = |entry: &Value| {
         ours.iter().any(|identifier| match identifier {
@@ -119,7 +120,7 @@ mod tests {
 
     const THEIR_ACTION: &str = "customers/9999999999/conversionActions/1";
 
-    fn echo(what: Upload, click: Option<ClickId>, result: &Value) -> Echo {
+    fn echo(what: UploadKind, click: Option<ClickId>, result: &Value) -> Echo {
         let request = clicks(1);
         let identifiers = vec![
             UserIdentifier::Email("hash-1".to_owned()),
@@ -134,10 +135,10 @@ mod tests {
     }
 
     fn echo_of(click: Option<ClickId>, result: &Value) -> Echo {
-        echo(Upload::Clicks, click, result)
+        echo(UploadKind::Clicks, click, result)
     }
 
-    /// The result with the order id of the row in addition.
+    /// The result, with the order id of the row added.
     fn ordered(result: &Value) -> Value {
         let mut ordered = result.clone();
         if result["orderId"].as_str().is_none_or(str::is_empty) {
@@ -165,7 +166,7 @@ mod tests {
         let ordered = ordered(&result);
         assert_eq!(echo_of(Some(gclid()), &ordered), Echo::OfOrder, "{ordered}");
         // An enhancement is known by its order id alone.
-        let enhanced = |result| echo(Upload::Enhancements, Some(gclid()), result);
+        let enhanced = |result| echo(UploadKind::Enhancements, Some(gclid()), result);
         assert_eq!(
             (enhanced(&result), enhanced(&ordered)),
             (Echo::Contrary, Echo::OfOrder),
@@ -181,7 +182,7 @@ mod tests {
     #[case::pair(json!({"gclidDateTimePair": {"gclid": "Cj0-secret", "conversionDateTime": "2026-11-20 13:00:00+01:00"}}))]
     #[case::no_order(json!({"orderId": ""}))]
     fn what_many_rows_have_in_common_is_no_proof_of_one(#[case] result: Value) {
-        for what in [Upload::Clicks, Upload::Enhancements] {
+        for what in [UploadKind::Clicks, UploadKind::Enhancements] {
             assert_eq!(echo(what, Some(gclid()), &result), Echo::Contrary, "{result}");
             assert_eq!(echo(what, Some(gclid()), &ordered(&result)), Echo::OfOrder, "{result}");
         }
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_braid_is_told_from_another() {
+    fn a_braid_is_distinguished_from_another() {
         let own = || Some(ClickId::Wbraid("w1".to_owned()));
         assert_eq!(echo_of(own(), &json!({"wbraid": "w1"})), Echo::OfPlace);
         assert_eq!(echo_of(own(), &json!({"wbraid": "w2"})), Echo::Contrary);

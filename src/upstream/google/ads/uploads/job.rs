@@ -1,5 +1,5 @@
-//! The number of a request, which Google repeats in its answer (docs/reference/google.md 4.2): the answer to another request
-//! proves nothing, however alike their rows are. Pure, but for the dice.
+//! The `jobId` of a request, which Google repeats in its answer (docs/reference/google.md 4.2). It tells the answer to
+//! another request, which proves nothing however alike the rows are. Pure except for the random number.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::upstream::google::wire::parse_integer;
 
-/// Numbers that a caller may choose end here; those beyond are Google's own.
+/// End of the numbers that a caller may choose; those beyond are Google's own.
 const END: u32 = 1 << 31;
-/// All of ours are multiples of this prime: so is one that was made for another request, before a restart too. Any other number
-/// says nothing.
+/// All our numbers are multiples of this prime, those from before a restart too. A multiple that is not this request's
+/// number is thus another request's; any other number says nothing.
 const MARK: u32 = 4_093;
 
 /// The number of one request.
@@ -20,7 +20,7 @@ const MARK: u32 = 4_093;
 pub(crate) struct JobId(u32);
 
 impl JobId {
-    /// One at random out of half a million.
+    /// A random one out of half a million.
     pub(crate) fn roll() -> Self {
         Self::of(RandomState::new().hash_one(()))
     }
@@ -41,7 +41,7 @@ impl JobId {
 
 #[cfg(test)]
 impl JobId {
-    /// For bodies to the letter.
+    /// A fixed number, for tests that compare whole bodies.
     pub(crate) const FIRST: Self = Self(MARK);
 }
 
@@ -73,7 +73,7 @@ mod tests {
     #[case::zero(json!("0"), true)]
     #[case::no_number(json!("x"), true)]
     #[case::none(Value::Null, true)]
-    fn the_answer_to_another_request_is_told(#[case] said: Value, #[case] may_be: bool) {
+    fn the_answer_to_another_request_is_recognized(#[case] said: Value, #[case] may_be: bool) {
         let answer = json!({"results": [], "jobId": said});
         assert_eq!(JobId(8186).may_be_answered_by(&answer), may_be);
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::upstream::google::ads::uploads::job::JobId;
-pub(crate) use crate::upstream::google::ads::uploads::kind::Upload;
+pub(crate) use crate::upstream::google::ads::uploads::kind::UploadKind;
 use crate::upstream::google::ads::uploads::partial_failure::{retry_after, row_complaints, row_evidence};
 use crate::upstream::google::config::NETWORK;
-use crate::upstream::google::data_manager::request::Purpose;
+use crate::upstream::google::data_manager::request::UploadPurpose;
 use crate::upstream::google::errors::{Api, Parsed};
+use crate::upstream::google::own_errors::unsent_request;
 use crate::upstream::google::session::{Call, Session};
 
 use crate::domain::batch::Complaint;
@@ -23,34 +24,34 @@ const MAX_ROWS: usize = 2000;
 
 /// One kind of upload of one set of credentials, by way of one manager or directly.
 pub(crate) struct UploadsClient {
-    what: Upload,
+    what: UploadKind,
     session: Arc<Session>,
     login: Option<CustomerId>,
 }
 
 impl UploadsClient {
-    pub(crate) fn new(what: Upload, session: Arc<Session>, login: Option<CustomerId>) -> Self {
+    pub(crate) fn new(what: UploadKind, session: Arc<Session>, login: Option<CustomerId>) -> Self {
         Self { what, session, login }
     }
 
-    /// Sends rows, to be counted or only judged.
-    async fn send(&self, request: &UploadRequest, purpose: Purpose) -> Result<Answered, IngestError> {
+    /// Sends rows, to be counted or only validated.
+    async fn send(&self, request: &UploadRequest, purpose: UploadPurpose) -> Result<Answered, IngestError> {
         let job = JobId::roll();
         let (method, body) = match self.what {
-            Upload::Clicks => ("uploadClickConversions", request::clicks_body(request, purpose, job)),
-            Upload::Enhancements => (
+            UploadKind::Clicks => ("uploadClickConversions", request::clicks_body(request, purpose, job)),
+            UploadKind::Enhancements => (
                 "uploadConversionAdjustments",
                 request::enhancements_body(request, purpose, job),
             ),
         };
         let Some((body, first)) = body.zip(request.destinations.first()) else {
-            return Err(refused_request("not sent: a row points at no destination"));
+            return Err(unsent_request(Api::Ads, "a row points at no destination"));
         };
         let Ok(owner) = first.account.id.parse::<CustomerId>() else {
-            return Err(refused_request("not sent: an account that is none of Google Ads"));
+            return Err(unsent_request(Api::Ads, "the account is not one of Google Ads"));
         };
         if request.rows.is_empty() || request.rows.len() > MAX_ROWS {
-            return Err(refused_request("not sent: too few or too many rows"));
+            return Err(unsent_request(Api::Ads, "too few or too many rows"));
         }
         let config = self.session.config();
         let call = Call {
@@ -59,7 +60,7 @@ impl UploadsClient {
             path: format!("/{}/customers/{}:{method}", config.ads_version, owner),
             query: &[],
             body: Some(body),
-            mutating: purpose == Purpose::Count,
+            kind: purpose.call_kind(),
             partial: true,
             timeout: config.timeouts.ingest,
             customer: Some(&owner),
@@ -78,7 +79,7 @@ impl UploadsClient {
             answer,
             request_id,
             is_of_another,
-        } = self.send(request, Purpose::Count).await?;
+        } = self.send(request, UploadPurpose::Count).await?;
         if is_of_another {
             return Ok(UploadAnswer {
                 request_id,
@@ -96,18 +97,13 @@ impl UploadsClient {
     }
 }
 
-/// What came back for a request.
+/// The answer to an upload.
 struct Answered {
     answer: Parsed,
     /// Google's id of the request.
     request_id: Option<String>,
-    /// It is the answer to another request, and says nothing of this one.
+    /// True if it is the answer to another request, which says nothing about this one.
     is_of_another: bool,
-}
-
-/// A request we would not send: it can only be refused.
-fn refused_request(what: &str) -> IngestError {
-    UpstreamError::new(Api::Ads.service_name(), Cause::Refused, what).into()
 }
 
 #[async_trait]
@@ -115,8 +111,8 @@ impl RowUploads for UploadsClient {
     fn route_info(&self) -> RouteInfo {
         RouteInfo {
             name: match self.what {
-                Upload::Clicks => "GoogleAdsClicks",
-                Upload::Enhancements => "GoogleAdsEnhancements",
+                UploadKind::Clicks => "GoogleAdsClicks",
+                UploadKind::Enhancements => "GoogleAdsEnhancements",
             },
             network: NETWORK,
             service: Api::Ads.service_name(),
@@ -124,7 +120,7 @@ impl RowUploads for UploadsClient {
             // Each row names its own destination, so their number has no limit of its own.
             destinations: MAX_ROWS,
             one_account: true,
-            addresses: matches!(self.what, Upload::Enhancements),
+            addresses: matches!(self.what, UploadKind::Enhancements),
         }
     }
 
@@ -133,7 +129,7 @@ impl RowUploads for UploadsClient {
     }
 
     async fn validate_rows(&self, request: &UploadRequest) -> Result<Vec<Complaint>, IngestError> {
-        let answered = self.send(request, Purpose::Judge).await?;
+        let answered = self.send(request, UploadPurpose::Judge).await?;
         if answered.is_of_another {
             let what = "the answer is to another request";
             return Err(UpstreamError::new(Api::Ads.service_name(), Cause::Malformed, what).into());

@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use crate::domain::batch::Complaint;
 use crate::ports::sink::{Conversion, Evidence, UploadRequest};
 use crate::upstream::google::ads::uploads::echo::{self, Echo};
-use crate::upstream::google::ads::uploads::kind::Upload;
+use crate::upstream::google::ads::uploads::kind::UploadKind;
 use crate::upstream::google::field_path::Violation;
 use crate::upstream::google::redact::{MAX_STEPS, field_path};
 use crate::upstream::google::row_classes::ads_code;
-use crate::upstream::google::wire::parse_index;
+use crate::upstream::google::wire::{parse_duration, parse_index, parse_integer};
 
 /// Names under which a request's rows may stand in a field path, in both spellings.
 const ROWS: [&str; 4] = [
@@ -21,8 +21,8 @@ const ROWS: [&str; 4] = [
     "operations",
 ];
 
-/// The row an error of a `GoogleAdsFailure` is about; `None`: the whole request. An absent index is not row 0, and one that
-/// can't be read is [`NO_ROW`].
+/// The row an error of a `GoogleAdsFailure` is about; `None`: the whole request. An absent index is not row 0, and one
+/// that can't be read is [`NO_ROW`].
 pub(crate) fn row_of(error: &Value) -> Option<usize> {
     let elements = error["location"]["fieldPathElements"].as_array()?;
     let element = elements
@@ -41,9 +41,7 @@ pub(crate) fn field_location(elements: &Value) -> String {
         .take(MAX_STEPS)
         .map(|element| {
             let name = field_path(element["fieldName"].as_str().unwrap_or_default());
-            match crate::upstream::google::wire::parse_integer(&element["index"])
-                .filter(|index| (0..100_000).contains(index))
-            {
+            match parse_integer(&element["index"]).filter(|index| (0..100_000).contains(index)) {
                 Some(index) => format!("{name}[{index}]"),
                 None => name,
             }
@@ -59,7 +57,7 @@ fn details_of(status: &Value) -> impl Iterator<Item = &Value> {
     status["details"].as_array().into_iter().flatten()
 }
 
-/// What is wrong with single rows, out of a whole answer.
+/// Google's complaints about single rows, out of a whole answer.
 pub(crate) fn row_complaints(answer: &Value) -> Vec<Complaint> {
     details_of(&answer["partialFailureError"])
         .flat_map(row_violations)
@@ -67,7 +65,7 @@ pub(crate) fn row_complaints(answer: &Value) -> Vec<Complaint> {
         .collect()
 }
 
-/// What is wrong with single rows, out of one `GoogleAdsFailure`.
+/// Google's complaints about single rows, out of one `GoogleAdsFailure`.
 pub(crate) fn row_violations(failure: &Value) -> Vec<Violation> {
     let of = |error: &Value| {
         let named = error["errorCode"].as_object().and_then(|codes| codes.iter().next());
@@ -93,8 +91,7 @@ pub(crate) fn rows_only(answer: &Value) -> bool {
 pub(crate) fn partial_status(answer: &Value) -> Option<&Value> {
     let status = &answer["partialFailureError"];
     let said = status.as_object().is_some_and(|status| !status.is_empty());
-    let well = crate::upstream::google::wire::parse_integer(&status["code"]) == Some(0)
-        && details_of(status).flat_map(errors_of).next().is_none();
+    let well = parse_integer(&status["code"]) == Some(0) && details_of(status).flat_map(errors_of).next().is_none();
     (said && !well).then_some(status)
 }
 
@@ -112,9 +109,9 @@ fn is_empty(result: &Value) -> bool {
     result.as_object().is_none_or(serde_json::Map::is_empty)
 }
 
-/// What the results say of each row of the request. They keep its length and order; where they do not, none is known
-/// to be about the row at its place.
-pub(crate) fn row_evidence(what: Upload, answer: &Value, request: &UploadRequest) -> Vec<Evidence> {
+/// What the results prove about each row of the request. They have the request's length and order; if not, no result is
+/// known to be about the row at its place.
+pub(crate) fn row_evidence(what: UploadKind, answer: &Value, request: &UploadRequest) -> Vec<Evidence> {
     let mut found: Vec<_> = results_of(answer).collect();
     let in_place = found.len() == request.rows.len();
     found.resize(request.rows.len(), &Value::Null);
@@ -135,9 +132,7 @@ pub(crate) fn row_evidence(what: Upload, answer: &Value, request: &UploadRequest
 pub(crate) fn retry_after(answer: &Value) -> Option<SignedDuration> {
     details_of(&answer["partialFailureError"])
         .flat_map(errors_of)
-        .filter_map(|error| {
-            crate::upstream::google::wire::parse_duration(&error["details"]["quotaErrorDetails"]["retryDelay"])
-        })
+        .filter_map(|error| parse_duration(&error["details"]["quotaErrorDetails"]["retryDelay"]))
         .max()
 }
 
@@ -216,7 +211,7 @@ mod tests {
     #[test]
     fn a_result_counts_for_the_row_at_its_place_unless_it_names_another() {
         use Evidence::{None as Nothing, OfAnother, Taken};
-        let of = |answer: Value| row_evidence(Upload::Clicks, &answer, &request(&["a", "b", "c"]));
+        let of = |answer: Value| row_evidence(UploadKind::Clicks, &answer, &request(&["a", "b", "c"]));
         assert_eq!(
             of(json!({"results": [{"orderId": "a"}, {}, null]})),
             [Taken, Nothing, Nothing]

@@ -10,30 +10,30 @@ use serde::Serialize;
 use crate::domain::ids::{ActionKey, OrderId};
 use crate::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
 use crate::upstream::google::ads::uploads::job::JobId;
-use crate::upstream::google::data_manager::request::{Purpose, Text};
+use crate::upstream::google::data_manager::request::{Text, UploadPurpose};
 
 /// Most user identifiers of one row (docs/reference/google.md 1.3).
 const MAX_IDENTIFIERS: usize = 5;
 
 /// The body of `uploadConversionAdjustments`, or nothing if a row points at no destination.
-pub(crate) fn enhancements_body(request: &UploadRequest, purpose: Purpose, job: JobId) -> Option<Vec<u8>> {
+pub(crate) fn enhancements_body(request: &UploadRequest, purpose: UploadPurpose, job: JobId) -> Option<Vec<u8>> {
     let rows = map_rows(request, Enhancement::from_conversion)?;
     to_bytes(&EnhancementBody {
         conversion_adjustments: rows,
         partial_failure: true,
         job_id: job,
-        validate_only: purpose == Purpose::Judge,
+        validate_only: purpose == UploadPurpose::Judge,
     })
 }
 
 /// The body of `uploadClickConversions`, or nothing if a row points at no destination.
-pub(crate) fn clicks_body(request: &UploadRequest, purpose: Purpose, job: JobId) -> Option<Vec<u8>> {
+pub(crate) fn clicks_body(request: &UploadRequest, purpose: UploadPurpose, job: JobId) -> Option<Vec<u8>> {
     let rows = map_rows(request, Click::from_conversion)?;
     to_bytes(&ClickBody {
         conversions: rows,
         partial_failure: true,
         job_id: job,
-        validate_only: purpose == Purpose::Judge,
+        validate_only: purpose == UploadPurpose::Judge,
     })
 }
 

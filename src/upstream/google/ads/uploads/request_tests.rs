@@ -52,7 +52,7 @@ fn enhancements_to_the_letter() {
     assert_eq!(
         json_of(enhancements_body(
             &upload(vec![full, least]),
-            Purpose::Count,
+            UploadPurpose::Count,
             JobId::FIRST
         )),
         json!({"partialFailure": true, "jobId": 4093, "conversionAdjustments": [
@@ -87,7 +87,11 @@ fn click_conversions_to_the_letter() {
     };
     let least = row(Some(ClickId::Wbraid("w1".into())), vec![]);
     assert_eq!(
-        json_of(clicks_body(&upload(vec![full, least]), Purpose::Count, JobId::FIRST)),
+        json_of(clicks_body(
+            &upload(vec![full, least]),
+            UploadPurpose::Count,
+            JobId::FIRST
+        )),
         json!({"partialFailure": true, "jobId": 4093, "conversions": [
             {"gclid": "Cj0", "conversionAction": "customers/1234567890/conversionActions/99",
              "conversionDateTime": "2026-11-20 12:00:00+00:00", "conversionValue": 0.0, "currencyCode": "EUR",
@@ -105,5 +109,5 @@ fn a_row_without_a_destination_is_not_sent() {
         destination: 1,
         ..row(None, vec![])
     };
-    assert!(enhancements_body(&upload(vec![stray]), Purpose::Count, JobId::FIRST).is_none());
+    assert!(enhancements_body(&upload(vec![stray]), UploadPurpose::Count, JobId::FIRST).is_none());
 }

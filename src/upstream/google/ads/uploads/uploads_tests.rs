@@ -11,7 +11,7 @@ use crate::domain::ids::OrderId;
 use crate::domain::outcome::reason;
 use crate::ports::sink::{Conversion, Evidence, UserIdentifier};
 use crate::ports::{Effect, GoogleConnector as _, GoogleCredentials};
-use crate::upstream::google::test_support::{cid, connector, refresh_secret, server, upload};
+use crate::upstream::google::test_support::{cid, connect, connector, refresh_secret, server, upload};
 
 fn request(rows: usize) -> UploadRequest {
     let row = Conversion {
@@ -188,10 +188,7 @@ async fn a_broken_answer_leaves_the_effect_open() {
 async fn nothing_is_sent_without_rows() {
     let server = server().await;
     let connector = connector(&server.uri()).0;
-    let clients = connector
-        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
-        .await
-        .unwrap();
+    let clients = connect(&connector).await;
     assert!(clients.clicks.upload_rows(&request(0)).await.is_err());
     assert!(server.received_requests().await.unwrap().is_empty());
 }
