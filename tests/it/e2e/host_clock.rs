@@ -138,7 +138,11 @@ fn a_clock_that_is_wrong_from_the_start_is_corrected_by_the_answers() {
     customer(&stage, "click-1");
     submit(&stage, &consenting("c-1"));
     all_sent(&stage, 1, &["c-1"]);
-    assert!(stage.log().contains("the clock of this node is wrong"), "{}", stage.log());
+    assert!(
+        stage.log().contains("the clock of this node is wrong"),
+        "{}",
+        stage.log()
+    );
     clock.step(0);
     customer(&stage, "click-2");
     submit(&stage, &consenting("c-2"));
