@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use super::auth::token::{KeptToken, TokenSource};
 use super::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::domain::ids::{ActionId, CustomerId, OrderId, TransactionId};
 use crate::ports::sink::{ClickId, Conversion, UploadRequest};
@@ -178,4 +180,10 @@ pub(crate) fn ads_error(status: u16, key: &str, name: &str, extra: &Value) -> Va
     json!({"error": {"code": status, "message": "Request contains an invalid argument.", "status": "INVALID_ARGUMENT",
         "details": [{"@type": "type.googleapis.com/google.ads.googleads.v26.errors.GoogleAdsFailure",
             "errors": [error], "requestId": "req-body"}]}})
+}
+
+/// The token that a source fetches; it must.
+pub(crate) async fn fetched_token(source: &dyn TokenSource) -> String {
+    let token = source.fetch_token(KeptToken::Allowed).await.ok().unwrap();
+    token.value.expose_secret().to_owned()
 }

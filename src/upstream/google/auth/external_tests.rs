@@ -8,7 +8,7 @@ use wiremock::matchers::{body_string_contains, header, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::upstream::google::test_support::{Silent, http};
+use crate::upstream::google::test_support::{Silent, fetched_token, http};
 
 const DIRECTORY: &str = "/var/run/tokens";
 const ACCOUNT: &str = "ads@project.iam.gserviceaccount.com";
@@ -201,16 +201,7 @@ async fn a_service_account_is_acted_as_with_the_federated_token() {
         .await;
     let mut source = federation(&server, "json", "{\"token\": \"subject-json\"}", true);
     source.field = Some("token".to_owned());
-    assert_eq!(
-        source
-            .fetch_token(KeptToken::Allowed)
-            .await
-            .ok()
-            .unwrap()
-            .value
-            .expose_secret(),
-        "t-sa"
-    );
+    assert_eq!(fetched_token(&source).await, "t-sa");
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::upstream::google::auth::credentials;
-use crate::upstream::google::test_support::{Silent, TEST_KEY, http, refresh_secret, secret as data, token};
+use crate::upstream::google::test_support::{
+    Silent, TEST_KEY, fetched_token, http, refresh_secret, secret as data, token,
+};
 
 fn endpoint(server: &MockServer) -> Endpoint {
     Endpoint {
@@ -55,16 +57,7 @@ async fn a_refresh_token_is_posted_as_a_form_with_trimmed_values() {
     let source = credentials::read_credentials(&refresh_secret(), None, endpoint(&server))
         .unwrap()
         .source;
-    assert_eq!(
-        source
-            .fetch_token(KeptToken::Allowed)
-            .await
-            .ok()
-            .unwrap()
-            .value
-            .expose_secret(),
-        "t-9"
-    );
+    assert_eq!(fetched_token(source.as_ref()).await, "t-9");
 }
 
 #[tokio::test]
@@ -85,16 +78,7 @@ async fn a_service_account_exchanges_a_signed_claim() {
     let source = credentials::read_credentials(&data, None, endpoint(&server))
         .unwrap()
         .source;
-    assert_eq!(
-        source
-            .fetch_token(KeptToken::Allowed)
-            .await
-            .ok()
-            .unwrap()
-            .value
-            .expose_secret(),
-        "t-sa"
-    );
+    assert_eq!(fetched_token(source.as_ref()).await, "t-sa");
     let sent = server.received_requests().await.unwrap();
     let assertion = String::from_utf8(sent[0].body.clone()).unwrap();
     // {"alg":"RS256","kid":"k","typ":"JWT"}
