@@ -24,9 +24,24 @@ pub(super) const HUBSPOT: &str = "HubSpot";
 struct MeterState {
     contacts: HashSet<ContactId>,
     submissions: HashSet<String>,
+    /// Contacts that the search under way has not shown yet, by its own count. `None`: it does not say.
+    hidden: Option<u64>,
     /// Contacts read with their histories, or once more.
     read: usize,
     cut: bool,
+}
+
+impl MeterState {
+    /// How many contacts there are to find, by what the searches have said so far: at least those found, at most `limit`.
+    fn expected(&self, limit: usize) -> Option<usize> {
+        let hidden = usize::try_from(self.hidden?).unwrap_or(usize::MAX);
+        Some(
+            self.contacts
+                .len()
+                .saturating_add(hidden)
+                .min(limit.max(self.contacts.len())),
+        )
+    }
 }
 
 /// How much was read. Cheap to clone.
@@ -55,6 +70,7 @@ impl Meter {
     /// Leaves of a page what there is room for; a page that is cut is the last one.
     fn take_contacts(&self, page: &mut ContactPage) {
         let mut state = self.state.lock();
+        state.hidden = page.count.total.map(|total| total.saturating_sub(page.count.rows));
         let all = page.contacts.len();
         page.contacts.retain(|contact| {
             let known = state.contacts.contains(&contact.id);
@@ -70,11 +86,17 @@ impl Meter {
 
     fn say(&self, state: &MeterState) {
         let Some(progress) = &self.progress else { return };
-        let mut text = format!("HubSpot: {} contacts found, {} read", state.contacts.len(), state.read);
+        let (found, read) = (state.contacts.len(), state.read);
+        let expected = state.expected(self.limit);
+        let found_of = expected.map_or(format!("{found} contacts"), |all| format!("{found} of {all} contacts"));
+        let mut text = format!("HubSpot: {found_of} found, {read} read");
         if !state.submissions.is_empty() {
             text = format!("{text}, {} form submissions", state.submissions.len());
         }
-        progress.say(text);
+        match expected {
+            Some(all) => progress.say_how_far(text, found as u64, all as u64),
+            None => progress.say(text),
+        }
     }
 
     fn add_read(&self, contacts: usize) {
@@ -275,6 +297,25 @@ mod tests {
         assert_eq!((last.contacts.len(), last.next), (2, None));
         assert!(!last.count.is_short(), "what was cut off is not looked for again");
         assert!(meter.was_cut());
+    }
+
+    #[test]
+    fn how_many_there_are_is_what_was_found_and_what_the_search_still_hides() {
+        let meter = Meter::new(600, None);
+        let expected = || meter.state.lock().expected(600);
+        assert_eq!(expected(), None);
+        let mut first = page(1..201);
+        first.count.total = Some(500);
+        meter.take_contacts(&mut first);
+        assert_eq!(expected(), Some(500));
+        let mut grown = page(201..401);
+        grown.count.total = Some(1_000);
+        meter.take_contacts(&mut grown);
+        assert_eq!(expected(), Some(600), "more than the limit are not read");
+        let mut silent = page(401..402);
+        silent.count.total = None;
+        meter.take_contacts(&mut silent);
+        assert_eq!(expected(), None, "a search that does not count");
     }
 
     #[test]
