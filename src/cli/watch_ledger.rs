@@ -8,6 +8,7 @@ use tracing::error;
 
 use crate::ledger::SqlLedger;
 use crate::ops::health::Probes;
+use crate::ops::metrics::Metrics;
 use crate::ports::ledger::{LedgerError, LedgerResult};
 use crate::ports::pulse;
 
@@ -22,6 +23,8 @@ pub(super) struct LedgerWatch {
     /// Not ready while the ledger cannot be written for some time, and says why. Alive all the same: a new start would not
     /// help.
     pub(super) probes: Arc<Probes>,
+    /// Nobody works while the ledger cannot be written for so long.
+    pub(super) metrics: Arc<Metrics>,
     /// How long a leader whose ledger cannot be written stays leader, where others might write; `None` where nobody else could.
     pub(super) patience: Option<Duration>,
     /// The process is to end.
@@ -75,12 +78,17 @@ impl LedgerWatch {
     /// Tells the probes; returns why a leader must make way. `well`: the last time that all was well.
     fn judge(&self, answer: LedgerResult<()>, well: &mut Instant) -> Option<LedgerError> {
         let Err(LedgerError { message }) = answer else {
+            // The end of the work is told by who ends it, so this tells only what it has told otherwise before.
+            if well.elapsed() >= READY_FOR {
+                self.metrics.set_leader(true);
+            }
             *well = Instant::now();
             self.probes.set_gate("ledger", true);
             return None;
         };
         if well.elapsed() >= READY_FOR {
             self.probes.close_gate("ledger", message.as_str());
+            self.metrics.set_leader(false);
         }
         self.patience
             .is_some_and(|patience| well.elapsed() >= patience)

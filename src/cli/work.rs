@@ -53,6 +53,7 @@ pub(super) async fn work_until_stopped(
     let watch = LedgerWatch {
         ledger: store.clone(),
         probes: probes.clone(),
+        metrics: metrics.clone(),
         patience: flags.leader.ledger_patience(),
         stop: stop.clone(),
         lost: lost.clone(),

@@ -68,7 +68,7 @@ impl Metrics {
         );
         r.register(
             "leader",
-            "1 while this process works: it has the ledger, and with leader election the Lease",
+            "1 while this process works: it has the ledger and can write it, and with leader election the Lease",
             self.leader.clone(),
         );
         r.register(

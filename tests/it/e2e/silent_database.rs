@@ -151,6 +151,7 @@ fn one_without_its_database_says_so_and_is_ready_again_with_it() {
         if says { Ok(()) } else { Err(json!(answer)) }
     });
     assert!(one.http("/livez").starts_with("HTTP/1.1 200"));
+    assert_eq!(one.leads(), Some(false));
     more(&stage, "meanwhile");
     link.break_off();
     link.mend();
@@ -161,5 +162,6 @@ fn one_without_its_database_says_so_and_is_ready_again_with_it() {
             Err(json!(one.http("/readyz")))
         }
     });
+    assert_eq!(one.leads(), Some(true));
     all_are_sent(&stage);
 }
