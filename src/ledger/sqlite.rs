@@ -22,12 +22,12 @@ const CHECKED_UP_TO: u64 = 256 * 1024 * 1024;
 
 /// Settings of the writing connection and of a reading one. Keys of submissions come in no order, and neither do due
 /// times: with the default cache (2 MB) writes to a million rows wait for the disk. Cache sizes are in KiB, negative as
-/// SQLite wants them; memory is taken only as the file grows, at most 40 MB for all connections. The write-ahead log
+/// SQLite wants them; memory is taken only as the file grows, at most 16 MiB for all connections. The write-ahead log
 /// may hold 8,000 pages of 4 KiB before it is folded into the file: one batch changes some thousands. Deleted content
 /// is overwritten, so that an erased id is in no free page either.
 const WRITES: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;
-    PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -24576; PRAGMA wal_autocheckpoint = 8000";
-const READS: &str = "PRAGMA busy_timeout = 10000; PRAGMA cache_size = -4096; PRAGMA query_only = ON";
+    PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 8000";
+const READS: &str = "PRAGMA busy_timeout = 10000; PRAGMA cache_size = -2048; PRAGMA query_only = ON";
 
 /// Permissions of the ledger's files.
 const ONLY_OWNER: u32 = 0o600;
