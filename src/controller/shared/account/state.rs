@@ -20,8 +20,11 @@ use crate::domain::time::later;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::Account;
 
-/// A refused token reported this soon after the clients were made belongs to the clients before.
+/// A refused token reported this soon after the clients were made may be that of the clients before: the account's own check
+/// tells.
 const OLD_CLIENTS: SignedDuration = SignedDuration::from_secs(60);
+/// Such reports ask for a check no more often than this.
+const REPORTED_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// How long Kubernetes must refuse a Secret to be believed: an API server that has just started refuses for a moment what
 /// it will allow.
@@ -234,7 +237,7 @@ impl AccountState {
         }
         let fresh = self.connected.is_some_and(|at| now.duration_since(at) < OLD_CLIENTS);
         if fault.kind == FaultKind::Credentials && fresh {
-            return false;
+            return self.checked.is_none_or(|at| now.duration_since(at) >= REPORTED_AGAIN);
         }
         self.health.record_sync_failure(fault, now, hold);
         true
@@ -294,17 +297,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_token_of_the_clients_before_is_not_believed() {
+    fn a_refused_token_that_may_be_of_the_clients_before_is_left_to_the_check() {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let after = |seconds| now + SignedDuration::from_secs(seconds);
         let hold = Duration::from_mins(10);
         let mut state = AccountState {
             connected: Some(now),
+            checked: Some(after(1)),
             ..AccountState::default()
         };
         let refused = UpstreamError::new("HubSpot", Cause::CredentialsRejected, "no");
-        assert!(!state.record_sync_failure(&refused, now + SignedDuration::from_secs(59), hold));
-        assert!(state.health.fault_to_show().is_none());
-        assert!(state.record_sync_failure(&refused, now + SignedDuration::from_secs(60), hold));
+        for (second, checks) in [(2, false), (10, false), (11, true), (59, true)] {
+            let checked = state.record_sync_failure(&refused, after(second), hold);
+            assert_eq!((second, checked), (second, checks));
+            assert!(state.health.fault_to_show().is_none());
+        }
+        assert!(state.record_sync_failure(&refused, after(60), hold));
         assert!(state.health.fault_to_show().is_some());
     }
 
