@@ -12,9 +12,10 @@ use super::client::{Call, HubSpot};
 use super::contacts::to_contact;
 use super::errors::{ErrorBody, too_many_inputs};
 use super::failed_reads::IsolatingRead;
-use super::items::{OpenInputs, WRONG_TYPE, may_pass};
+use super::items::{OpenInputs, WRONG_TYPE};
 use super::limits::Bucket;
-use super::wire::{Record, Results};
+use super::scalar::Scalar;
+use super::wire::{Paging, Record, Results};
 use super::withheld::{Blame, PropertyNames, asked_names, mark_withheld};
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
@@ -23,6 +24,8 @@ use crate::upstream::http::body::AnswerLimit;
 
 /// Further addresses of a contact, `;`-separated.
 const ADDITIONAL: &str = "hs_additional_emails";
+/// The message about a record without a usable id.
+const NO_ID: &str = "the id of a record is no number";
 /// Filter groups of a search (docs/reference/hubspot.md 3).
 const GROUPS: usize = 5;
 
@@ -125,7 +128,9 @@ impl HubSpot {
         self.read_batch(("read", Bucket::Other), path, &body.to_string()).await
     }
 
-    /// Looks among the further addresses for those that are nobody's primary one.
+    /// Looks among the further addresses for those that are nobody's primary one. Whoever HubSpot does not answer for may have
+    /// a contact that cannot be read. But it is not documented that every portal can search this property: what HubSpot
+    /// itself finds malformed is nobody's.
     async fn search_groups(
         &self,
         wanted: BTreeSet<String>,
@@ -137,24 +142,20 @@ impl HubSpot {
             let mut parts = IsolatingRead::new(group.to_vec(), &self.failed_addresses, |email| (digest(email), false));
             while let Some(part) = parts.next_part() {
                 let page = self.search_additional(&part, &asked.properties).await;
-                match page.and_then(|mut page| page.take_rows()) {
-                    Ok(records) => {
+                match page.and_then(|mut page| Ok((page.take_rows()?, page))) {
+                    Ok((records, page)) => {
                         parts.part_answered(&part);
                         let mut open = part.into_iter().collect();
                         assign_records(&records, &mut open, (asked, None), found);
+                        if let Some(why) = hidden(&page, &records) {
+                            let open = open.into_iter().map(|email| (email, why.to_owned()));
+                            found.unreadable.extend(open);
+                        }
                     }
                     Err(error) => parts.part_refused(&part, error)?,
                 }
             }
-            // A contact with this address may exist, but can't be read.
-            found.unreadable.extend(parts.without_answer());
-            match parts.into_unreadable() {
-                Err(error) if may_pass(&error) => return Err(error),
-                // It is not documented that every portal can search this property. If one can't, the addresses count as
-                // unknown.
-                Err(_) => return Ok(()),
-                Ok(_) => {}
-            }
+            found.unreadable.extend(parts.close_question()?);
         }
         Ok(())
     }
@@ -177,6 +178,21 @@ impl HubSpot {
             body: Some(&body),
         };
         self.make_call(call).await?.parse_rows()
+    }
+}
+
+/// Why a contact that a page does not show may be on it, or behind it.
+fn hidden(page: &Results<Record>, records: &[Record]) -> Option<&'static str> {
+    let rows = (records.len() + page.odd_rows().len()) as u64;
+    let total = page.total.as_ref().and_then(Scalar::id);
+    if !page.odd_rows().is_empty() {
+        Some(WRONG_TYPE)
+    } else if records.iter().any(|record| record.id().is_none()) {
+        Some(NO_ID)
+    } else if total.is_some_and(|total| total > rows) || page.paging.as_ref().is_some_and(Paging::has_next) {
+        Some("a search of further addresses counts more contacts than it shows")
+    } else {
+        None
     }
 }
 
@@ -205,7 +221,7 @@ fn take_batch(
     }
     let records = batch.take_rows()?;
     if records.iter().any(|record| record.id().is_none()) {
-        open.mark_unattributed("the id of a record is no number");
+        open.mark_unattributed(NO_ID);
     }
     let is_of = |record: &Record| addresses_of(record).iter().any(|address| unknown.contains(address));
     if !records.iter().all(is_of) {

@@ -198,16 +198,21 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         Ok(unreadable)
     }
 
-    /// As [`PartedRead::without_answer`].
-    pub(crate) fn without_answer(&self) -> Unreadable<I> {
-        self.parts.without_answer()
-    }
-
     /// As [`Self::into_unreadable`], without inputs that HubSpot found malformed while it answered for others. Inputs
     /// that were refused each by itself are unreadable even if none was answered.
     pub(crate) fn close_without_malformed(self) -> Result<Unreadable<I>, UpstreamError> {
+        let counts = self.parts.has_answers();
+        self.close(counts)
+    }
+
+    /// As [`Self::close_without_malformed`], for a question that HubSpot may find malformed whatever the inputs are.
+    pub(crate) fn close_question(self) -> Result<Unreadable<I>, UpstreamError> {
+        self.close(true)
+    }
+
+    fn close(self, malformed_counts: bool) -> Result<Unreadable<I>, UpstreamError> {
         let alone = self.keys_of(&self.parts.failed_alone());
-        let unreadable = self.parts.close_without_malformed()?;
+        let unreadable = self.parts.close_without_malformed(malformed_counts)?;
         note_all_alone(self.failed, alone);
         Ok(unreadable)
     }

@@ -260,25 +260,20 @@ impl<I: Ord + Clone> PartedRead<I> {
         failed.map(|(input, _)| input.clone()).collect()
     }
 
-    /// The inputs without a readable answer even by themselves: the answer is too large, or the read fails.
-    pub(crate) fn without_answer(&self) -> Unreadable<I> {
-        let without = self
-            .refused
-            .iter()
-            .filter(|(_, error)| error.cause == Cause::TooLarge || may_pass(error));
-        without.chain(&self.left).cloned().map(why).collect()
+    /// True if a part was answered.
+    pub(crate) fn has_answers(&self) -> bool {
+        self.unanswered.is_none()
     }
 
-    /// The inputs that were refused each by itself, without those that HubSpot found malformed while it answered for
-    /// others. The error, if the reads of all failed in a way that may pass.
-    pub(crate) fn close_without_malformed(mut self) -> Result<Unreadable<I>, UpstreamError> {
-        let proved = self.unanswered.is_none();
+    /// The inputs that were refused each by itself, without those that HubSpot finds malformed where its word for that
+    /// `counts`. The error, if the reads of all failed in a way that may pass.
+    pub(crate) fn close_without_malformed(mut self, counts: bool) -> Result<Unreadable<I>, UpstreamError> {
         let passing = self.refused.iter().position(|(_, error)| may_pass(error));
-        if let Some(at) = passing.filter(|_| !proved) {
+        if let Some(at) = passing.filter(|_| !self.has_answers()) {
             return Err(self.refused.swap_remove(at).1);
         }
-        let malformed = |error: &UpstreamError| proved && error.cause == Cause::Refused;
-        let refused = self.refused.into_iter().filter(|(_, error)| !malformed(error));
+        let refused = self.refused.into_iter();
+        let refused = refused.filter(|(_, error)| !(counts && is_malformed(error)));
         let others = refused.chain(self.left);
         Ok(others.map(why).collect())
     }
@@ -292,6 +287,11 @@ fn concerns_inputs(error: &UpstreamError) -> bool {
         Cause::Malformed => matches!(error.status, Some(200 | 207)),
         _ => false,
     }
+}
+
+/// True if HubSpot itself finds the request malformed. A filter in between refuses in words of its own.
+fn is_malformed(error: &UpstreamError) -> bool {
+    error.cause == Cause::Refused && error.code.as_deref() == Some("VALIDATION_ERROR")
 }
 
 /// True for a failure that is not about single inputs unless it comes again and again: of HubSpot, of the connection,

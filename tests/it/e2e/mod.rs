@@ -31,6 +31,7 @@ mod faults;
 mod floods;
 mod forms;
 mod frantic;
+mod further_addresses;
 mod fuzzed;
 mod hands_off;
 mod host_clock;

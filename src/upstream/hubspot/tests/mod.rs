@@ -6,6 +6,7 @@ mod connect;
 mod deals;
 mod faults;
 mod forms;
+mod further_addresses;
 mod large;
 mod limits;
 mod oauth;
