@@ -33,7 +33,7 @@ if ready.status == "True" then
   return { status = "Healthy", message = ready.message }
 end
 local reconciling = conditions["Reconciling"]
-if ready.status == "False" and (reconciling == nil or reconciling.reason == "ProgressingWithRetry") then
+if ready.status == "False" and reconciling ~= nil and reconciling.reason == "ProgressingWithRetry" then
   return { status = "Degraded", message = ready.message }
 end
 return { status = "Progressing", message = ready.message }

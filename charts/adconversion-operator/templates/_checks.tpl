@@ -4,6 +4,7 @@
 {{- include "adconversion.checkStrategy" . }}
 {{- include "adconversion.checkLease" . }}
 {{- include "adconversion.checkSandbox" . }}
+{{- include "adconversion.checkExtra" . }}
 {{- if and (.Values.serviceMonitor).enabled (.Values.podMonitor).enabled }}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled exclude each other: every series would be there twice. Enable one of them" }}
 {{- end }}
@@ -27,11 +28,48 @@
 {{- end }}
 
 {{- define "adconversion.checkStrategy" -}}
+{{- if and (.Values.strategy).rollingUpdate (ne (toString (.Values.strategy).type) "RollingUpdate") }}
+{{- fail "strategy.rollingUpdate needs strategy.type RollingUpdate: set that too, or leave strategy empty" }}
+{{- end }}
 {{- if eq (toString (.Values.strategy).type) "RollingUpdate" }}
 {{- $standby := and .Values.leaderElection.enabled .Values.ledger.postgresql.urlSecretRef.name }}
 {{- $unavailable := ((.Values.strategy).rollingUpdate).maxUnavailable | toString }}
 {{- if not (or $standby (eq $unavailable "100%") (regexMatch "^[1-9][0-9]*$" $unavailable)) }}
 {{- fail "strategy.type RollingUpdate would never end: the new pod is not ready until the old one, which stays until then, lets go of the ledger. Leave strategy empty, or set strategy.rollingUpdate.maxUnavailable to 1, or set leaderElection.enabled with a ledger in PostgreSQL" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "adconversion.checkExtra" -}}
+{{- $bundle := or .Values.caBundle.configMap .Values.caBundle.secret }}
+{{- $variables := dict }}
+{{- if .Values.ledger.postgresql.urlSecretRef.name }}
+{{- $_ := set $variables "ADCONVERSION_LEDGER_URL" "ledger.postgresql.urlSecretRef" }}
+{{- end }}
+{{- if .Values.proxy.httpsProxy }}
+{{- $_ := set $variables "HTTPS_PROXY" "proxy.httpsProxy" }}
+{{- end }}
+{{- if .Values.proxy.noProxy }}
+{{- $_ := set $variables "NO_PROXY" "proxy.noProxy" }}
+{{- end }}
+{{- if $bundle }}
+{{- $_ := set $variables "SSL_CERT_DIR" "caBundle" }}
+{{- end }}
+{{- range .Values.extraEnv }}
+{{- if hasKey $variables .name }}
+{{- fail (printf "extraEnv and %s both set %s: use one of them" (get $variables .name) .name) }}
+{{- end }}
+{{- end }}
+{{- $volumes := list "tmp" }}
+{{- if not .Values.ledger.postgresql.urlSecretRef.name }}
+{{- $volumes = append $volumes "ledger" }}
+{{- end }}
+{{- if $bundle }}
+{{- $volumes = append $volumes "ca-bundle" }}
+{{- end }}
+{{- range .Values.extraVolumes }}
+{{- if has .name $volumes }}
+{{- fail (printf "extraVolumes: the chart has a volume named %s: give this one another name" .name) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -64,17 +102,23 @@
 {{- end }}
 
 {{- define "adconversion.checkSandbox" -}}
+{{- $namespace := include "adconversion.namespace" . }}
+{{- $name := include "adconversion.fullname" . }}
+{{- $simulation := lookup "apps/v1" "Deployment" $namespace (printf "%s-sandbox" $name) }}
+{{- if and $simulation (not .Values.sandbox.enabled) }}
+{{- fail (printf "sandbox.enabled: the release %s works with the simulation, and real accounts would be counted in its ledger. Uninstall it, delete its claim, and install the operator anew" .Release.Name) }}
+{{- end }}
 {{- if .Values.sandbox.enabled }}
+{{- if .Values.persistence.existingClaim }}
+{{- fail "sandbox.enabled and persistence.existingClaim exclude each other: what the simulation counts must not stand in a ledger that is kept" }}
+{{- end }}
 {{- if .Values.ledger.postgresql.urlSecretRef.name }}
 {{- fail "sandbox.enabled and ledger.postgresql exclude each other: what the simulation counts must not stand in a ledger that is kept" }}
 {{- end }}
 {{- if not (include "adconversion.watchNamespaces" . | fromJsonArray) }}
 {{- fail "sandbox.enabled needs sandbox.namespace or watchNamespaces: events and accounts of other namespaces must not be sent to the simulation" }}
 {{- end }}
-{{- $namespace := include "adconversion.namespace" . }}
-{{- $name := include "adconversion.fullname" . }}
-{{- $installed := lookup "apps/v1" "Deployment" $namespace $name }}
-{{- if and $installed (not (lookup "apps/v1" "Deployment" $namespace (printf "%s-sandbox" $name))) }}
+{{- if and (lookup "apps/v1" "Deployment" $namespace $name) (not $simulation) }}
 {{- fail (printf "sandbox.enabled: the release %s works with real accounts, and the simulation would answer for them and fill their ledger. Install the simulation as a release of its own, in another cluster or uninstall this one first" .Release.Name) }}
 {{- end }}
 {{- end }}

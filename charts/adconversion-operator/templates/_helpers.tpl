@@ -14,6 +14,11 @@
 {{- end }}
 {{- end }}
 
+{{/* Name of what has no namespace: releases of one name in two namespaces have each its own. */}}
+{{- define "adconversion.clusterName" -}}
+{{- printf "%s-%s" (include "adconversion.fullname" .) (include "adconversion.namespace" .) }}
+{{- end }}
+
 {{- define "adconversion.namespace" -}}
 {{- default .Release.Namespace .Values.namespaceOverride }}
 {{- end }}
@@ -140,14 +145,14 @@ hostUsers: false
 # Read what users declare.
 - apiGroups: [adconversion.dev]
   resources: [adconversionevents, googleadsaccounts, hubspotaccounts]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # Set and remove the finalizer.
 - apiGroups: [adconversion.dev]
   resources: [adconversionevents, googleadsaccounts, hubspotaccounts]
   verbs: [patch]
 - apiGroups: [adconversion.dev]
   resources: [adconversionevents/status, googleadsaccounts/status, hubspotaccounts/status]
-  verbs: [get, patch]
+  verbs: [patch]
 # Secrets are read by the name an account gives, never listed or watched.
 - apiGroups: [""]
   resources: [secrets]

@@ -27,6 +27,14 @@ fn refusal(values: &Value) -> String {
 #[case::rolls_on_a_file(json!({"strategy": {"type": "RollingUpdate"}}), "strategy.type RollingUpdate would never end")]
 #[case::rolls_by_a_share(json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%"}}}), "would never end")]
 #[case::rolls_with_none_missing(json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}}}), "would never end")]
+#[case::rolls_without_a_type(json!({"strategy": {"rollingUpdate": {"maxUnavailable": 0}}}), "strategy.rollingUpdate needs strategy.type RollingUpdate")]
+#[case::recreates_and_rolls(json!({"strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}}), "strategy.rollingUpdate needs")]
+#[case::proxy_twice(json!({"proxy": {"httpsProxy": "http://p:1"}, "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://q:1"}]}),
+    "extraEnv and proxy.httpsProxy both set HTTPS_PROXY: use one of them")]
+#[case::ledger_twice(json!({"ledger": database(), "extraEnv": [{"name": "ADCONVERSION_LEDGER_URL", "value": "u"}]}),
+    "extraEnv and ledger.postgresql.urlSecretRef both set ADCONVERSION_LEDGER_URL")]
+#[case::a_volume_of_the_chart(json!({"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}), "extraVolumes: the chart has a volume named tmp")]
+#[case::the_ledgers_volume(json!({"extraVolumes": [{"name": "ledger", "emptyDir": {}}]}), "a volume named ledger")]
 #[case::rolls_without_a_lease(json!({"strategy": {"type": "RollingUpdate"}, "ledger": database()}), "would never end")]
 #[case::renews_too_late(json!({"leaderElection": {"enabled": true}, "config": {"leaseRenew": "20s"}}),
     "config.leaseDuration (15s) must be longer than config.leaseRenew (20s), and that longer than config.leaseRetry (2s)")]
@@ -36,6 +44,8 @@ fn refusal(values: &Value) -> String {
     "config.leaseDuration (1m500ms)")]
 #[case::simulation_in_a_database(json!({"sandbox": {"enabled": true}, "ledger": database()}),
     "sandbox.enabled and ledger.postgresql exclude each other")]
+#[case::simulation_in_a_ledger_that_is_kept(json!({"sandbox": {"enabled": true}, "persistence": {"existingClaim": "mine"}}),
+    "sandbox.enabled and persistence.existingClaim exclude each other")]
 #[case::simulation_for_all(json!({"sandbox": {"enabled": true, "namespace": ""}}), "sandbox.enabled needs sandbox.namespace or watchNamespaces")]
 fn contradictions_are_refused_in_words(#[case] values: Value, #[case] says: &str) {
     let error = refusal(&values);
@@ -51,6 +61,8 @@ fn contradictions_are_refused_in_words(#[case] values: Value, #[case] says: &str
 #[case::all_may_be_missing(json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}}}))]
 #[case::another_stands_by(json!({"strategy": {"type": "RollingUpdate"}, "leaderElection": {"enabled": true}, "ledger": database()}))]
 #[case::times_in_other_units(json!({"leaderElection": {"enabled": true}, "config": {"leaseDuration": "1m500ms", "leaseRenew": "60400ms"}}))]
+#[case::a_variable_that_nothing_else_sets(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://q:1"}]}))]
+#[case::a_volume_of_a_name_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "ledger", "emptyDir": {}}]}))]
 #[case::times_of_no_lease(json!({"config": {"leaseRenew": "20s"}}))]
 #[case::simulation_beside_named_namespaces(json!({"sandbox": {"enabled": true, "namespace": ""}, "watchNamespaces": ["ads"]}))]
 fn what_only_looks_like_a_contradiction_is_taken(#[case] values: Value) {

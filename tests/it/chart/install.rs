@@ -22,12 +22,12 @@ const GONE: [&str; 9] = [
     "deployment/adconversion-operator",
     "service/adconversion-operator-metrics",
     "serviceaccount/adconversion-operator",
-    "clusterrole/adconversion-operator",
-    "clusterrolebinding/adconversion-operator",
-    "clusterrole/adconversion-operator-view",
-    "clusterrole/adconversion-operator-edit",
-    "validatingadmissionpolicy/adconversion-operator-configmaps",
-    "validatingadmissionpolicybinding/adconversion-operator-configmaps",
+    "clusterrole/adconversion-operator-adconversion-system",
+    "clusterrolebinding/adconversion-operator-adconversion-system",
+    "clusterrole/adconversion-operator-adconversion-system-view",
+    "clusterrole/adconversion-operator-adconversion-system-edit",
+    "validatingadmissionpolicy/adconversion-operator-adconversion-system-configmaps",
+    "validatingadmissionpolicybinding/adconversion-operator-adconversion-system-configmaps",
 ];
 
 fn restrict(kubectl: &Kubectl, namespace: &str) {
@@ -74,7 +74,10 @@ fn a_release_comes_changes_goes_and_comes_back() {
 
     let upgrade = ["upgrade", RELEASE, &chart, "--namespace", SYSTEM];
     helm_on(kubectl, &upgrade, Some(&json!({"watchNamespaces": ["marketing"]}))).unwrap();
-    assert!(!exists(kubectl, "clusterrole/adconversion-operator"));
+    assert!(!exists(
+        kubectl,
+        "clusterrole/adconversion-operator-adconversion-system"
+    ));
     let role = ["get", "role", "adconversion-operator", "--namespace", "marketing"];
     kubectl.must(&role).unwrap();
 
@@ -99,6 +102,7 @@ fn a_release_comes_changes_goes_and_comes_back() {
         two.stderr
     );
 
+    another_release_of_the_name_touches_nothing(kubectl, &chart);
     helm_on(kubectl, &["uninstall", RELEASE, "--namespace", SYSTEM], None).unwrap();
     for object in GONE {
         assert!(!exists(kubectl, object), "{object} is still there");
@@ -110,6 +114,26 @@ fn a_release_comes_changes_goes_and_comes_back() {
     kubectl.must(&kept).unwrap();
     helm_on(kubectl, &install, None).unwrap();
     plane.stop().unwrap();
+}
+
+/// Another team's release, in a namespace of its own, that comes and goes.
+fn another_release_of_the_name_touches_nothing(kubectl: &Kubectl, chart: &str) {
+    helm_on(kubectl, &["upgrade", RELEASE, chart, "--namespace", SYSTEM], None).unwrap();
+    kubectl.must(&["create", "namespace", "other-system"]).unwrap();
+    let second = [
+        "install",
+        RELEASE,
+        chart,
+        "--namespace",
+        "other-system",
+        "--set",
+        "crds.enabled=false",
+    ];
+    helm_on(kubectl, &second, None).unwrap();
+    helm_on(kubectl, &["uninstall", RELEASE, "--namespace", "other-system"], None).unwrap();
+    for object in KEPT.iter().chain(&GONE) {
+        assert!(exists(kubectl, object), "{object}");
+    }
 }
 
 #[test]

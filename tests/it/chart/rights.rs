@@ -67,8 +67,8 @@ fn allowed() -> BTreeSet<Right> {
             "secrets" => &["get"],
             "configmaps" => &["get", "create", "patch"],
             "events" => &["create", "patch"],
-            status if status.ends_with("/status") => &["get", "patch"],
-            _ => &["get", "list", "watch", "patch"],
+            status if status.ends_with("/status") => &["patch"],
+            _ => &["list", "watch", "patch"],
         };
         rights.extend(verbs.iter().map(|&verb| (group, resource, verb)));
     }

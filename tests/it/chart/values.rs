@@ -49,9 +49,9 @@ const KUBERNETES: [&str; 9] = [
     "strategy",
 ];
 
-/// A property, or the definition it refers to.
+/// A property, or the definition it refers to, alone or first.
 fn resolved<'a>(schema: &'a Value, property: &'a Value) -> &'a Value {
-    let name = property["$ref"]
+    let name = property.get("allOf").map_or(property, |all| &all[0])["$ref"]
         .as_str()
         .and_then(|name| name.strip_prefix("#/definitions/"));
     name.map_or(property, |name| &schema["definitions"][name])
@@ -160,6 +160,12 @@ fn values_and_schema_name_the_same_things() {
 #[case::namespace(json!({"watchNamespaces": ["Marketing"]}), "/watchNamespaces/0")]
 #[case::one_namespace(json!({"watchNamespaces": "marketing"}), "/watchNamespaces")]
 #[case::digest(json!({"image": {"digest": "sha256:12"}}), "/image/digest")]
+#[case::repository(json!({"image": {"repository": "Upper"}}), "/image/repository")]
+#[case::tag(json!({"image": {"tag": "-x"}}), "/image/tag")]
+#[case::dots_in_a_name(json!({"fullnameOverride": "a.b"}), "/fullnameOverride")]
+#[case::a_name_of_a_service(json!({"fullnameOverride": "1a"}), "/fullnameOverride")]
+#[case::dots_in_a_namespace(json!({"dashboard": {"namespace": "a.b"}}), "/dashboard/namespace")]
+#[case::two_successes(json!({"livenessProbe": {"successThreshold": 2}}), "/livenessProbe/successThreshold")]
 #[case::size(json!({"persistence": {"size": "big"}}), "/persistence/size")]
 #[case::never_a_pause(json!({"sandbox": {"every": "0s"}}), "/sandbox/every")]
 #[case::no_pause_to_speak_of(json!({"sandbox": {"every": "10ms"}}), "/sandbox/every")]
@@ -183,6 +189,9 @@ fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str
 #[case::size_by_an_exponent(json!({"persistence": {"size": "1e9"}}))]
 #[case::whole_bytes(json!({"persistence": {"size": "1073741824"}}))]
 #[case::pauses(json!({"sandbox": {"every": "1h0m30s"}}))]
+#[case::successes_until_ready(json!({"readinessProbe": {"successThreshold": 2}}))]
+#[case::a_registry_with_a_port(json!({"image": {"repository": "localhost:5000/ads/adconversion_operator", "tag": "v0.1.0-rc.1"}}))]
+#[case::a_condition_of_another_chart(json!({"enabled": true}))]
 #[case::inside_another_chart(json!({"global": {"registry": "x"}}))]
 fn values_it_knows_are_taken(#[case] values: Value) {
     let output = helm(&["template", "adconversion-operator"], &values);

@@ -193,6 +193,7 @@ fn said(kind: &str, status: &str, reason: &str) -> Value {
 #[case::unknown(judged(&json!([said("Ready", "Unknown", "X"), said("Reconciling", "True", "Progressing")])), "Progressing", "Ready")]
 #[case::begun(judged(&json!([said("Ready", "False", "X"), said("Reconciling", "True", "Progressing")])), "Progressing", "Ready")]
 #[case::retried(judged(&json!([said("Ready", "False", "X"), said("Reconciling", "True", "ProgressingWithRetry")])), "Degraded", "Ready")]
+#[case::waits_for_another(judged(&json!([said("Ready", "False", "AccountNotFound")])), "Progressing", "Ready")]
 #[case::stalled(judged(&json!([said("Ready", "True", "X"), said("Stalled", "True", "X")])), "Degraded", "Stalled")]
 #[case::no_longer_stalled(judged(&json!([said("Ready", "True", "X"), said("Stalled", "False", "X")])), "Healthy", "Ready")]
 fn health_follows_from_conditions(#[case] object: Value, #[case] status: &str, #[case] says: &str) {

@@ -30,10 +30,11 @@ pub struct Monitor<'a> {
 
 /// The rules of the chart, in which hours and minutes become seconds: what a test provokes cannot last for hours. When each
 /// fires is tested by promtool; here what counts is that it fires for what a real process shows.
-fn rules() -> Value {
+fn rules(namespace: &str) -> Value {
     let text = fs::read_to_string(repository().join("charts/adconversion-operator/files/alerts.yaml")).expect("rules");
     let text = text
         .replace("\"JOB\"", &format!("{JOB:?}"))
+        .replace("\"NAMESPACE\"", &format!("{namespace:?}"))
         .replace("\"CLAIM\"", &format!("{CLAIM:?}"));
     let mut rules: Value = serde_yaml::from_str(&text.replace("RUNBOOKS", "operations.md")).expect("YAML");
     for rule in rules["groups"][0]["rules"].as_array_mut().expect("rules") {
@@ -66,7 +67,7 @@ impl Stage {
             path
         };
         // JSON is YAML.
-        write("rules.yaml", &rules());
+        write("rules.yaml", &rules(&self.namespace));
         let config = write("prometheus.yaml", &config);
         let address = SocketAddr::from(([127, 0, 0, 1], xtask::ports::free(1).expect("a port")[0]));
         let spec = Spec {
