@@ -47,8 +47,8 @@ pub enum Person<'a> {
     Unreadable,
     /// HubSpot shows no contact with the submission's e-mail (yet).
     NotFound {
-        /// When HubSpot last said that there is none; `None` if that is not known.
-        looked: Option<Timestamp>,
+        /// How far the first and the last of the looks are apart that all found that nobody has it; `None` if there was none.
+        nobodys_for: Option<SignedDuration>,
     },
     /// The submission has no e-mail address: no contact can be found.
     Nameless,
@@ -88,9 +88,8 @@ fn submitter<'a>(
         _ if ahead.is_positive() => wait(reason::NOT_DUE, later(now, ahead)),
         Person::Unreadable if now >= later(submitted.at, waits.deadline) => skip(reason::DEADLINE_MISSED),
         Person::Unreadable => wait(reason::UNREADABLE_RECORD, next_look(submitted.at, waits, now)),
-        // Only an answer from after the grace proves that there is no contact: HubSpot may have been silent for a long
-        // time.
-        Person::NotFound { looked } if *looked >= Some(later(submitted.first_seen, waits.grace)) => {
+        // One answer proves nothing, however late it comes ([`super::absence`]).
+        Person::NotFound { nobodys_for } if nobodys_for.is_some_and(|apart| apart >= waits.grace) => {
             skip(reason::CONTACT_DELETED)
         }
         Person::NotFound { .. } => Ok(None),

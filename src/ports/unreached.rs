@@ -18,11 +18,25 @@ pub fn describe_unreached(error: &(dyn Error + 'static)) -> String {
             .downcast_ref::<rustls::Error>()
             .map_or_else(|| deepest.to_string(), describe_tls),
     };
+    // A client's error of a proxy has no type of its own.
+    if let Some(words) = words.strip_prefix("tunnel error: ") {
+        return describe_tunnel(words).to_owned();
+    }
     // hyper has no error type for answers that are not HTTP.
     if words.starts_with("invalid HTTP ") {
         return "what is there does not speak HTTP: perhaps its address must begin with https, not http".to_owned();
     }
     words
+}
+
+/// What a proxy made of the request for a tunnel.
+fn describe_tunnel(words: &str) -> &str {
+    match words {
+        "unsuccessful" => "the proxy refuses to connect",
+        "proxy authorization required" => "the proxy wants a user name and a password in its address",
+        "unexpected end of file" => "the proxy ended the connection",
+        words => words,
+    }
 }
 
 /// What the operating system says, without the error number.

@@ -1,10 +1,10 @@
-//! What submissions said about their pages and whether they name anybody, and when no contact was found for them. Lives in
+//! What submissions said about their pages and whether they name anybody, and for how long nobody has had their addresses. Lives in
 //! memory only: the ledger holds no click ids.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::bounded::{Bounded, Shrink};
 use crate::domain::ids::{OccurrenceKey, PortalId, TransactionId};
@@ -48,8 +48,8 @@ struct Remembered {
     named: bool,
     /// How many answers have shown none.
     nameless: u8,
-    /// When HubSpot was last asked whose it is, and had no contact.
-    unfound: Option<Timestamp>,
+    /// The first and the last look in a row that found that nobody has its address.
+    nobodys: Option<(Timestamp, Timestamp)>,
 }
 
 impl Clicks {
@@ -57,18 +57,30 @@ impl Clicks {
         Self(known)
     }
 
-    /// At this time HubSpot was asked whose a remembered submission is, and had no contact.
-    pub fn record_nobody(&self, key: TransactionId, asked: Timestamp) {
+    /// At this time HubSpot was asked whose a remembered submission is, and nobody had its address.
+    pub fn record_nobodys(&self, key: TransactionId, asked: Timestamp) {
         self.0.change(|known| {
             if let Some(seen) = known.of.get_mut(&key) {
-                seen.unfound = seen.unfound.max(Some(asked));
+                let (first, last) = seen.nobodys.unwrap_or((asked, asked));
+                seen.nobodys = Some((first.min(asked), last.max(asked)));
             }
         });
     }
 
-    /// When HubSpot was last asked whose a submission is, and had no contact; `None` if it was not in this life of the process.
-    pub fn nobody_since(&self, key: TransactionId) -> Option<Timestamp> {
-        self.0.look(|known| known.of.get(&key)?.unfound)
+    /// Somebody has its address: what looks before said is not believed any more.
+    pub fn record_somebodys(&self, key: TransactionId) {
+        self.0.change(|known| {
+            if let Some(seen) = known.of.get_mut(&key) {
+                seen.nobodys = None;
+            }
+        });
+    }
+
+    /// How far the first and the last of the looks are apart that all found that nobody has a submission's address; `None` if there
+    /// was none in this life of the process.
+    pub fn nobodys_for(&self, key: TransactionId) -> Option<SignedDuration> {
+        let (first, last) = self.0.look(|known| known.of.get(&key)?.nobodys)?;
+        Some(last.duration_since(first))
     }
 
     /// Whether a submission has an e-mail address. That it has none takes two answers; `None` if there were not as many in
@@ -143,7 +155,7 @@ impl KnownSubmissions {
             gclid: submission.gclid.clone(),
             named: named || before.is_some_and(|seen| seen.named),
             nameless: before.map_or(0, |seen| seen.nameless).saturating_add(u8::from(!named)),
-            unfound: before.and_then(|seen| seen.unfound),
+            nobodys: before.and_then(|seen| seen.nobodys),
         };
         self.size += gclid_size(seen.gclid.as_ref());
         if let Some(old) = self.of.insert(key, seen) {
@@ -189,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_look_that_found_nobody_stays_known() {
+    fn looks_that_find_nobody_count_until_one_finds_somebody() {
         let (clicks, t) = (Clicks::default(), |second| Timestamp::from_second(second).unwrap());
         let submission = Submission {
             conversion_id: Some("c-1".to_owned()),
@@ -198,16 +210,24 @@ mod tests {
             gclid: None,
         };
         let key = submission_key(PortalId(1), "form", &submission).transaction;
-        clicks.record_nobody(key, t(5));
-        assert_eq!(clicks.nobody_since(key), None, "it was not read");
+        clicks.record_nobodys(key, t(5));
+        assert_eq!(clicks.nobodys_for(key), None, "it was not read");
         assert_eq!(clicks.names_somebody(key), None);
         clicks.put_click(key, &submission);
-        assert_eq!(clicks.nobody_since(key), None);
-        for (asked, last) in [(10, 10), (30, 30), (20, 30)] {
-            clicks.record_nobody(key, t(asked));
+        assert_eq!(clicks.nobodys_for(key), None);
+        for (asked, apart) in [(10, 0), (30, 20), (20, 20), (40, 30)] {
+            clicks.record_nobodys(key, t(asked));
             clicks.put_click(key, &submission);
-            assert_eq!(clicks.nobody_since(key), Some(t(last)));
+            assert_eq!(clicks.nobodys_for(key), Some(SignedDuration::from_secs(apart)));
         }
+        clicks.record_somebodys(key);
+        assert_eq!(clicks.nobodys_for(key), None);
+        clicks.record_nobodys(key, t(90));
+        assert_eq!(
+            clicks.nobodys_for(key),
+            Some(SignedDuration::ZERO),
+            "one look is not two"
+        );
     }
 
     #[test]

@@ -46,17 +46,16 @@ pub(super) struct FormRead {
 pub(super) struct FoundContacts {
     pub(super) contacts: HashMap<String, Arc<Contact>>,
     pub(super) unreadable: Unreadable<String>,
-    /// Addresses that no contact has.
+    /// Addresses that no contact has, by this answer.
     pub(super) nobodys: BTreeSet<String>,
 }
 
 impl FoundContacts {
-    /// True if no contact has the submission's address.
-    pub(super) fn is_nobodys(&self, submission: &Submission) -> bool {
-        submission
-            .email
-            .as_ref()
-            .is_some_and(|email| self.nobodys.contains(email))
+    /// Whether somebody has the submission's address; `None`: it has none, or the answer does not tell.
+    pub(super) fn is_somebodys(&self, submission: &Submission) -> Option<bool> {
+        let email = submission.email.as_ref()?;
+        let found = self.contacts.contains_key(email) || self.unreadable.contains_key(email);
+        (found || self.nobodys.contains(email)).then_some(found)
     }
 }
 
@@ -67,15 +66,6 @@ pub(super) struct NotedPage<'a> {
     pub(super) whose: &'a FoundContacts,
     /// When the page is noted.
     pub(super) now: Timestamp,
-}
-
-/// How a submission's contact was looked for.
-pub(super) struct ContactLook {
-    pub(super) asked: Timestamp,
-    /// There is none.
-    pub(super) is_nobodys: bool,
-    /// For an event that joins.
-    pub(super) joined: bool,
 }
 
 /// What one pass over all forms came to so far.

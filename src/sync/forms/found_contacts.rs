@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::FormReader;
-use super::findings::{ContactLook, FoundContacts};
+use super::findings::FoundContacts;
 use super::found_addresses::{BESIDE, Beside};
 use super::submission_notes::SoughtSubmission;
 use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
@@ -27,35 +27,22 @@ impl FormReader {
         later(submission.at, deadline)
     }
 
-    /// A contact that was not found is looked for until HubSpot has said once after the grace that there is none; one that can't be
-    /// read, until nothing could be sent any more.
+    /// A contact that was not found is looked for until looks that are `--click-grace` apart have all found that there is none
+    /// (`nobodys_for`: how far they are apart so far); one that can't be read, until nothing could be sent any more.
     pub(super) fn remember_submission(
         &mut self,
         key: TransactionId,
         submission: &Submission,
         contact: Option<ContactId>,
-        ContactLook {
-            asked,
-            is_nobodys,
-            joined,
-        }: ContactLook,
+        (asked, nobodys_for): (Timestamp, Option<SignedDuration>),
     ) {
-        let lacking = submission.email.is_some() && contact.is_none();
+        let is_nobodys = nobodys_for.is_some_and(|apart| apart >= self.ctx.settings.waits.click_grace);
+        let lacking = submission.email.is_some() && contact.is_none() && !is_nobodys;
         // It takes a second answer that shows no address.
-        let nameless = submission.email.is_none() && self.notes.sought_since(key).is_none();
+        let nameless = submission.email.is_none() && !self.notes.is_sought(key);
         let (at, until) = (submission.at, self.sendable_until(submission));
-        // Rows of an event that joins are as old as this look.
-        let before = self.notes.sought_since(key).filter(|_| !joined);
-        let since = before.unwrap_or_else(|| self.ctx.clock.now());
-        let grace = since.saturating_add(self.ctx.settings.waits.click_grace);
-        let patient = !is_nobodys || asked < grace.unwrap_or(Timestamp::MAX);
-        if asked < until && (nameless || lacking && patient) {
-            let sought = SoughtSubmission {
-                at,
-                since,
-                until,
-                nameless,
-            };
+        if asked < until && (nameless || lacking) {
+            let sought = SoughtSubmission { at, until, nameless };
             return self.notes.record_sought(key, sought);
         }
         let contact = contact.unwrap_or(ContactId::UNKNOWN);
@@ -92,7 +79,7 @@ impl FormReader {
         let cache = self.ctx.contact_cache(&pass.account.key);
         let keep = self.ctx.settings.waits.settle < self.ctx.settings.upload_interval;
         let mut found = FoundContacts::default();
-        let is_sought = |(key, _): &(OccurrenceKey, _)| self.notes.sought_since(key.transaction).is_some();
+        let is_sought = |(key, _): &(OccurrenceKey, _)| self.notes.is_sought(key.transaction);
         let again = fresh.iter().any(is_sought);
         for chunk in emails.chunks(MAX_EMAILS - BESIDE) {
             pulse::beat();
@@ -174,11 +161,10 @@ impl FormReader {
                 // It could be read before.
                 continue;
             }
-            let known = self.notes.sought_since(key.transaction).is_some();
+            let known = self.notes.is_sought(key.transaction);
             if !known {
                 let sought = SoughtSubmission {
                     at,
-                    since: now,
                     until,
                     nameless: false,
                 };

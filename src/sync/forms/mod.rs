@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use self::findings::{ContactLook, FormFindings, FormRead, FormReadDepth, FormsRead, NotedPage};
+use self::findings::{FormFindings, FormRead, FormReadDepth, FormsRead, NotedPage};
 use self::form_probe::FormProbe;
 use self::found_addresses::FoundAddresses;
 use self::partial_read::{PartialRead, in_turn};
@@ -297,6 +297,13 @@ impl FormReader {
         }
         let asked = self.ctx.clock.now();
         let whose = self.contacts_of(pass, &fresh).await?;
+        for (key, submission) in &fresh {
+            match whose.is_somebodys(submission) {
+                Some(true) => clicks.record_somebodys(key.transaction),
+                Some(false) if asked < self.sendable_until(submission) => clicks.record_nobodys(key.transaction, asked),
+                _ => {}
+            }
+        }
         let noted = NotedPage {
             pass,
             whose: &whose,
@@ -319,16 +326,8 @@ impl FormReader {
             if let Some(contact) = contact {
                 shown.whose.add(contact, submission.at);
             }
-            let is_nobodys = whose.is_nobodys(submission);
-            let looked = ContactLook {
-                asked,
-                is_nobodys,
-                joined,
-            };
-            self.remember_submission(key.transaction, submission, contact, looked);
-            if is_nobodys && asked < self.sendable_until(submission) {
-                clicks.record_nobody(key.transaction, asked);
-            }
+            let nobodys_for = clicks.nobodys_for(key.transaction);
+            self.remember_submission(key.transaction, submission, contact, (asked, nobodys_for));
         }
         Ok(())
     }
@@ -345,10 +344,10 @@ impl FormReader {
         let person = match (email, contact) {
             _ if why.is_some() => Person::Unreadable,
             // One that names nobody in two answers is skipped when its row is due.
-            (None, _) => Person::NotFound { looked: None },
+            (None, _) => Person::NotFound { nobodys_for: None },
             (_, Some(contact)) => Person::Known(contact),
             (_, None) => Person::NotFound {
-                looked: whose.is_nobodys(submission).then_some(now),
+                nobodys_for: self.ctx.click_cache(&pass.account.key).nobodys_for(key.transaction),
             },
         };
         let submitted = Submitted {

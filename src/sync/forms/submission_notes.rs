@@ -28,8 +28,6 @@ pub(super) struct SubmissionNotes {
 pub(super) struct SoughtSubmission {
     /// When it was made; of one that cannot be read itself, when the one below it in the list was.
     pub at: Timestamp,
-    /// Since when it is looked for.
-    pub since: Timestamp,
     /// No longer than this.
     pub until: Timestamp,
     /// An answer has shown it without an address: a second one is wanted.
@@ -62,7 +60,6 @@ impl SubmissionNotes {
         }
         let further = self.further.get_or_insert(sought);
         further.at = further.at.min(sought.at);
-        further.since = further.since.min(sought.since);
         further.until = further.until.max(sought.until);
     }
 
@@ -71,9 +68,9 @@ impl SubmissionNotes {
         self.sought.values().any(|sought| sought.nameless)
     }
 
-    /// Since when a submission is looked for, as far as they are known one by one.
-    pub fn sought_since(&self, key: TransactionId) -> Option<Timestamp> {
-        self.sought.get(&key).map(|sought| sought.since)
+    /// True if a submission is looked for, as far as they are known one by one.
+    pub fn is_sought(&self, key: TransactionId) -> bool {
+        self.sought.contains_key(&key)
     }
 
     /// Submissions that are too old by now are no longer looked for.
@@ -127,7 +124,6 @@ mod tests {
         let mut notes = SubmissionNotes::default();
         let sought = |at, until| SoughtSubmission {
             at: t(at),
-            since: t(at),
             until: t(until),
             nameless: false,
         };
@@ -140,7 +136,7 @@ mod tests {
             notes.record_sought(key(MAX_SOUGHT + n), sought(3_002 - n, 7_000 + n));
         }
         assert_eq!(notes.sought.len(), MAX_SOUGHT);
-        assert!(notes.sought_since(key(1)).is_some() && notes.sought_since(key(MAX_SOUGHT)).is_none());
+        assert!(notes.is_sought(key(1)) && !notes.is_sought(key(MAX_SOUGHT)));
         assert_eq!(notes.oldest_sought(), Some(t(3_000)));
         for n in 0..MAX_SOUGHT + 3 {
             notes.record_contact(key(n), t(5_000), ContactId(1));
@@ -161,7 +157,6 @@ mod tests {
         let mut notes = SubmissionNotes::default();
         let sought = |at, until| SoughtSubmission {
             at: t(at),
-            since: t(at),
             until: t(until),
             nameless: false,
         };

@@ -299,7 +299,7 @@ impl EligibleEvent {
             None if row.reason == reason::UNREADABLE_RECORD => Person::Unreadable,
             None if names_somebody == Some(false) => Person::Nameless,
             None => Person::NotFound {
-                looked: clicks.nobody_since(row.transaction),
+                nobodys_for: clicks.nobodys_for(row.transaction),
             },
         };
         match self.decide_about(ctx, row, &person)? {

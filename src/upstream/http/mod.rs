@@ -11,4 +11,5 @@ pub mod outline;
 pub mod prose;
 pub mod renewal;
 pub mod text;
+pub mod unreached;
 pub mod wait;

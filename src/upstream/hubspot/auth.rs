@@ -73,7 +73,7 @@ impl Held {
 
 #[derive(Default)]
 struct State {
-    /// The current refresh token: HubSpot keeps them, but should it ever hand out a new one, that one counts.
+    /// The current refresh token: HubSpot keeps them, but should it ever hand out a new one, that one counts until it is refused.
     newer_refresh_token: Option<SecretString>,
     held: Option<Held>,
     guard: PortalGuard,
@@ -248,8 +248,31 @@ impl OAuth {
         Ok(held.token)
     }
 
+    /// Buys with the newer refresh token, if HubSpot ever gave one, and where that is refused with the Secret's: one odd answer must
+    /// not be all that is left of the credentials.
     async fn buy_token(&self, transport: &Transport, state: &mut State) -> Result<Held, UpstreamError> {
-        let refresh_token = state.newer_refresh_token.as_ref().unwrap_or(&self.keys.refresh_token);
+        let Some(newer) = state.newer_refresh_token.clone() else {
+            return self.buy_with(&self.keys.refresh_token, transport, state).await;
+        };
+        match self.buy_with(&newer, transport, state).await {
+            Err(refused) if refused.cause == Cause::CredentialsRejected => {
+                state.newer_refresh_token = None;
+                let bought = self.buy_with(&self.keys.refresh_token, transport, state).await;
+                if bought.is_err() {
+                    state.newer_refresh_token = Some(newer);
+                }
+                bought
+            }
+            bought => bought,
+        }
+    }
+
+    async fn buy_with(
+        &self,
+        refresh_token: &SecretString,
+        transport: &Transport,
+        state: &mut State,
+    ) -> Result<Held, UpstreamError> {
         let form = vec![
             ("grant_type", "refresh_token".to_owned()),
             ("client_id", self.keys.client_id.expose_secret().to_owned()),
@@ -292,9 +315,9 @@ impl OAuth {
     }
 }
 
-/// A token's lifetime by the answer that brought it.
+/// A token's lifetime by the answer that brought it. No token is made to live for no time.
 fn believed_life(stated: Option<&Scalar>) -> Duration {
-    let stated = stated.and_then(|life| life.0.parse().ok());
+    let stated = stated.and_then(|life| life.0.parse().ok()).filter(|life| *life > 0);
     Duration::from_secs(stated.unwrap_or(USUAL_LIFE).min(LONGEST_LIFE))
 }
 
@@ -346,11 +369,11 @@ mod tests {
     }
 
     #[test]
-    fn no_life_beyond_an_hour_is_believed() {
+    fn no_life_beyond_an_hour_is_believed_and_none_without_any() {
         let told = |text: &str| believed_life(Some(&Scalar(text.to_owned()))).as_secs();
         assert_eq!(
-            [told("1800"), told("3600"), told("1000000000"), told("x")],
-            [1800, 3600, 3600, 1800]
+            ["1800", "3600", "1000000000", "x", "0", "-1", "1"].map(told),
+            [1800, 3600, 3600, 1800, 1800, 1800, 1]
         );
         assert_eq!(believed_life(None).as_secs(), 1800);
     }

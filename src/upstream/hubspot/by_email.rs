@@ -18,8 +18,8 @@ use super::scalar::Scalar;
 use super::wire::{Paging, Record, Results};
 use super::withheld::{Blame, PropertyNames, asked_names, mark_withheld};
 use crate::domain::ids::ContactId;
-use crate::ports::UpstreamError;
-use crate::ports::crm::{AddressBatch, MAX_EMAILS};
+use crate::ports::crm::{AddressBatch, MAX_EMAILS, Unreadable};
+use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::body::AnswerLimit;
 
 /// Further addresses of a contact, `;`-separated.
@@ -28,6 +28,8 @@ const ADDITIONAL: &str = "hs_additional_emails";
 const NO_ID: &str = "the id of a record is no number";
 /// Filter groups of a search (docs/reference/hubspot.md 3).
 const GROUPS: usize = 5;
+/// After so many searches of which none was answered the others are left for the next read.
+const MAX_FAILED_GROUPS: usize = 3;
 
 /// The properties to read of each contact: those that the caller wants, and those that say whose address it is.
 fn property_names<'a>(properties: &'a [String]) -> Vec<&'a str> {
@@ -129,8 +131,7 @@ impl HubSpot {
     }
 
     /// Looks among the further addresses for those that are nobody's primary one. Whoever HubSpot does not answer for may have
-    /// a contact that cannot be read. But it is not documented that every portal can search this property: what HubSpot
-    /// itself finds malformed is nobody's.
+    /// a contact that cannot be read, and is no reason to keep the contacts that were found from anybody.
     async fn search_groups(
         &self,
         wanted: BTreeSet<String>,
@@ -138,26 +139,56 @@ impl HubSpot {
         found: &mut AddressBatch,
     ) -> Result<(), UpstreamError> {
         let wanted: Vec<String> = wanted.into_iter().collect();
+        let (mut failed, mut last) = (0, String::new());
         for group in wanted.chunks(GROUPS) {
-            let mut parts = IsolatingRead::new(group.to_vec(), &self.failed_addresses, |email| (digest(email), false));
-            while let Some(part) = parts.next_part() {
-                let page = self.search_additional(&part, &asked.properties).await;
-                match page.and_then(|mut page| Ok((page.take_rows()?, page))) {
-                    Ok((records, page)) => {
-                        parts.part_answered(&part);
-                        let mut open = part.into_iter().collect();
-                        assign_records(&records, &mut open, (asked, None), found);
-                        if let Some(why) = hidden(&page, &records) {
-                            let open = open.into_iter().map(|email| (email, why.to_owned()));
-                            found.unreadable.extend(open);
-                        }
-                    }
-                    Err(error) => parts.part_refused(&part, error)?,
+            let searched = if failed < MAX_FAILED_GROUPS {
+                self.search_group(group, asked, found).await
+            } else {
+                Ok(group.iter().map(|email| (email.clone(), last.clone())).collect())
+            };
+            match searched {
+                Ok(unreadable) => {
+                    failed = if failed < MAX_FAILED_GROUPS { 0 } else { failed };
+                    found.unreadable.extend(unreadable);
+                }
+                Err(error) if matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted) => return Err(error),
+                Err(error) => {
+                    (failed, last) = (failed + 1, error.message);
+                    found
+                        .unreadable
+                        .extend(group.iter().map(|email| (email.clone(), last.clone())));
                 }
             }
-            found.unreadable.extend(parts.close_question()?);
         }
         Ok(())
+    }
+
+    /// Searches for the contacts of some further addresses; returns those that are not known to be nobody's. But it is not
+    /// documented that every portal can search this property: what HubSpot itself finds malformed is nobody's.
+    async fn search_group(
+        &self,
+        group: &[String],
+        asked: &AskedProperties<'_>,
+        found: &mut AddressBatch,
+    ) -> Result<Unreadable<String>, UpstreamError> {
+        let mut unreadable = Unreadable::new();
+        let mut parts = IsolatingRead::new(group.to_vec(), &self.failed_addresses, |email| (digest(email), false));
+        while let Some(part) = parts.next_part() {
+            let page = self.search_additional(&part, &asked.properties).await;
+            match page.and_then(|mut page| Ok((page.take_rows()?, page))) {
+                Ok((records, page)) => {
+                    parts.part_answered(&part);
+                    let mut open = part.into_iter().collect();
+                    assign_records(&records, &mut open, (asked, None), found);
+                    if let Some(why) = hidden(&page, &records) {
+                        unreadable.extend(open.into_iter().map(|email| (email, why.to_owned())));
+                    }
+                }
+                Err(error) => parts.part_refused(&part, error)?,
+            }
+        }
+        unreadable.extend(parts.close_question()?);
+        Ok(unreadable)
     }
 
     async fn search_additional(&self, emails: &[String], names: &[&str]) -> Result<Results<Record>, UpstreamError> {
@@ -216,6 +247,7 @@ fn take_batch(
     for email in malformed.iter().flat_map(|error| ErrorBody::from_value(error).inputs) {
         open.mark_answered(&email.trim().to_lowercase());
     }
+    open.mark_flawed(batch.flaw());
     for _ in batch.odd_rows() {
         open.mark_unattributed(WRONG_TYPE);
     }

@@ -150,6 +150,7 @@ fn resolve_batch(
     // Before the errors, since HubSpot may call an id from before a merge not found beside the record that it has become.
     let (found, is_stray) = assign_records(&mut open, &by_id);
     open.take_errors(batch.item_errors(), |text| text.trim().parse().ok());
+    open.mark_flawed(batch.flaw());
     for row in batch.odd_rows() {
         match row.id.map(ContactId).filter(|id| open.contains(id)) {
             Some(id) => open.mark_failed(&id, WRONG_TYPE),

@@ -183,6 +183,7 @@ impl Links {
         let associations = batch.take_rows()?;
         let mut open = OpenInputs::new(contacts);
         open.take_errors(batch.item_errors(), |text| text.trim().parse().ok());
+        open.mark_flawed(batch.flaw());
         for row in batch.odd_rows() {
             match row.from.map(ContactId).filter(|id| open.contains(id)) {
                 Some(id) => open.mark_failed(&id, WRONG_TYPE),

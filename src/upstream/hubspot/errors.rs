@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::config::SERVICE;
 use super::token_errors::token_code;
-use crate::ports::unreached::describe_unreached;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::json;
 use crate::upstream::http::limits::MESSAGE_LIMIT;
 use crate::upstream::http::prose::keep_prose;
 use crate::upstream::http::text::{bounded_message, valid_code, valid_id};
+use crate::upstream::http::unreached::describe_call;
 pub(crate) use crate::upstream::http::wait::answer_date;
 use crate::upstream::http::wait::retry_after;
 use crate::upstream::{REDIRECT, is_redirect};
@@ -228,7 +228,7 @@ pub(crate) fn too_many_inputs(read: &str, count: usize, inputs: &str, limit: usi
 }
 
 /// The error of a call without an answer. It leaves out the URL, which adds nothing.
-pub(crate) fn unreached_error(error: reqwest::Error) -> (UpstreamError, QuickRetry) {
+pub(crate) fn unreached_error(error: &reqwest::Error) -> (UpstreamError, QuickRetry) {
     let (what, again) = if error.is_timeout() {
         ("no answer in time", QuickRetry::No)
     } else if error.is_builder() {
@@ -238,12 +238,11 @@ pub(crate) fn unreached_error(error: reqwest::Error) -> (UpstreamError, QuickRet
     } else {
         ("the connection broke", QuickRetry::Soon)
     };
-    let error = error.without_url();
     (
         UpstreamError::new(
             SERVICE,
             Cause::Unavailable,
-            bounded_message(format!("{what}: {}", describe_unreached(&error))),
+            bounded_message(format!("{what}: {}", describe_call(error, str::to_owned))),
         ),
         again,
     )

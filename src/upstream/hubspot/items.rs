@@ -89,6 +89,13 @@ impl<I: Ord + Clone> OpenInputs<I> {
         self.untold.get_or_insert_with(|| why.to_owned());
     }
 
+    /// Notes what is wrong with the whole answer, if anything is: it may be about any input that it leaves out.
+    pub(crate) fn mark_flawed(&mut self, flaw: Option<&str>) {
+        if let Some(why) = flaw {
+            self.mark_unattributed(why);
+        }
+    }
+
     /// Notes a row of a record that was not requested: nothing says which input has led to it.
     pub(crate) fn mark_stray(&mut self) {
         self.mark_unattributed(NOT_TOLD);

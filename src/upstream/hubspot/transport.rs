@@ -236,7 +236,11 @@ impl Transport {
         status: &mut Option<u16>,
     ) -> Result<GoodAnswer, (UpstreamError, QuickRetry)> {
         let ends = ends_in(self.config().timeout);
-        let response = self.build_request(request).send().await.map_err(unreached_error)?;
+        let response = self
+            .build_request(request)
+            .send()
+            .await
+            .map_err(|error| unreached_error(&error))?;
         let code = response.status().as_u16();
         *status = Some(code);
         let headers = response.headers().clone();
@@ -327,7 +331,7 @@ async fn read_body(
                 let message = format!("the answer to the call {call:?} {}", BodyError::too_large(limit));
                 UpstreamError::new(SERVICE, Cause::TooLarge, message)
             }
-            BodyError::Broke(error) if error.is_timeout() => unreached_error(error).0,
+            BodyError::Broke(error) if error.is_timeout() => unreached_error(&error).0,
             BodyError::Broke(_) => malformed_answer("it broke off"),
             BodyError::TinyPieces => malformed_answer(TINY_PIECES),
             BodyError::NoRoom(short) => UpstreamError::new(SERVICE, Cause::Unavailable, short.0),

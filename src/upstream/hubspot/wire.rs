@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::de::Deserialize;
 use serde_json::Value;
 
-use super::errors::malformed_answer;
+use super::errors::{ErrorBody, malformed_answer};
 use super::rows::{OddRow, Row};
 pub(crate) use super::scalar::{Scalar, scalar_or_nothing};
 use crate::domain::contact::MERGED_IDS;
@@ -103,6 +103,12 @@ pub(crate) struct Results<T> {
     started_at: Option<Scalar>,
     #[serde(default, rename = "errors", deserialize_with = "json::read_members")]
     item_errors: Option<Vec<Value>>,
+    /// How many errors a batch answer has, by its own count.
+    #[serde(default, rename = "numErrors", deserialize_with = "scalar_or_nothing")]
+    error_count: Option<Scalar>,
+    /// How far HubSpot came with a batch: `COMPLETE`, or something else.
+    #[serde(default, deserialize_with = "scalar_or_nothing")]
+    status: Option<Scalar>,
     /// Rows that are not as HubSpot documents them, each with its own reason.
     #[serde(skip)]
     odd: Vec<OddRow>,
@@ -129,6 +135,8 @@ impl<T> Results<Row<T>> {
             paging: self.paging,
             started_at: self.started_at,
             item_errors: self.item_errors,
+            error_count: self.error_count,
+            status: self.status,
             odd,
             share: self.share,
         }
@@ -169,6 +177,30 @@ impl<T> Results<T> {
     /// The errors of a batch answer (207) about single inputs.
     pub(crate) fn item_errors(&self) -> &[Value] {
         self.item_errors.as_deref().unwrap_or_default()
+    }
+
+    /// Why a batch answer may leave out inputs that are there, if it says so itself (docs/reference/hubspot.md 4.4).
+    pub(crate) fn flaw(&self) -> Option<&'static str> {
+        let status = self.status.as_ref().map(|status| status.0.as_str());
+        let shown = self
+            .item_errors()
+            .iter()
+            .map(|error| ErrorBody::from_value(error).inputs.len().max(1));
+        let shown = shown.sum::<usize>() as u64;
+        if status.is_some_and(|status| !status.eq_ignore_ascii_case("COMPLETE")) {
+            Some("HubSpot's answer is not complete, by its own status")
+        } else if self
+            .error_count
+            .as_ref()
+            .and_then(Scalar::id)
+            .is_some_and(|count| count > shown)
+        {
+            Some("HubSpot's answer counts an error that it does not show")
+        } else if self.paging.as_ref().is_some_and(Paging::has_next) {
+            Some("HubSpot's answer has a further page, which no batch has")
+        } else {
+            None
+        }
     }
 
     /// True if an answer holds no row at all, readable or not.

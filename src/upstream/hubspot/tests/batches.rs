@@ -140,6 +140,41 @@ async fn deleted_contacts_are_those_that_hubspot_says_are() {
     assert_eq!((found.contacts.len(), found.deleted.len()), (1, 0));
 }
 
+/// What it leaves out may be what it does not show.
+#[tokio::test]
+async fn an_answer_that_is_not_whole_leaves_nobody_out() {
+    let with = |more: Value| {
+        let mut answer = json!({ "results": [row(1, &json!({}))] });
+        answer
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        answer
+    };
+    let gone = json!([{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["3", "4"] } }]);
+    for (more, unreadable) in [
+        (json!({ "status": "COMPLETE", "numErrors": 0 }), vec![]),
+        (json!({ "status": "complete" }), vec![]),
+        (json!({ "status": "PROCESSING" }), vec![2]),
+        (json!({ "status": "CANCELED" }), vec![2]),
+        (json!({ "numErrors": 1 }), vec![2]),
+        (json!({ "numErrors": 2, "errors": gone }), vec![]),
+        (json!({ "numErrors": 3, "errors": gone }), vec![2]),
+        (json!({ "paging": { "next": { "after": "1" } } }), vec![2]),
+    ] {
+        let asked = if more.get("errors").is_some_and(Value::is_array) {
+            &[1, 2, 3, 4][..]
+        } else {
+            &[1, 2]
+        };
+        assert_eq!(
+            ids(with(more.clone()), asked).await,
+            (vec![(1, 1)], unreadable),
+            "{more}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_is_one_records_matter() {
     let good = row(1, &json!({}));

@@ -3,6 +3,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::ports::Cause;
 use crate::ports::crm::Crm;
 
 const ADDRESS: &str = "old.bob@example.com";
@@ -79,4 +80,36 @@ async fn an_address_that_a_filter_keeps_from_reads_is_not_nobodys(
         "{:?}",
         found.unreadable
     );
+}
+
+/// While searches of further addresses fail, whoever is found without one is not kept from anybody.
+#[rstest]
+#[case::outage(status(500))]
+#[case::a_page_of_a_gateway(page(404))]
+#[case::no_json(page(200))]
+#[case::scopes(error(403, "MISSING_SCOPES"))]
+#[case::token(error(401, "INVALID_AUTHENTICATION"))]
+#[tokio::test]
+async fn a_failing_search_keeps_nobody_else_from_being_found(#[case] failure: ResponseTemplate) {
+    let bench = Bench::new().await;
+    bench.post(READ, ok(&json!({"results": [other()]}))).await;
+    bench.post(SEARCH, failure).await;
+    let emails: Vec<String> = (0..30).map(|n| format!("unknown-{n}@example.com")).collect();
+    for unknown in [1, 2, 30] {
+        let asked = [&["ada@example.com".to_owned()], &emails[..unknown]].concat();
+        let found = bench.client().read_by_email(&asked, &[]).await.unwrap();
+        assert_eq!(found.contacts.keys().collect::<Vec<_>>(), ["ada@example.com"]);
+        assert_eq!(found.unreadable.len(), unknown, "{:?}", found.unreadable);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_searches_is_the_callers() {
+    let bench = Bench::new().await;
+    bench.post(READ, ok(&json!({"results": [other()]}))).await;
+    let limit = json!({"category": "RATE_LIMITS", "policyName": "DAILY", "message": "m"});
+    bench.post(SEARCH, status(429).set_body_json(limit)).await;
+    let asked = ["ada@example.com", ADDRESS].map(str::to_owned);
+    let error = bench.client().read_by_email(&asked, &[]).await.err().unwrap();
+    assert_eq!(error.cause, Cause::QuotaExhausted);
 }

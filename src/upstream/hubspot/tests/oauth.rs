@@ -57,16 +57,45 @@ async fn one_purchase_serves_all_callers() {
 async fn a_token_near_its_end_is_replaced() {
     let bench = Bench::new().await;
     let purchases = bench
-        .turns(TOKENS, vec![bought("at-1", 0), bought("at-2", 1_800)])
+        .turns(TOKENS, vec![bought("at-1", 1), bought("at-2", 1_800)])
         .await;
     for token in ["at-1", "at-2"] {
         details_for(&bench, token, ok(&details())).await;
     }
     let client = client(&bench);
-    for _ in 0..3 {
-        client.read_portal().await.unwrap();
-    }
+    let renewed = async {
+        while purchases.all().len() < 2 {
+            client.read_portal().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), renewed).await.unwrap();
+    client.read_portal().await.unwrap();
     assert_eq!(purchases.all().len(), 2);
+}
+
+/// One odd answer is not all that is left of the credentials.
+#[tokio::test]
+async fn a_newer_refresh_token_that_is_refused_gives_way_to_the_secrets() {
+    let bench = Bench::new().await;
+    let masked = ok(&json!({ "access_token": "at-1", "refresh_token": "********", "expires_in": 1_800 }));
+    let refused = status(400).set_body_json(json!({ "error": "invalid_grant" }));
+    let purchases = bench.turns(TOKENS, vec![masked, refused, bought("at-2", 1_800)]).await;
+    details_for(&bench, "at-1", status(401)).await;
+    details_for(&bench, "at-2", ok(&details())).await;
+    client(&bench).read_portal().await.unwrap();
+    let requests = bench.server.received_requests().await.unwrap();
+    let forms = requests.iter().filter(|request| request.url.path() == TOKENS);
+    let bodies: Vec<_> = forms
+        .map(|request| String::from_utf8_lossy(&request.body).into_owned())
+        .collect();
+    assert_eq!(purchases.all().len(), 3);
+    let with = |token: &str| {
+        bodies
+            .iter()
+            .map(|body| body.ends_with(&format!("refresh_token={token}")))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(with("rt-secret"), [true, false, true], "{bodies:?}");
 }
 
 #[tokio::test]
