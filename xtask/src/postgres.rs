@@ -32,6 +32,9 @@ const OF_ALL: [&str; 13] = [
     "e2e::silent_database",
 ];
 
+/// What runs there beside [`OF_ALL`] where all is to run.
+const WHOLE: [&str; 3] = ["e2e::driver", "e2e::hands_off", "e2e::outcomes"];
+
 /// The tests of the ledger that say nothing of a file, and [`OF_ALL`], once more, each in a schema of its own.
 pub(crate) fn test(root: &Path, extent: Extent, limit: Duration) -> Result<(), Error> {
     say(&format!(
@@ -51,6 +54,9 @@ pub(crate) fn test(root: &Path, extent: Extent, limit: Duration) -> Result<(), E
         &["test", "--package", "adconversion-operator", "--test", "it", "--"],
     );
     command.args(OF_ALL).env(LEDGER_SERVER, server.url());
+    if extent == Extent::Whole {
+        command.args(WHOLE);
+    }
     for (variable, path) in programs_of_tests(root)? {
         command.env(variable, path);
     }

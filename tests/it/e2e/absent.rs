@@ -29,7 +29,9 @@ fn inputs(asked: &Asked) -> Vec<u64> {
 /// A batch in which HubSpot says nothing of those that it leaves out.
 fn left_out(reply: &Reply, out: impl Fn(u64) -> bool) -> Reply {
     let mut body: Value = serde_json::from_slice(&reply.body).expect("JSON");
-    body.as_object_mut().expect("an object").remove("errors");
+    for errors in ["errors", "numErrors"] {
+        body.as_object_mut().expect("an object").remove(errors);
+    }
     let id = |record: &Value| record["id"].as_str().expect("an id").parse().expect("a number");
     body["results"]
         .as_array_mut()
