@@ -169,17 +169,17 @@ async fn find_conversions(source: &Source, filter: Filter, wide: usize) -> Resul
     } = filter;
     let (limit, now) = (query.limit, source.clock.now());
     let mut conversions = Vec::new();
-    let (mut next, mut in_vain) = (None, false);
+    let (mut next, mut found_none) = (None, false);
     for _ in 0..MAX_LOOKS {
         let before = conversions.len();
-        let wider = if in_vain { wide.min(query.limit * 2) } else { 0 };
+        let wider = if found_none { wide.min(query.limit * 2) } else { 0 };
         query.limit = (limit - before).max(wider);
         let page = source.ledger.list_conversions(&query).await?;
         let shown = page.conversions.iter().map(|listed| to_conversion(listed, gates, now));
         let found = shown.filter(|c| reason.is_none() || c.reason == reason);
         // What has no time of its last change was settled longer ago than the retention.
         conversions.extend(found.filter(|c| changed_since.is_none() || c.last_change_time >= changed_since));
-        in_vain = conversions.len() == before;
+        found_none = conversions.len() == before;
         next = page.next;
         query.after = page.next;
         if next.is_none() || conversions.len() >= limit {

@@ -219,7 +219,7 @@ impl EntryParts<'_> {
                 at: row.occurred_at,
                 first_seen,
             };
-            let explained = if event.rules.form {
+            let explained = if event.rules.trigger_kind.is_form() {
                 explanation::explain_submission(contact, row.occurred_at, &rules)
             } else {
                 explanation::explain_entry(contact, occurrence, &rules, now)
@@ -250,8 +250,8 @@ impl EntryParts<'_> {
         let recorded = row.record.as_ref().and_then(|record| record.value.as_ref());
         ExplanationRules {
             event: &event.rules,
-            waits: &self.source.waits,
-            limits: &self.source.limits,
+            entry_waits: &self.source.entry_waits,
+            submission_waits: &self.source.submission_waits,
             window: event.action.as_ref().and_then(|action| action.click_window),
             region: self.account.and_then(|account| account.default_region.as_deref()),
             worth: ValueFacts {
@@ -266,7 +266,7 @@ impl EntryParts<'_> {
     async fn why_nothing(&self, read: bool) -> Result<String, AdminRefusal> {
         let start = self.counted.start;
         match self.event {
-            Some(event) if event.rules.form => {
+            Some(event) if event.rules.trigger_kind.is_form() => {
                 let known = format!("No submission of the form by this contact since {start:.0} is known.");
                 let nameless = describe_nameless(&nameless_submissions(self.source, self.counted).await?);
                 Ok(format!("{known} {nameless}"))

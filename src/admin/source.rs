@@ -19,9 +19,9 @@ pub struct Source {
     pub ledger: Arc<dyn LedgerView>,
     pub clock: Arc<dyn Clock>,
     /// The waits that conversions of lifecycle stages have.
-    pub waits: EntryWaits,
+    pub entry_waits: EntryWaits,
     /// The waits of form submissions.
-    pub limits: SubmissionWaits,
+    pub submission_waits: SubmissionWaits,
 }
 
 /// What the listener answers from, while this process works; before and after that it says who stands by.

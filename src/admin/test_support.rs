@@ -20,13 +20,13 @@ pub(super) fn source_of(objects: EventStores, ledger: Arc<dyn LedgerView>) -> So
         registry: Registry::new().0,
         ledger,
         clock: FixedClock::new(),
-        waits: EntryWaits {
+        entry_waits: EntryWaits {
             settle: minute,
             click_grace: minute,
             too_recent: minute,
             window: minute,
         },
-        limits: SubmissionWaits {
+        submission_waits: SubmissionWaits {
             settle: minute,
             grace: minute,
             deadline: minute,

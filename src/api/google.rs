@@ -84,17 +84,6 @@ impl Default for Uploads {
     }
 }
 
-impl Uploads {
-    /// The interface that takes an event's uploads. `form`: a form event.
-    pub const fn api_for(self, form: bool) -> UploadApi {
-        if form {
-            self.enhancements
-        } else {
-            self.click_conversions
-        }
-    }
-}
-
 /// An interface of Google that takes uploads.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UploadApi {

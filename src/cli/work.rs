@@ -119,8 +119,8 @@ fn wire(
         registry: registry.clone(),
         ledger: store.clone(),
         clock: clock.clone(),
-        waits: settings.waits,
-        limits: settings.enhancement_limits(),
+        entry_waits: settings.waits,
+        submission_waits: settings.submission_waits(),
     });
     let sync = SyncContext::new(registry.clone(), store.clone(), clock.clone(), settings);
     let watch_loops = Watch {

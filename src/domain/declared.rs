@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::action::{ActionFields, UPLOAD_CLICKS, WEBPAGE};
 use super::eligibility::{ClickProperties, ConsentRule, EventRules, ValueRule};
 use super::ids::{ActionId, ObjectKey};
+use super::trigger::TriggerKind;
 use crate::api::{
     ActionCategory, AdConversionEvent, AdConversionEventSpec, CountingType, DEFAULT_GCLID_PROPERTY, DeletionPolicy,
     ResumePolicy,
@@ -21,6 +22,15 @@ pub enum NamedTrigger {
     Stage(String),
     /// A form, by GUID or exact name.
     Form(String),
+}
+
+impl NamedTrigger {
+    const fn kind(&self) -> TriggerKind {
+        match self {
+            Self::Stage(_) => TriggerKind::Stage,
+            Self::Form(_) => TriggerKind::Form,
+        }
+    }
 }
 
 /// Which conversion action a manifest asks for.
@@ -100,9 +110,14 @@ impl Declared {
         }
     }
 
+    /// Whether conversions are entries into a stage or submissions of a form.
+    pub const fn trigger_kind(&self) -> TriggerKind {
+        self.trigger.kind()
+    }
+
     /// True if conversions are submissions of a form.
     pub const fn is_form(&self) -> bool {
-        matches!(self.trigger, NamedTrigger::Form(_))
+        self.trigger_kind().is_form()
     }
 
     /// True if values come from deals, which takes a scope of its own.
@@ -219,7 +234,7 @@ fn event_rules(spec: &AdConversionEventSpec) -> EventRules {
         consent,
         share: spec.share_data.clone(),
         clicks,
-        form: matches!(named_trigger(spec), NamedTrigger::Form(_)),
+        trigger_kind: named_trigger(spec).kind(),
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::codes::{Class, Code, Matter};
 use super::refusals;
+use super::trigger::TriggerKind;
 
 /// Fewer settled conversions than this say nothing about the rest.
 const ENOUGH: u64 = 20;
@@ -60,8 +61,8 @@ pub fn judge_window(settled: &[SettledCount<'_>]) -> Delivered {
     ))
 }
 
-/// What Google refuses and what to do about it, for conditions and `lastErrors`. `form`: of a form event.
-pub fn refused_message(code: &Code, form: bool) -> String {
+/// What Google refuses and what to do about it, for conditions and `lastErrors`. `kind`: of the event's trigger.
+pub fn refused_message(code: &Code, kind: TriggerKind) -> String {
     let what = match code.class {
         Class::Unknown => "Google refuses what is sent for this conversion action, and names no conversion",
         Class::Blocked(Matter::Action) => "Google refuses all conversions for this conversion action",
@@ -70,7 +71,7 @@ pub fn refused_message(code: &Code, form: bool) -> String {
         _ => "Google refuses conversions of this event for what it says of the account",
     };
     let advice = refusals::explain_rejection(&code.reason).unwrap_or(match code.class {
-        Class::Blocked(Matter::Action) if form => {
+        Class::Blocked(Matter::Action) if kind.is_form() => {
             "Check in Google Ads that the conversion action exists in this account, is enabled, and is a website conversion."
         }
         Class::Blocked(Matter::Action) => {
@@ -80,7 +81,7 @@ pub fn refused_message(code: &Code, form: bool) -> String {
             "Accept the customer data terms in Google Ads (Goals > Settings), and check the policy notices of the account."
         }
         Class::Blocked(Matter::Enhancements) => "Turn on enhanced conversions in Google Ads (Goals > Settings).",
-        Class::Blocked(Matter::NotAllowlisted) if form => {
+        Class::Blocked(Matter::NotAllowlisted) if kind.is_form() => {
             "Set spec.uploads.enhancements of the GoogleAdsAccount to DataManager."
         }
         Class::Blocked(Matter::NotAllowlisted) => {
@@ -178,8 +179,11 @@ mod tests {
         #[case] of_form: &str,
     ) {
         let code = Code::test(name, Class::Blocked(matter));
-        for (form, way_out, other) in [(false, of_stage, of_form), (true, of_form, of_stage)] {
-            let message = refused_message(&code, form);
+        for (kind, way_out, other) in [
+            (TriggerKind::Stage, of_stage, of_form),
+            (TriggerKind::Form, of_form, of_stage),
+        ] {
+            let message = refused_message(&code, kind);
             assert!(message.contains(name) && message.contains(way_out), "{message}");
             assert!(way_out == other || !message.contains(other), "{message}");
         }
@@ -187,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_refusal_that_names_nothing_gives_no_advice_about_access() {
-        let message = refused_message(&Code::test("INVALID_ARGUMENT", Class::Unknown), false);
+        let message = refused_message(&Code::test("INVALID_ARGUMENT", Class::Unknown), TriggerKind::Stage);
         assert!(
             message.contains("INVALID_ARGUMENT") && message.contains("names no conversion"),
             "{message}"

@@ -10,6 +10,7 @@ use super::conversion::{ClickId, UserIdentifier, click_value};
 use super::identifiers::{self, STREET_PROPERTIES};
 use super::outcome::reason;
 use super::time::later;
+use super::trigger::TriggerKind;
 use crate::api::{Money, SharedData};
 
 /// Where the value of a conversion comes from.
@@ -55,8 +56,8 @@ pub struct EventRules {
     pub share: Vec<SharedData>,
     /// Click id properties.
     pub clicks: ClickProperties,
-    /// A form event: its conversions are enhancements of what the web tag reports.
-    pub form: bool,
+    /// Of a stage, or of a form.
+    pub trigger_kind: TriggerKind,
 }
 
 /// The waits that the process's flags set.
@@ -356,7 +357,7 @@ pub fn properties_of<'a>(rules: impl IntoIterator<Item = &'a EventRules>) -> (Ve
         for kind in &rule.share {
             plain.extend(identifiers::properties_for(*kind));
         }
-        if rule.form {
+        if rule.trigger_kind.is_form() {
             plain.extend(
                 rule.share
                     .contains(&SharedData::Address)

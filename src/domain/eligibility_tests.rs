@@ -4,6 +4,7 @@ use super::super::contact::HistoryEntry;
 use super::super::ids::ContactId;
 use super::*;
 use crate::domain::test_support::at;
+use crate::domain::trigger::TriggerKind;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -40,7 +41,7 @@ fn rules(share: &[SharedData], consent: bool) -> EventRules {
             gbraid: None,
             wbraid: None,
         },
-        form: false,
+        trigger_kind: TriggerKind::Stage,
     }
 }
 

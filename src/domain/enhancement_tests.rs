@@ -7,8 +7,9 @@ use super::super::eligibility::{ClickProperties, ConsentRule};
 use super::super::ids::ContactId;
 use super::*;
 use crate::api::SharedData;
+use crate::domain::trigger::TriggerKind;
 
-const LIMITS: SubmissionWaits = SubmissionWaits {
+const WAITS: SubmissionWaits = SubmissionWaits {
     settle: SignedDuration::from_secs(60),
     grace: SignedDuration::from_hours(1),
     deadline: SignedDuration::from_secs(85_500),
@@ -32,7 +33,7 @@ fn rules() -> EventRules {
             gbraid: None,
             wbraid: None,
         },
-        form: true,
+        trigger_kind: TriggerKind::Form,
     }
 }
 
@@ -111,7 +112,7 @@ fn decisions(
         first_seen: t(10),
         named,
     };
-    let decision = decided(&person, submitted, &rules(), &LIMITS, None, t(now));
+    let decision = decided(&person, submitted, &rules(), &WAITS, None, t(now));
     assert_eq!(said(&decision), expected);
 }
 
@@ -124,7 +125,7 @@ fn nothing_goes_before_its_time() {
         named: true,
     };
     let consenting = contact(CONSENTING);
-    let of = |person: &Person<'_>, now| said(&decided(person, submitted, &rules(), &LIMITS, None, t(now)));
+    let of = |person: &Person<'_>, now| said(&decided(person, submitted, &rules(), &WAITS, None, t(now)));
     let silent = contact(SILENT);
     for person in [
         Person::Known(&consenting),
@@ -157,7 +158,7 @@ fn nobody_is_gone_whom_one_answer_leaves_out_however_late_it_comes() {
             &not_found(seconds),
             submitted,
             &rules(),
-            &LIMITS,
+            &WAITS,
             None,
             t(now),
         ))
@@ -177,7 +178,7 @@ fn who_is_gone_or_gave_no_address_is_skipped_at_once() {
         first_seen: t(10),
         named: true,
     };
-    let of = |person: &Person<'_>| said(&decided(person, submitted, &rules(), &LIMITS, None, t(20))).0;
+    let of = |person: &Person<'_>| said(&decided(person, submitted, &rules(), &WAITS, None, t(20))).0;
     assert_eq!(of(&Person::Deleted), "ContactDeleted");
     assert_eq!(of(&Person::Nameless), "NoSharedData");
 }
@@ -189,16 +190,7 @@ fn a_contact_that_cannot_be_read_is_waited_for_until_the_deadline() {
         first_seen: t(10),
         named: true,
     };
-    let of = |now| {
-        said(&decided(
-            &Person::Unreadable,
-            submitted,
-            &rules(),
-            &LIMITS,
-            None,
-            t(now),
-        ))
-    };
+    let of = |now| said(&decided(&Person::Unreadable, submitted, &rules(), &WAITS, None, t(now)));
     assert_eq!(of(400), ("UnreadableRecord", 500));
     assert_eq!(
         of(4_000).0,
@@ -216,7 +208,7 @@ fn a_submission_first_seen_after_the_deadline_needs_no_grace() {
         first_seen: t(90_000),
         named: true,
     };
-    let decision = decided(&not_found(Some(0)), submitted, &rules(), &LIMITS, None, t(90_001));
+    let decision = decided(&not_found(Some(0)), submitted, &rules(), &WAITS, None, t(90_001));
     assert_eq!(said(&decision), ("DeadlineMissed", 0));
 }
 
@@ -229,7 +221,7 @@ fn what_is_sent() {
         named: true,
     };
     let person = Person::Known(&contact);
-    let Decision::Send(prepared) = decided(&person, submitted, &rules(), &LIMITS, None, t(90)) else {
+    let Decision::Send(prepared) = decided(&person, submitted, &rules(), &WAITS, None, t(90)) else {
         panic!("sent");
     };
     assert_eq!(prepared.identifiers.len(), 1);
@@ -240,20 +232,20 @@ proptest! {
     /// Every look is later than now and none is after the deadline; before it there is one shortly before.
     #[test]
     fn looks_come_to_an_end(gone in 0_i64..90_000, pause in 1_i64..600, deadline in 10_i64..86_000) {
-        let limits = SubmissionWaits {
+        let waits = SubmissionWaits {
             pause: SignedDuration::from_secs(pause),
             deadline: SignedDuration::from_secs(deadline),
-            ..LIMITS
+            ..WAITS
         };
         let (end, mut now, mut looks) = (t(deadline), t(gone), Vec::new());
         while now < end {
-            let next = next_look(t(0), &limits, now);
+            let next = next_look(t(0), &waits, now);
             prop_assert!(next > now && next <= end);
             looks.push(next);
             now = next;
             prop_assert!(looks.len() < 10_000);
         }
         let last_chance = looks.iter().rev().nth(1);
-        prop_assert!(last_chance.is_none_or(|look| end.duration_since(*look) <= limits.deadline / 4));
+        prop_assert!(last_chance.is_none_or(|look| end.duration_since(*look) <= waits.deadline / 4));
     }
 }

@@ -40,8 +40,8 @@ pub struct StageEntry {
 #[derive(Clone, Copy)]
 pub struct ExplanationRules<'a> {
     pub event: &'a EventRules,
-    pub waits: &'a EntryWaits,
-    pub limits: &'a enhancement::SubmissionWaits,
+    pub entry_waits: &'a EntryWaits,
+    pub submission_waits: &'a enhancement::SubmissionWaits,
     /// The click window of the conversion action; `None` while it is not known.
     pub window: Option<ClickWindow>,
     /// The account's default region of phone numbers.
@@ -95,7 +95,7 @@ pub fn explain_entry(
 
 /// What a fresh read of the contact says of a form submission.
 pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &ExplanationRules<'_>) -> Vec<ExplanationLine> {
-    let deadline = later(at, rules.limits.deadline);
+    let deadline = later(at, rules.submission_waits.deadline);
     vec![
         line("consent", describe_consent(contact, rules.event.consent.as_ref())),
         line("shared data", describe_shared(contact, rules)),
@@ -128,7 +128,7 @@ pub fn decide_now(
     now: Timestamp,
 ) -> ExplanationLine {
     let occurrence = waiting.occurrence;
-    let decision = if rules.event.form {
+    let decision = if rules.event.trigger_kind.is_form() {
         let submitted = Submitted {
             at: occurrence.at,
             first_seen: occurrence.first_seen,
@@ -137,14 +137,14 @@ pub fn decide_now(
         let person = Person::Known(contact);
         let by = SubmissionRules {
             event: rules.event,
-            waits: rules.limits,
+            waits: rules.submission_waits,
             region: rules.region,
         };
         enhancement::decide_submission(&person, submitted, &by, now)
     } else {
         let by = EntryRules {
             event: rules.event,
-            waits: rules.waits,
+            waits: rules.entry_waits,
             window: rules.window.unwrap_or(ClickWindow::WIDEST),
             region: rules.region,
         };
@@ -202,7 +202,7 @@ pub fn explain_skip(changed_at: Timestamp) -> ExplanationLine {
 
 fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &ExplanationRules<'_>, now: Timestamp) -> String {
     let clicks = &rules.event.clicks;
-    let grace = rules.waits.click_grace;
+    let grace = rules.entry_waits.click_grace;
     let Some(click) = seen_click(contact, clicks, occurrence.at, grace) else {
         return describe_no_click(clicks, occurrence.at, grace, contact.as_of.unwrap_or(now));
     };

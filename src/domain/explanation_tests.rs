@@ -8,6 +8,7 @@ use super::super::ids::ContactId;
 use super::*;
 use crate::api::Money;
 use crate::domain::test_support::at;
+use crate::domain::trigger::TriggerKind;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -61,18 +62,18 @@ fn event_rules(granted: &str) -> EventRules {
             gbraid: None,
             wbraid: None,
         },
-        form: false,
+        trigger_kind: TriggerKind::Stage,
     }
 }
 
-const WAITS: EntryWaits = EntryWaits {
+const ENTRY_WAITS: EntryWaits = EntryWaits {
     settle: SignedDuration::from_secs(60),
     click_grace: SignedDuration::from_hours(1),
     too_recent: SignedDuration::from_hours(6),
     window: SignedDuration::from_mins(10),
 };
 
-const LIMITS: enhancement::SubmissionWaits = enhancement::SubmissionWaits {
+const SUBMISSION_WAITS: enhancement::SubmissionWaits = enhancement::SubmissionWaits {
     settle: SignedDuration::from_secs(60),
     grace: SignedDuration::from_hours(1),
     deadline: SignedDuration::from_mins(23 * 60 + 45),
@@ -82,8 +83,8 @@ const LIMITS: enhancement::SubmissionWaits = enhancement::SubmissionWaits {
 fn rules(event: &EventRules, window_days: i64) -> ExplanationRules<'_> {
     ExplanationRules {
         event,
-        waits: &WAITS,
-        limits: &LIMITS,
+        entry_waits: &ENTRY_WAITS,
+        submission_waits: &SUBMISSION_WAITS,
         window: ClickWindow::of_days(window_days, window_days),
         region: None,
         worth: ValueFacts {
@@ -275,13 +276,13 @@ fn a_waiting_conversion_shows_one_time() {
 #[test]
 fn a_submission_names_its_deadline() {
     let event = EventRules {
-        form: true,
+        trigger_kind: TriggerKind::Form,
         ..event_rules("yes-secret")
     };
     let contact = contact(&[], None);
     let told = explain_submission(&contact, at(0), &rules(&event, 30));
     let deadline = told.iter().find(|line| line.about == "deadline").unwrap();
-    let until = format!("{:.0}", at(0) + LIMITS.deadline);
+    let until = format!("{:.0}", at(0) + SUBMISSION_WAITS.deadline);
     assert!(deadline.says.contains(&until), "{}", deadline.says);
     let named = WaitingConversion {
         named: true,

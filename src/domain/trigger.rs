@@ -11,6 +11,23 @@ pub enum Trigger {
     Form(String),
 }
 
+/// The two kinds of triggers. They differ in what is read of a contact, in the route of the conversions and in the actions
+/// that take them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TriggerKind {
+    /// A lifecycle stage: its conversions are attributed by click id or shared data.
+    Stage,
+    /// A form: its conversions are enhancements of what the web tag reports.
+    Form,
+}
+
+impl TriggerKind {
+    /// True if conversions are submissions of a form.
+    pub const fn is_form(self) -> bool {
+        matches!(self, Self::Form)
+    }
+}
+
 /// Begins the ledger's name of a form trigger; no lifecycle stage has a colon in its internal value.
 const FORM: &str = "form:";
 

@@ -33,7 +33,8 @@ impl EventRules {
             return Some("value.dealAmount");
         }
         let shares = |kind: &SharedData| {
-            let street = self.form && *kind == SharedData::Address && STREET_PROPERTIES.contains(&property);
+            let street =
+                self.trigger_kind.is_form() && *kind == SharedData::Address && STREET_PROPERTIES.contains(&property);
             street || properties_for(*kind).contains(&property)
         };
         if self.share.iter().any(shares) {
@@ -44,7 +45,7 @@ impl EventRules {
             (self.clicks.gbraid.as_deref(), "clickIds.gbraidProperty"),
             (self.clicks.wbraid.as_deref(), "clickIds.wbraidProperty"),
         ];
-        let mut clicks = clicks.into_iter().filter(|_| !self.form);
+        let mut clicks = clicks.into_iter().filter(|_| !self.trigger_kind.is_form());
         clicks.find(|(name, _)| is(*name)).map(|(_, field)| field)
     }
 

@@ -12,12 +12,13 @@ use crate::domain::eligibility::{
 use crate::domain::enhancement::{Person, SubmissionRules, SubmissionWaits, Submitted, decide_submission};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::reason;
+use crate::domain::trigger::TriggerKind;
 use crate::ports::test_support::at;
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// An event that needs one property for each purpose.
-fn rules(form: bool) -> EventRules {
+fn rules(trigger_kind: TriggerKind) -> EventRules {
     EventRules {
         value: Some(ValueRule::DealAmount {
             default: Money {
@@ -35,7 +36,7 @@ fn rules(form: bool) -> EventRules {
             gbraid: Some("gbraid".to_owned()),
             wbraid: None,
         },
-        form,
+        trigger_kind,
     }
 }
 
@@ -73,17 +74,20 @@ fn contact(consent: Option<&str>, withheld: &[&str]) -> Contact {
 #[case::street("city", None, Some("shareData"))]
 #[case::of_another_event("bad_prop", None, None)]
 fn what_an_event_needs(#[case] name: &str, #[case] stage: Option<&str>, #[case] form: Option<&str>) {
-    assert_eq!((rules(false).field_of(name), rules(true).field_of(name)), (stage, form));
+    assert_eq!(
+        [TriggerKind::Stage, TriggerKind::Form].map(|kind| rules(kind).field_of(name)),
+        [stage, form]
+    );
 }
 
 /// Whatever is read for an event, but for the stage and the lineage, has a field that it is read for.
 #[test]
 fn every_property_that_is_read_is_needed() {
-    for form in [false, true] {
-        let (plain, history) = properties_of([&rules(form)]);
+    for kind in [TriggerKind::Stage, TriggerKind::Form] {
+        let (plain, history) = properties_of([&rules(kind)]);
         for name in plain.iter().chain(&history) {
             let own = [LIFECYCLE_STAGE, crate::domain::contact::MERGED_IDS].contains(&name.as_str());
-            assert_eq!(rules(form).field_of(name).is_none(), own, "{name}");
+            assert_eq!(rules(kind).field_of(name).is_none(), own, "{name}");
         }
     }
 }
@@ -100,7 +104,7 @@ fn entry(contact: &Contact) -> Decision {
         first_seen: at(1_000),
     };
     let by = EntryRules {
-        event: &rules(false),
+        event: &rules(TriggerKind::Stage),
         waits: &waits,
         window: ClickWindow::WIDEST,
         region: None,
@@ -159,7 +163,7 @@ fn nor_about_a_submission(#[case] withheld: &[&str], #[case] now: i64, #[case] e
     };
     let person = Person::Known(&contact);
     let by = SubmissionRules {
-        event: &rules(true),
+        event: &rules(TriggerKind::Form),
         waits: &waits,
         region: None,
     };
@@ -181,13 +185,13 @@ fn an_event_says_what_it_lacks_and_where_it_is_named() {
         (name.to_owned(), known)
     };
     let others = WithheldProperties::from([withheld("bad_prop", 1)]);
-    assert_eq!(rules(false).describe_withheld(&others), None);
+    assert_eq!(rules(TriggerKind::Stage).describe_withheld(&others), None);
     let own = WithheldProperties::from([
         withheld("bad_prop", 1),
         withheld("ads_consent", 9),
         withheld("email", 5),
     ]);
-    let described = rules(false).describe_withheld(&own);
+    let described = rules(TriggerKind::Stage).describe_withheld(&own);
     let (message, again) = described.unwrap_or_else(|| panic!("it needs two of them"));
     assert_eq!(again, SignedDuration::from_secs(5));
     for part in [

@@ -14,11 +14,12 @@ pub use crate::domain::evidence::Evidence;
 use crate::domain::evidence::NamedDestination;
 use crate::domain::ids::{ActionKey, OrderId, TransactionId};
 use crate::domain::request_report::RequestReport;
+use crate::domain::trigger::TriggerKind;
 
-/// No click has this id: what an ad network says of it does not matter.
+/// No click has this id.
 const NO_CLICK: &str = "EAIaIQobChMIvalidateonly";
-/// SHA-256 of nothing.
-const NOBODY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// SHA-256 of an empty text: the hash of no contact's data.
+const HASH_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
 
 /// A way conversions go to an ad network, as its client describes it.
@@ -68,17 +69,27 @@ pub struct UploadRequest {
     pub rows: Vec<Conversion>,
 }
 
-/// What identifies the conversion of a test upload: a click id that no click has, the hash of an empty text, or both.
+/// What a dummy conversion is attributed by: a click id that no click has, the hash of an empty text, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AsNobody {
+pub struct DummyIdentity {
     pub click: bool,
     pub identifiers: bool,
 }
 
+impl DummyIdentity {
+    /// As conversions of such events are attributed at least.
+    pub const fn for_trigger(kind: TriggerKind) -> Self {
+        Self {
+            click: !kind.is_form(),
+            identifiers: kind.is_form(),
+        }
+    }
+}
+
 impl UploadRequest {
-    /// A test upload: one conversion that belongs to nobody, to be judged only.
-    pub fn of_nobody(action: ActionKey, by: AsNobody, now: Timestamp) -> Self {
-        let hash = || UserIdentifier::Email(NOBODY.to_owned());
+    /// One dummy conversion, which belongs to nobody and is to be judged only.
+    pub fn dummy(action: ActionKey, by: DummyIdentity, now: Timestamp) -> Self {
+        let hash = || UserIdentifier::Email(HASH_OF_NOTHING.to_owned());
         let row = Conversion {
             destination: 0,
             order: OrderId::Lifecycle(TransactionId([0; 20])),

@@ -9,6 +9,7 @@ use super::wake::Wake;
 use crate::api::{UploadApi, Uploads};
 use crate::domain::click_window::ClickWindow;
 use crate::domain::ids::{ActionId, AdAccountKey, CustomerId, ObjectKey};
+use crate::domain::trigger::TriggerKind;
 use crate::ports::GoogleClients;
 use crate::ports::ads::{Attribution, ConversionAction, Customer, Goal};
 use crate::ports::crm::{Crm, Form, Portal, Stage};
@@ -190,8 +191,8 @@ pub struct AdAccount {
     pub owner: Option<AdAccountKey>,
     /// The routes of its conversions; `None` while its clients can't be made.
     pub routes: Option<Routes>,
-    /// The routes that take the conversions of lifecycle events, and those of form events.
-    pub services: (&'static str, &'static str),
+    /// The services that take its conversions, also while its clients can't be made.
+    pub services: UploadServices,
 }
 
 /// The routes of an account.
@@ -205,22 +206,37 @@ pub struct Routes {
     pub results: Arc<dyn ConversionSink>,
 }
 
+/// The services that take the conversions of an account, as errors name them.
+#[derive(Clone, Copy)]
+pub struct UploadServices {
+    /// For conversions of lifecycle events.
+    pub stages: &'static str,
+    /// For conversions of form events.
+    pub forms: &'static str,
+}
+
 impl AdAccount {
     /// Its routes, while it can be used.
     pub fn usable_routes(self) -> Option<Routes> {
         self.routes.filter(|_| self.readiness == Readiness::Ready)
     }
 
-    /// The route that takes the conversions of an event. `form`: of a form event.
-    pub const fn service_name(&self, form: bool) -> &'static str {
-        if form { self.services.1 } else { self.services.0 }
+    /// The service that takes the conversions of events of this kind.
+    pub const fn service_name(&self, kind: TriggerKind) -> &'static str {
+        match kind {
+            TriggerKind::Stage => self.services.stages,
+            TriggerKind::Form => self.services.forms,
+        }
     }
 }
 
 impl Routes {
-    /// The route of an event's conversions. `form`: of a form event.
-    pub const fn route_for(&self, form: bool) -> &Route {
-        if form { &self.forms } else { &self.stages }
+    /// The route of the conversions of events of this kind.
+    pub const fn route_for(&self, kind: TriggerKind) -> &Route {
+        match kind {
+            TriggerKind::Stage => &self.stages,
+            TriggerKind::Form => &self.forms,
+        }
     }
 
     /// The route of this name.
@@ -260,13 +276,20 @@ impl GoogleAccount {
                 .as_ref()
                 .map(|seen| seen.customer.conversion_customer.account_key()),
             routes: self.clients.as_ref().map(routes),
-            services: (self.service_name(false), self.service_name(true)),
+            services: UploadServices {
+                stages: self.service_name(TriggerKind::Stage),
+                forms: self.service_name(TriggerKind::Form),
+            },
         }
     }
 
-    /// The service that takes the conversions of an event, as errors name it. `form`: of a form event.
-    pub const fn service_name(&self, form: bool) -> &'static str {
-        self.uploads.api_for(form).service_name()
+    /// The service that takes the conversions of events of this kind, as errors name it.
+    pub const fn service_name(&self, kind: TriggerKind) -> &'static str {
+        let api = match kind {
+            TriggerKind::Stage => self.uploads.click_conversions,
+            TriggerKind::Form => self.uploads.enhancements,
+        };
+        api.service_name()
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {

@@ -1,6 +1,6 @@
 //! Whether a refusal is really about the account. Answers to single rows, actions or requests may say that the account is
 //! denied and mean only that row or request. So the ad network is asked to validate dummy conversions
-//! ([`UploadRequest::of_nobody`]: no real click, no person, never counted) for actions of the account's events. If one is
+//! ([`UploadRequest::dummy`]: no real click, no person, never counted) for actions of the account's events. If one is
 //! let in, so is the account. One without an answer shows nothing.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::ids::ObjectKey;
 use crate::ports::ledger::ActionKey;
 use crate::ports::pulse;
-use crate::ports::sink::{AsNobody, IngestError, Route, UploadRequest};
+use crate::ports::sink::{DummyIdentity, IngestError, Route, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
 
 /// Longest time that one judgement may take, because a stop waits for it.
@@ -64,20 +64,17 @@ fn judgement_of(answer: &Result<Vec<Complaint>, IngestError>) -> Judgement {
 }
 
 /// The actions of the account's events that use this route, each with what its dummy conversion is attributed by.
-fn declared(ctx: &SyncContext, account: &ObjectKey, route: &str) -> Vec<(ActionKey, AsNobody)> {
+fn declared(ctx: &SyncContext, account: &ObjectKey, route: &str) -> Vec<(ActionKey, DummyIdentity)> {
     let Some(routes) = ctx.registry.ad_account(account).and_then(|account| account.routes) else {
         return Vec::new();
     };
     let mut found = Vec::new();
     for event in ctx.registry.events_of_ad_account(account) {
-        let form = event.rules.form;
-        if event.suspended || routes.route_for(form).route_info().name != route {
+        let kind = event.rules.trigger_kind;
+        if event.suspended || routes.route_for(kind).route_info().name != route {
             continue;
         }
-        let by = AsNobody {
-            click: !form,
-            identifiers: form,
-        };
+        let by = DummyIdentity::for_trigger(kind);
         found.extend(event.action.as_ref().map(|bound| (bound.key.clone(), by)));
     }
     found
@@ -86,15 +83,15 @@ fn declared(ctx: &SyncContext, account: &ObjectKey, route: &str) -> Vec<(ActionK
 /// The dummy conversions to ask about, in turn: to other actions that were taken, the last one first, to those that
 /// were refused (`own`), and to the rest.
 fn in_turn(
-    mut declared: Vec<(ActionKey, AsNobody)>,
-    own: Vec<(ActionKey, AsNobody)>,
+    mut declared: Vec<(ActionKey, DummyIdentity)>,
+    own: Vec<(ActionKey, DummyIdentity)>,
     refusals: &Refusals,
-) -> Vec<(ActionKey, AsNobody)> {
+) -> Vec<(ActionKey, DummyIdentity)> {
     declared.sort_by_key(|(action, _)| std::cmp::Reverse(refusals.last_taken(action)));
     let (taken, rest): (Vec<_>, Vec<_>) = declared
         .into_iter()
         .partition(|(action, _)| refusals.last_taken(action).is_some());
-    let mut turns: Vec<(ActionKey, AsNobody)> = Vec::new();
+    let mut turns: Vec<(ActionKey, DummyIdentity)> = Vec::new();
     for kind in [taken, own, rest] {
         for asked in kind.into_iter().take(MOST) {
             if !turns.contains(&asked) {
@@ -111,14 +108,14 @@ pub async fn judge_account(
     ctx: &SyncContext,
     account: &ObjectKey,
     route: &Route,
-    own: Vec<(ActionKey, AsNobody)>,
+    own: Vec<(ActionKey, DummyIdentity)>,
     refusals: &Refusals,
 ) -> Judgement {
     let declared = declared(ctx, account, route.route_info().name);
     let mut shown = Judgement::Unanswered;
     for (action, by) in in_turn(declared, own, refusals) {
         pulse::beat();
-        let dummy = UploadRequest::of_nobody(action, by, ctx.clock.now());
+        let dummy = UploadRequest::dummy(action, by, ctx.clock.now());
         let answer = timeout(LIMIT, route.validate_request(&dummy)).await;
         shown = answer.map_or(Judgement::Unanswered, |answer| judgement_of(&answer));
         if shown != Judgement::Denied {
@@ -133,7 +130,7 @@ pub async fn weigh_error(
     ctx: &SyncContext,
     account: &ObjectKey,
     route: &Route,
-    own: (ActionKey, AsNobody),
+    own: (ActionKey, DummyIdentity),
     error: &UpstreamError,
     refusals: &Refusals,
 ) -> Judgement {

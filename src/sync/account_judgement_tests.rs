@@ -89,11 +89,11 @@ fn what_a_code_shows(#[case] class: Class, #[case] expected: Judgement) {
 
 #[test]
 fn who_was_taken_last_is_asked_about_first_and_nobody_twice() {
-    let click = AsNobody {
+    let click = DummyIdentity {
         click: true,
         identifiers: false,
     };
-    let shared = AsNobody {
+    let shared = DummyIdentity {
         identifiers: true,
         ..click
     };

@@ -36,7 +36,7 @@ pub(crate) struct ReadAnswer {
 }
 
 /// After so many failed reads of one question the rest is not asked for.
-const IN_VAIN: usize = 2;
+const MOST_FRUITLESS: usize = 2;
 
 /// Whom else HubSpot shows.
 enum Others {
@@ -69,7 +69,7 @@ impl ContactReader<'_> {
         let mut reads = stream::iter(chunks).buffered(SIDE_BY_SIDE);
         let mut answer = ReadAnswer::default();
         let (mut unread, mut errors): (BTreeSet<ContactId>, _) = (ids.iter().copied().collect(), Vec::new());
-        while errors.len() < IN_VAIN
+        while errors.len() < MOST_FRUITLESS
             && let Some((chunk, part)) = reads.next().await
         {
             pulse::beat();

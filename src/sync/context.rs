@@ -128,8 +128,8 @@ impl SyncSettings {
             .saturating_add(ANSWERS_WAIT)
     }
 
-    /// The limits of form submissions.
-    pub fn enhancement_limits(&self) -> SubmissionWaits {
+    /// The waits of form submissions.
+    pub fn submission_waits(&self) -> SubmissionWaits {
         SubmissionWaits {
             settle: self.waits.settle,
             grace: self.waits.click_grace,

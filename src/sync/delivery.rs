@@ -8,6 +8,7 @@ use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::delivering::refused_message;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
+use crate::domain::trigger::TriggerKind;
 use crate::ports::sink::RouteInfo;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::{ErrorNote, Notice, RefusedAt, Registry};
@@ -57,7 +58,10 @@ pub fn report_delivery(
     // What was sent before the event took another route says nothing of the way that rows take now.
     let via = route.service;
     let of_today = delivery_service(registry, event) == Some(via);
-    let form = registry.find_event(event).is_some_and(|event| event.rules.form);
+    // Of an event that is gone nobody reads what is said.
+    let kind = registry
+        .find_event(event)
+        .map_or(TriggerKind::Stage, |event| event.rules.trigger_kind);
     let mut news = false;
     registry.update_report(event, |report| {
         let flips = match delivery {
@@ -66,7 +70,7 @@ pub fn report_delivery(
                 of_today && report.record_taken(at, via) || sent
             }
             Delivery::Refused(code) => {
-                report.push_error(refused_note(code, form, now));
+                report.push_error(refused_note(code, kind, now));
                 news = of_today && report.record_refused(at, via, code, now);
                 news
             }
@@ -88,14 +92,14 @@ pub fn report_delivery(
 fn delivery_service(registry: &Registry, event: &ObjectKey) -> Option<&'static str> {
     let event = registry.find_event(event)?;
     let account = registry.ad_account(&event.google)?;
-    Some(account.service_name(event.rules.form))
+    Some(account.service_name(event.rules.trigger_kind))
 }
 
-fn refused_note(code: &Code, form: bool, now: Timestamp) -> ErrorNote {
+fn refused_note(code: &Code, kind: TriggerKind, now: Timestamp) -> ErrorNote {
     ErrorNote {
         time: now,
         reason: code.reason.clone(),
-        message: refused_message(code, form),
+        message: refused_message(code, kind),
         contact: None,
     }
 }
@@ -146,7 +150,7 @@ mod tests {
     use crate::sync::test_support::route_info;
 
     /// An event whose account has been switched to the other interface for both kinds of events.
-    fn switched(form: bool) -> (Registry, ObjectKey) {
+    fn switched(trigger_kind: TriggerKind) -> (Registry, ObjectKey) {
         let (registry, _) = Registry::new();
         let (key, google) = (ObjectKey::new("a", "event"), ObjectKey::new("a", "google"));
         registry.set_google(GoogleAccount {
@@ -174,7 +178,7 @@ mod tests {
                     gbraid: None,
                     wbraid: None,
                 },
-                form,
+                trigger_kind,
             },
             suspended: false,
             resume_policy: ResumePolicy::CatchUp,
@@ -184,20 +188,17 @@ mod tests {
 
     #[rstest::rstest]
     fn a_late_answer_of_the_old_way_neither_sets_nor_ends_a_refusal_of_the_new_way(
-        #[values(false, true)] form: bool,
+        #[values(TriggerKind::Stage, TriggerKind::Form)] kind: TriggerKind,
         #[values(RefusedAt::Upload, RefusedAt::Result)] late: RefusedAt,
     ) {
-        let (registry, event) = switched(form);
-        let (old, new) = if form {
-            (
-                UploadApi::GoogleAds.service_name(),
-                UploadApi::DataManager.service_name(),
-            )
-        } else {
-            (
-                UploadApi::DataManager.service_name(),
-                UploadApi::GoogleAds.service_name(),
-            )
+        let (registry, event) = switched(kind);
+        let (data_manager, google_ads) = (
+            UploadApi::DataManager.service_name(),
+            UploadApi::GoogleAds.service_name(),
+        );
+        let (old, new) = match kind {
+            TriggerKind::Stage => (data_manager, google_ads),
+            TriggerKind::Form => (google_ads, data_manager),
         };
         let refused = |name: &str| Delivery::from_results(&[blocked(name)]).unwrap();
         let hear = |at, service, delivery: &Delivery| {

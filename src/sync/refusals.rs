@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::ports::UpstreamError;
 use crate::ports::ledger::ActionKey;
-use crate::ports::sink::AsNobody;
+use crate::ports::sink::DummyIdentity;
 
 /// How long a dummy conversion that was let in counts as proof: a refusal that comes with each try is not checked each
 /// time.
@@ -22,7 +22,7 @@ pub struct Suspicion {
     pub route: &'static str,
     pub action: ActionKey,
     /// What the refused rows were to be found by.
-    pub by: AsNobody,
+    pub by: DummyIdentity,
     /// The refusal, as an error of the account.
     pub error: UpstreamError,
 }
@@ -95,7 +95,7 @@ mod tests {
         Suspicion {
             route: ROUTE,
             action: action(id),
-            by: AsNobody {
+            by: DummyIdentity {
                 click: true,
                 identifiers: false,
             },

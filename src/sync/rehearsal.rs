@@ -62,7 +62,7 @@ impl Rehearsal {
         let mut feed = Feed::new(account.clone(), Arc::clone(&self.ctx));
         let mut whole = self.read_pass(&mut feed).await;
         let events = self.ctx.registry.events_of_hubspot(&account);
-        if whole && events.iter().any(|event| event.rules.form) {
+        if whole && events.iter().any(|event| event.rules.trigger_kind.is_form()) {
             whole = self.read_pass(&mut feed).await;
         }
         (!whole).then(|| self.to_unread(account))

@@ -63,13 +63,13 @@ async fn serve() -> SocketAddr {
         registry: Registry::new().0,
         ledger: Arc::new(SqlLedger::open("sqlite::memory:").await.unwrap()),
         clock: Arc::new(Ahead::default()),
-        waits: EntryWaits {
+        entry_waits: EntryWaits {
             settle,
             click_grace,
             too_recent,
             window,
         },
-        limits: SubmissionWaits {
+        submission_waits: SubmissionWaits {
             settle,
             grace,
             deadline,

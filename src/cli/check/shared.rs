@@ -55,7 +55,7 @@ impl SharedLooks {
         now: Timestamp,
     ) -> Probe {
         let upload = UploadKind {
-            form: declared.is_form(),
+            trigger_kind: declared.trigger_kind(),
             action_kind: declared.action_kind(),
             action,
         };

@@ -12,10 +12,12 @@ use crate::domain::batch::Complaint;
 use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::delivering::refused_message;
 use crate::domain::ids::{ActionId, ActionKey};
-use crate::ports::sink::{AsNobody, IngestError, UploadRequest};
+use crate::domain::trigger::TriggerKind;
+use crate::ports::sink::{DummyIdentity, IngestError, UploadRequest};
 use crate::registry::GoogleAccount;
 
 const UPLOAD: &str = "upload";
+
 /// Where a validated upload goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Destination {
@@ -27,8 +29,8 @@ struct Destination {
 /// What decides about an upload that is only validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct UploadKind {
-    /// It goes by the route of form conversions.
-    pub(super) form: bool,
+    /// Decides the route that it goes by.
+    pub(super) trigger_kind: TriggerKind,
     /// Google's type of the actions that take it.
     pub(super) action_kind: &'static str,
     /// The event's own action, if it exists.
@@ -43,7 +45,7 @@ pub(super) async fn check_upload(
     now: Timestamp,
 ) -> Probe {
     let UploadKind {
-        form,
+        trigger_kind,
         action_kind,
         action,
     } = upload;
@@ -57,14 +59,12 @@ pub(super) async fn check_upload(
             ),
         );
     };
-    let route = routes.route_for(form);
-    let by = AsNobody {
-        click: !form,
-        identifiers: form,
-    };
-    let dummy = UploadRequest::of_nobody(destination.action.clone(), by, now);
+    let route = routes.route_for(trigger_kind);
+    let by = DummyIdentity::for_trigger(trigger_kind);
+    let dummy = UploadRequest::dummy(destination.action.clone(), by, now);
     let answer = route.validate_request(&dummy).await;
-    judge(answer, &destination, account.service_name(form), secret, form)
+    let service = account.service_name(trigger_kind);
+    judge(answer, &destination, service, secret, trigger_kind)
 }
 
 /// The event's own action, else any other that takes such uploads: nothing is counted there.
@@ -91,7 +91,7 @@ fn judge(
     destination: &Destination,
     service: &str,
     secret: Option<&str>,
-    form: bool,
+    trigger_kind: TriggerKind,
 ) -> Probe {
     let (codes, error) = match answer {
         Ok(complaints) => (codes_of(complaints, None), None),
@@ -104,7 +104,7 @@ fn judge(
     // What Google says of the action that only stands in is not the event's matter.
     let concerns = |found: &(&Code, Matter)| destination.own || found.1 != Matter::Action;
     if let Some((code, matter)) = codes.iter().filter_map(blocked).find(concerns) {
-        return Probe::finding(UPLOAD, reason_of(matter), refused_message(code, form));
+        return Probe::finding(UPLOAD, reason_of(matter), refused_message(code, trigger_kind));
     }
     match error {
         // What is wrong with the dummy conversion itself does not matter.

@@ -23,7 +23,7 @@ fn complaint(class: Class) -> Complaint {
 }
 
 fn judged(answer: Result<Vec<Complaint>, IngestError>, own: bool) -> Probe {
-    judge(answer, &to(own), "Data Manager", Some("google-ads"), false)
+    judge(answer, &to(own), "Data Manager", Some("google-ads"), TriggerKind::Stage)
 }
 
 #[rstest]

@@ -176,8 +176,8 @@ pub(super) async fn rehearse(
         registry: registry.clone(),
         ledger: ledger.clone(),
         clock: clock.clone(),
-        waits: world.loops.waits,
-        limits: world.loops.enhancement_limits(),
+        entry_waits: world.loops.waits,
+        submission_waits: world.loops.submission_waits(),
     });
     let loops = SyncContext::new(registry.clone(), ledger, clock.clone(), world.loops);
     let mut run = PlanRun {

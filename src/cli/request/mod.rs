@@ -96,7 +96,7 @@ async fn send(request: ObjectRequest, flags: &RequestFlags, object: &ObjectName)
         let (last, verdict) = wait_for(&api, object, &name, &awaited, flags.timeout.as_std()).await?;
         let code = say_verdict(
             &name,
-            verdict.ok_or_else(|| in_vain(&last, flags)),
+            verdict.ok_or_else(|| not_done_in_time(&last, flags)),
             flags.output.is_some(),
         );
         (last, code)
@@ -156,7 +156,7 @@ fn say_verdict(name: &str, verdict: Result<ObjectVerdict, String>, aside: bool) 
     }
 }
 
-fn in_vain(last: &DynamicObject, flags: &RequestFlags) -> String {
+fn not_done_in_time(last: &DynamicObject, flags: &RequestFlags) -> String {
     let says = describe_ready(last).map_or_else(
         || "No operator has looked at it yet: does one run, and watch this namespace?".to_owned(),
         |says| format!("It says {says}"),

@@ -24,11 +24,11 @@ impl EventFacts<'_> {
             return self.standing_refusal();
         };
         let google = self.resolved.google.as_ref();
-        let form = self.declared().is_form();
+        let kind = self.declared().trigger_kind();
         // Whoever sets `spec.uploads` to the other interface has done what the message asked for.
-        let left = google.is_some_and(|account| account.service_name(form) != refused.via);
+        let left = google.is_some_and(|account| account.service_name(kind) != refused.via);
         (!left).then(|| CurrentRefusal {
-            message: refused_message(&refused.code, form),
+            message: refused_message(&refused.code, kind),
             since: refused.since,
         })
     }
@@ -62,6 +62,7 @@ mod tests {
     use crate::domain::conditions::Status;
     use crate::domain::counts::ClassCount;
     use crate::domain::declared::NamedTrigger;
+    use crate::domain::trigger::TriggerKind;
     use crate::ports::ledger::RowCounts;
     use crate::registry::test_support::google_account;
     use crate::registry::{GoogleAccount, RefusedAt};
@@ -118,20 +119,20 @@ mod tests {
     /// The message told people to use the other API: an event that does so no longer meets the refusal, nor one that the
     /// status says from before.
     #[rstest]
-    #[case::clicks_as_refused(false, UploadApi::DataManager, Uploads::default(), true)]
-    #[case::clicks_switched(false, UploadApi::DataManager, SWITCHED, false)]
-    #[case::clicks_switched_back(false, UploadApi::GoogleAds, Uploads::default(), false)]
-    #[case::forms_as_refused(true, UploadApi::GoogleAds, Uploads::default(), true)]
-    #[case::forms_switched(true, UploadApi::GoogleAds, SWITCHED, false)]
-    #[case::forms_switched_back(true, UploadApi::DataManager, Uploads::default(), false)]
+    #[case::clicks_as_refused(TriggerKind::Stage, UploadApi::DataManager, Uploads::default(), true)]
+    #[case::clicks_switched(TriggerKind::Stage, UploadApi::DataManager, SWITCHED, false)]
+    #[case::clicks_switched_back(TriggerKind::Stage, UploadApi::GoogleAds, Uploads::default(), false)]
+    #[case::forms_as_refused(TriggerKind::Form, UploadApi::GoogleAds, Uploads::default(), true)]
+    #[case::forms_switched(TriggerKind::Form, UploadApi::GoogleAds, SWITCHED, false)]
+    #[case::forms_switched_back(TriggerKind::Form, UploadApi::DataManager, Uploads::default(), false)]
     #[case::forms_are_of_another_switch(
-        true,
+        TriggerKind::Form,
         UploadApi::GoogleAds,
         Uploads { click_conversions: UploadApi::GoogleAds, ..Uploads::default() },
         true
     )]
     fn a_switch_of_the_interface_ends_a_refusal(
-        #[case] form: bool,
+        #[case] kind: TriggerKind,
         #[case] refused_by: UploadApi,
         #[case] now: Uploads,
         #[case] stands: bool,
@@ -139,7 +140,7 @@ mod tests {
     ) {
         let mut parts = said_before(reason::REFUSED);
         parts.resolved.google = Some(google(now));
-        if form {
+        if kind.is_form() {
             parts.resolved.declared.trigger = NamedTrigger::Form(String::new());
         }
         let mut facts = parts.facts();

@@ -86,13 +86,19 @@ pub fn stage_bounds(events: &[Tracked], back: Lookback) -> BTreeMap<String, Time
 
 /// What to read of each contact so that all lifecycle events among these can decide from it.
 pub fn contact_query<'a>(events: impl IntoIterator<Item = &'a Arc<Event>>) -> ReadPlan {
-    let rules = events.into_iter().map(|e| &e.rules).filter(|r| !r.form);
+    let rules = events
+        .into_iter()
+        .map(|e| &e.rules)
+        .filter(|r| !r.trigger_kind.is_form());
     Arc::new(properties_of(rules))
 }
 
 /// What to read of each contact so that all form events among these can decide from it: no histories.
 pub fn form_contact_query<'a>(events: impl IntoIterator<Item = &'a Arc<Event>>) -> ReadPlan {
-    let rules = events.into_iter().map(|e| &e.rules).filter(|r| r.form);
+    let rules = events
+        .into_iter()
+        .map(|e| &e.rules)
+        .filter(|r| r.trigger_kind.is_form());
     let (mut plain, _) = properties_of(rules);
     plain.retain(|property| property != LIFECYCLE_STAGE);
     Arc::new((plain, Vec::new()))

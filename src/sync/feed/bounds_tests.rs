@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::eligibility::{ConsentRule, ValueRule};
-use crate::domain::trigger::Trigger;
+use crate::domain::trigger::{Trigger, TriggerKind};
 use crate::ports::test_support::at;
 use crate::sync::test_support::{GCLID, event};
 
@@ -75,7 +75,7 @@ fn contacts_are_read_once_for_all_events_of_a_kind() {
             currency: "EUR".to_owned(),
         },
     });
-    form.rules.form = true;
+    form.rules.trigger_kind = TriggerKind::Form;
     form.trigger = Trigger::Form("a-form".to_owned());
     form.rules.consent = Some(ConsentRule {
         property: "consent".to_owned(),

@@ -21,7 +21,7 @@ use crate::sync::failing::may_be_of_part;
 use crate::sync::feed::bounds::{PollReach, Tracked, date_entered, stage_bounds};
 
 /// If so many stages fail one after the other, the stages are not the reason.
-const IN_VAIN: usize = 12;
+const MOST_FRUITLESS: usize = 12;
 
 impl Feed {
     /// Reads for the lifecycle events, but for those of stages that fail by themselves.
@@ -81,7 +81,7 @@ impl Feed {
                 Ok(()) => answered = true,
                 Err(error) => failed.push((stage, named(stage, error))),
             }
-            if !answered && failed.len() >= IN_VAIN {
+            if !answered && failed.len() >= MOST_FRUITLESS {
                 return false;
             }
         }

@@ -27,7 +27,7 @@ const fn next_size(size: usize, fails: bool) -> usize {
 impl Feed {
     /// Reads once more what could not be read before, behind everything else: nothing waits for it.
     pub(super) async fn read_aside(&mut self, pass: &Pass) -> Result<(), SyncError> {
-        let was_told = self.reads_in_vain().is_some();
+        let was_reported = self.fruitless_reads().is_some();
         let due = self.history.aside.due_contacts(self.ctx.clock.now());
         let (mut rest, mut size, began) = (due.as_slice(), 1, Instant::now());
         while !rest.is_empty() && began.elapsed() < LONGEST {
@@ -45,7 +45,7 @@ impl Feed {
             self.history.fruitless.forget();
         }
         let now = self.ctx.clock.now();
-        if was_told && self.reads_in_vain().is_none() {
+        if was_reported && self.fruitless_reads().is_none() {
             for tracked in &pass.events {
                 let shortfall = self.shortfall_of(&tracked.event);
                 let note = |report: &mut _| record_read(report, shortfall, now);
@@ -56,7 +56,7 @@ impl Feed {
     }
 
     /// Reads of contacts have failed and shown nobody for long.
-    fn reads_in_vain(&self) -> Option<String> {
+    fn fruitless_reads(&self) -> Option<String> {
         let threshold = self.ctx.settings.failure_threshold;
         self.history.fruitless.describe("by id", threshold)
     }
@@ -64,7 +64,7 @@ impl Feed {
     /// What a pass that went well could not read for the event, as a message.
     pub(super) fn shortfall_of(&self, event: &Event) -> Option<String> {
         let withheld = || withheld_of(&self.ctx, event).map(|(what, _)| what);
-        self.reads_in_vain().or_else(withheld)
+        self.fruitless_reads().or_else(withheld)
     }
 
     /// In the first pass of the process: what the ledger remembers.

@@ -48,7 +48,7 @@ fn an_answer_tells_of_others_if_it_shows_somebody(
 }
 
 #[test]
-fn answers_in_vain_last_until_one_shows_somebody() {
+fn fruitless_answers_last_until_one_shows_somebody() {
     let mut found = FoundAddresses::default();
     found.take_answer(&somebody(), &answer(&[], &[]), at(1));
     found.take_answer(&Beside::Unknown, &answer(&[], &[]), at(2));

@@ -358,7 +358,7 @@ impl FormReader {
         let event = &tracked.event;
         let by = SubmissionRules {
             event: &event.rules,
-            waits: &self.ctx.settings.enhancement_limits(),
+            waits: &self.ctx.settings.submission_waits(),
             region: pass.account.default_region.as_deref(),
         };
         // While the event is suspended nothing is decided but what the resume policy says.

@@ -8,14 +8,14 @@ use super::Poller;
 use crate::domain::codes::Code;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::{ActionKey, OpenRequest};
-use crate::ports::sink::{AsNobody, Route, RouteInfo};
+use crate::ports::sink::{DummyIdentity, Route, RouteInfo};
 use crate::registry::Routes;
 use crate::sync::account_judgement::{self, Judgement};
 use crate::sync::delivery::{self, Delivery};
 use crate::sync::refusals::Suspicion;
 
 /// Most conversions are attributed by their click id.
-const BY_CLICK: AsNobody = AsNobody {
+const BY_CLICK: DummyIdentity = DummyIdentity {
     click: true,
     identifiers: false,
 };
@@ -74,7 +74,7 @@ impl Poller {
         }
     }
 
-    async fn judge(&self, route: &Route, own: (ActionKey, AsNobody), error: &UpstreamError) -> Judgement {
+    async fn judge(&self, route: &Route, own: (ActionKey, DummyIdentity), error: &UpstreamError) -> Judgement {
         account_judgement::weigh_error(&self.ctx, &self.key, route, own, error, &self.refusals).await
     }
 }

@@ -100,7 +100,7 @@ impl EligibleEvent {
         age: SignedDuration,
     ) -> Result<Contacts, UpstreamError> {
         let events = ctx.registry.events_of_hubspot(&self.event.hubspot);
-        let plan = if self.event.rules.form {
+        let plan = if self.event.rules.trigger_kind.is_form() {
             form_contact_query(events.iter())
         } else {
             contact_query(events.iter())

@@ -302,7 +302,7 @@ async fn a_row_is_sent_with_the_value_of_its_event() {
     setting.change_event().rules.value = Some(ValueRule::Fixed(euros(5)));
     let (ready, _) = setting.event.prepare_rows(&setting.ctx, 100).await.unwrap();
     assert_eq!(ready[0].value, Some((5.into(), "EUR".to_owned())));
-    assert!(setting.event.takes_row(&ready[0]) && ready[0].action == action(7) && !ready[0].form);
+    assert!(setting.event.takes_row(&ready[0]) && ready[0].action == action(7) && !ready[0].trigger_kind.is_form());
     setting.event.action.key = action(8);
     assert!(!setting.event.takes_row(&ready[0]), "it was decided for another action");
 }

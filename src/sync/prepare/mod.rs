@@ -26,6 +26,7 @@ use crate::domain::enhancement::{self, Person, SubmissionRules, Submitted};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::time::later;
+use crate::domain::trigger::TriggerKind;
 use crate::ports::crm::{Crm, Portal};
 use crate::ports::ledger::{ActionKey, Row, RowUpdate, StreamId};
 use crate::ports::{Cause, UpstreamError};
@@ -41,8 +42,8 @@ pub struct PreparedRow {
     pub prepared: Prepared,
     /// Value and currency.
     pub value: Option<(Decimal, String)>,
-    /// A form event's: an enhancement of the web tag's conversion.
-    pub form: bool,
+    /// Decides the route that it takes.
+    pub trigger_kind: TriggerKind,
     /// When its contact was asked for.
     pub read: Timestamp,
 }
@@ -76,7 +77,7 @@ pub fn eligible_event(ctx: &SyncContext, event: Arc<Event>) -> Option<EligibleEv
     let portal = account.portal.clone()?;
     let stream = ctx.registry.stream_of(&event.key)?;
     let routes = ctx.registry.ad_account(&event.google)?.routes?;
-    let addresses = routes.route_for(event.rules.form).route_info().addresses;
+    let addresses = routes.route_for(event.rules.trigger_kind).route_info().addresses;
     Some(EligibleEvent {
         event,
         action,
@@ -172,7 +173,7 @@ impl EligibleEvent {
             action: self.action.key.clone(),
             prepared,
             value,
-            form: self.event.rules.form,
+            trigger_kind: self.event.rules.trigger_kind,
             read: contacts.get(row.contact).map_or(now, |read| read.at),
             row,
         });
@@ -191,7 +192,7 @@ impl EligibleEvent {
     fn try_again(&self, ctx: &SyncContext, row: &Row, pause: SignedDuration) -> RowUpdate {
         let now = ctx.clock.now();
         let due = later(now, pause);
-        let waits = if self.event.rules.form {
+        let waits = if self.event.rules.trigger_kind.is_form() {
             match self.decide_about(ctx, row, &Person::Unreadable) {
                 Ok(Decision::Skip { reason }) => return row_update(row, Outcome::Skipped, reason, now),
                 Ok(Decision::Wait { due: last, .. }) => due.min(last),
@@ -250,7 +251,7 @@ impl EligibleEvent {
     fn decide_row(&self, ctx: &SyncContext, row: &Row, read: Option<&ContactSnapshot>) -> Decision {
         let now = ctx.clock.now();
         let contact = read.map(|read| read.contact.as_ref());
-        let decision = if self.event.rules.form {
+        let decision = if self.event.rules.trigger_kind.is_form() {
             self.decide_submission(ctx, row, contact)
         } else {
             let occurrence = Occurrence {
@@ -321,7 +322,7 @@ impl EligibleEvent {
         };
         let by = SubmissionRules {
             event: &self.event.rules,
-            waits: &ctx.settings.enhancement_limits(),
+            waits: &ctx.settings.submission_waits(),
             region: self.account.default_region.as_deref(),
         };
         enhancement::decide_submission(person, submitted, &by, ctx.clock.now())

@@ -20,7 +20,7 @@ use crate::domain::contact::{Contact, HistoryEntry, LAST_MODIFIED, LIFECYCLE_STA
 use crate::domain::eligibility::{ClickProperties, EntryWaits, EventRules, Prepared};
 use crate::domain::ids::{ActionId, ActionKey, ContactId, CustomerId, ObjectKey, TransactionId};
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::trigger::Trigger;
+use crate::domain::trigger::{Trigger, TriggerKind};
 use crate::ledger::SqlLedger;
 use crate::ports::ledger::{Row, RowId, StreamId};
 use crate::ports::test_support::{FixedClock, at};
@@ -92,7 +92,7 @@ pub(crate) fn event(name: &str) -> Event {
                 gbraid: None,
                 wbraid: None,
             },
-            form: false,
+            trigger_kind: TriggerKind::Stage,
         },
         suspended: false,
         resume_policy: ResumePolicy::CatchUp,
@@ -130,7 +130,7 @@ pub(crate) fn prepared_row(row: Row) -> PreparedRow {
             consent_granted: false,
         },
         value: None,
-        form: false,
+        trigger_kind: TriggerKind::Stage,
         read: at(0),
     }
 }

@@ -5,22 +5,22 @@
 use super::Uploader;
 use super::request::destinations_of;
 use crate::ports::ledger::ActionKey;
-use crate::ports::sink::{AsNobody, IngestError, Route};
+use crate::ports::sink::{DummyIdentity, IngestError, Route};
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::Routes;
 use crate::sync::account_judgement::{self, Judgement};
 use crate::sync::prepare::PreparedRow;
 
 /// What these rows are attributed by: click ids, identifiers or both.
-fn by_of(rows: &[&PreparedRow]) -> AsNobody {
-    AsNobody {
+fn by_of(rows: &[&PreparedRow]) -> DummyIdentity {
+    DummyIdentity {
         click: rows.iter().any(|ready| ready.prepared.click.is_some()),
         identifiers: rows.iter().any(|ready| !ready.prepared.identifiers.is_empty()),
     }
 }
 
 /// What the rows of an action are attributed by.
-pub(super) fn by_of_action(rows: &[PreparedRow], action: &ActionKey) -> AsNobody {
+pub(super) fn by_of_action(rows: &[PreparedRow], action: &ActionKey) -> DummyIdentity {
     let own: Vec<_> = rows.iter().filter(|ready| ready.action == *action).collect();
     by_of(&own)
 }

@@ -13,7 +13,7 @@ pub(crate) type ActionRoute = (&'static str, ActionKey);
 
 /// After so many rows refused alone in one round, with nothing accepted since, the other rows of the action wait too: where
 /// everything is refused, the ad network is not asked about each of them.
-const MOST_IN_VAIN: u32 = 4;
+const MOST_FRUITLESS: u32 = 4;
 /// So many rounds in which nothing was accepted are worth an alarm: before, it may be one row with no other to compare.
 const ALARMING_ROUNDS: u32 = 3;
 
@@ -23,7 +23,7 @@ struct ActionRouteState {
     /// The last answer of this round that took something.
     accepted: Option<u64>,
     /// Rows refused alone in this round since then.
-    in_vain: u32,
+    fruitless: u32,
     /// What its other rows wait for, once it is closed for this round.
     closed: Option<UpstreamError>,
     /// Rounds in which nothing was accepted and a row was refused alone.
@@ -44,7 +44,7 @@ impl LoneRows {
     pub(crate) fn begin_round(&mut self) {
         self.states.retain(|_, state| state.rounds > 0);
         for state in self.states.values_mut() {
-            (state.accepted, state.in_vain, state.closed) = (None, 0, None);
+            (state.accepted, state.fruitless, state.closed) = (None, 0, None);
         }
     }
 
@@ -52,7 +52,7 @@ impl LoneRows {
     pub(crate) fn record_accepted(&mut self, route: ActionRoute) {
         self.answers += 1;
         let state = self.states.entry(route).or_default();
-        (state.accepted, state.in_vain, state.rounds) = (Some(self.answers), 0, 0);
+        (state.accepted, state.fruitless, state.rounds) = (Some(self.answers), 0, 0);
     }
 
     /// A request was refused without a name; returns its place among the answers.
@@ -68,10 +68,10 @@ impl LoneRows {
     }
 
     /// A row was refused alone, and nothing is known yet.
-    pub(crate) fn record_in_vain(&mut self, route: ActionRoute, error: &UpstreamError) {
+    pub(crate) fn record_fruitless(&mut self, route: ActionRoute, error: &UpstreamError) {
         let state = self.states.entry(route).or_default();
-        state.in_vain += 1;
-        if state.in_vain >= MOST_IN_VAIN {
+        state.fruitless += 1;
+        if state.fruitless >= MOST_FRUITLESS {
             state.closed.get_or_insert_with(|| error.clone());
         }
     }

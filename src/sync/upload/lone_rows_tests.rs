@@ -35,14 +35,14 @@ fn a_row_is_singled_out_by_what_is_accepted_of_its_action_between_two_refusals()
 fn a_way_that_takes_nothing_is_closed_for_a_round() {
     let mut rows = LoneRows::default();
     for row in 0..10 {
-        assert_eq!(rows.why_closed(&way(1)).is_some(), row >= MOST_IN_VAIN);
-        rows.record_in_vain(way(1), &refusal());
+        assert_eq!(rows.why_closed(&way(1)).is_some(), row >= MOST_FRUITLESS);
+        rows.record_fruitless(way(1), &refusal());
     }
     assert!(rows.why_closed(&way(2)).is_none());
     rows.begin_round();
     assert!(rows.why_closed(&way(1)).is_none());
     for _ in 0..10 {
-        rows.record_in_vain(way(1), &refusal());
+        rows.record_fruitless(way(1), &refusal());
         rows.record_accepted(way(1));
     }
     assert!(rows.why_closed(&way(1)).is_none());
@@ -51,17 +51,17 @@ fn a_way_that_takes_nothing_is_closed_for_a_round() {
 #[test]
 fn an_alarm_is_raised_once_nothing_gets_through() {
     let mut rows = LoneRows::default();
-    let mut round = |accepted: bool, in_vain: u32| {
+    let mut round = |accepted: bool, fruitless: u32| {
         rows.begin_round();
         if accepted {
             rows.record_accepted(way(1));
         }
-        for _ in 0..in_vain {
-            rows.record_in_vain(way(1), &refusal());
+        for _ in 0..fruitless {
+            rows.record_fruitless(way(1), &refusal());
         }
         rows.end_round(way(1))
     };
-    assert!(round(false, MOST_IN_VAIN));
+    assert!(round(false, MOST_FRUITLESS));
     assert!(!round(true, 1));
     // One row, and no other to compare.
     assert_eq!([(); 4].map(|()| round(false, 1)), [false, false, true, true]);
@@ -129,7 +129,7 @@ fn run_round(rows: &mut LoneRows, due: Vec<usize>, mut takes: impl FnMut(&[usize
         } else if rows.is_singled_out(&way(1), queued.refused) {
             ended.rejected.extend(queued.rows);
         } else {
-            rows.record_in_vain(way(1), &refusal());
+            rows.record_fruitless(way(1), &refusal());
             let refused = Some(rows.record_refused());
             queue.put_aside(Suspect {
                 queued: QueuedRequest { refused, ..queued },

@@ -160,7 +160,10 @@ impl Uploader {
             let mut open = self.open_events().await?;
             let now = self.ctx.clock.now();
             open.retain(|sendable| {
-                !self.is_deferred(routes.route_for(sendable.event().rules.form).route_info().name, now)
+                !self.is_deferred(
+                    routes.route_for(sendable.event().rules.trigger_kind).route_info().name,
+                    now,
+                )
             });
             let streams: Vec<_> = open.iter().map(EligibleEvent::stream).collect();
             let due = self.ctx.ledger.streams_with_due_rows(&streams, now).await?;

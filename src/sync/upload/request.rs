@@ -28,7 +28,7 @@ fn into_requests(
 ) -> Vec<(RouteInfo, Vec<PreparedRow>)> {
     let mut groups: BTreeMap<Together, (RouteInfo, Vec<PreparedRow>)> = BTreeMap::new();
     for row in ready {
-        let route = routes.route_for(row.form).route_info();
+        let route = routes.route_for(row.trigger_kind).route_info();
         let owner = route.one_account.then(|| row.action.account.clone());
         let action = is_troubled(route.name).then(|| row.action.clone());
         let group = groups.entry((route.name, owner, row.row.isolation_group, action));

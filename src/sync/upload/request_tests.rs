@@ -6,6 +6,7 @@ use super::*;
 use crate::api::AdNetwork;
 use crate::domain::conversion::{ClickId, UserIdentifier};
 use crate::domain::ids::OrderId;
+use crate::domain::trigger::TriggerKind;
 use crate::ports::sink::Route;
 use crate::ports::test_support::at;
 use crate::sync::test_support::{Unused, prepared_row, route_info, row};
@@ -33,7 +34,7 @@ fn routes() -> Routes {
 /// What of a row decides which request it goes into.
 #[derive(Clone, Copy)]
 struct Given {
-    form: bool,
+    trigger_kind: TriggerKind,
     account: &'static str,
     action: &'static str,
     isolation_group: i64,
@@ -43,7 +44,7 @@ struct Given {
 /// A stage's row of the account "a".
 const fn to(action: &'static str) -> Given {
     Given {
-        form: false,
+        trigger_kind: TriggerKind::Stage,
         account: "a",
         action,
         isolation_group: 0,
@@ -53,7 +54,7 @@ const fn to(action: &'static str) -> Given {
 
 const fn form(account: &'static str, action: &'static str) -> Given {
     Given {
-        form: true,
+        trigger_kind: TriggerKind::Form,
         account,
         ..to(action)
     }
@@ -82,7 +83,7 @@ fn rows_of(given: &[Given]) -> Vec<PreparedRow> {
     let numbered = (1..).zip(given);
     let of = |(id, given): (i64, &Given)| {
         let mut prepared = prepared_row(row(id));
-        (prepared.form, prepared.action) = (given.form, action_of(*given));
+        (prepared.trigger_kind, prepared.action) = (given.trigger_kind, action_of(*given));
         (prepared.row.isolation_group, prepared.row.attempts) = (given.isolation_group, given.attempts);
         prepared
     };

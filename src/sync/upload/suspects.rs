@@ -76,7 +76,7 @@ impl Uploader {
         let rows: Vec<Row> = queued.rows.iter().map(|ready| ready.row.clone()).collect();
         for ready in &queued.rows {
             self.lone_rows
-                .record_in_vain(action_route_of(queued.route, ready), error);
+                .record_fruitless(action_route_of(queued.route, ready), error);
         }
         let refused = Some(self.lone_rows.record_refused());
         queue.put_aside(Suspect {

@@ -13,7 +13,7 @@ use adconversion_operator::domain::click_window::ClickWindow;
 use adconversion_operator::domain::contact::{Contact, HistoryEntry};
 use adconversion_operator::domain::eligibility::{ClickProperties, EntryWaits, EventRules, ValueRule};
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
-use adconversion_operator::domain::trigger::Trigger;
+use adconversion_operator::domain::trigger::{Trigger, TriggerKind};
 use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, PageCount,
     Portal, Stage, SubmissionPage, TokenInfo,
@@ -309,7 +309,7 @@ pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
                 gbraid: None,
                 wbraid: None,
             },
-            form: false,
+            trigger_kind: TriggerKind::Stage,
         },
         suspended: false,
         resume_policy: ResumePolicy::CatchUp,

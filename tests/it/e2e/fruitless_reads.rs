@@ -40,16 +40,16 @@ fn contacts_that_all_fail_are_told_and_heal() {
     let empty = Reply::json(200, &json!({"status": "COMPLETE", "results": []}));
     for (name, meddling) in [
         (
-            "vain-500",
+            "fruitless-500",
             Meddling::Instead(Reply::json(500, &denied("INTERNAL_ERROR"))),
         ),
         (
-            "vain-scope",
+            "fruitless-scope",
             Meddling::Instead(Reply::json(403, &denied("MISSING_SCOPES"))),
         ),
-        ("vain-page", Meddling::Instead(page)),
-        ("vain-empty", Meddling::Instead(empty)),
-        ("vain-named", not_found()),
+        ("fruitless-page", Meddling::Instead(page)),
+        ("fruitless-empty", Meddling::Instead(empty)),
+        ("fruitless-named", not_found()),
     ] {
         let flags = [("failure-threshold", "4s"), ("backoff-max", "1s")];
         let mut stage = Stage::empty(name, &["--no-rate-limits", "--processing-delay=200ms"], &flags);
@@ -60,7 +60,7 @@ fn contacts_that_all_fail_are_told_and_heal() {
         stage.event("won", "customer", &json!({"startTime": ago(86_400 * 30)}));
         let told = stage.condition("adce/won", "Synced", "False", "SourceUnavailable");
         assert!(told["message"].as_str().is_some_and(|text| !text.is_empty()), "{told}");
-        stage.wait("adce/won", "what is told of reads in vain", names_it);
+        stage.wait("adce/won", "a report of fruitless reads", names_it);
         // It lasts as long as they fail.
         let fired = meddler.fired(rule);
         stage.wait_for("more reads that fail", || {
@@ -92,7 +92,11 @@ fn without(id: &str) -> Meddling {
 #[test]
 fn one_contact_that_fails_each_time_is_no_matter_of_all() {
     let flags = [("failure-threshold", "3s"), ("backoff-max", "1s")];
-    let mut stage = Stage::empty("vain-one", &["--no-rate-limits", "--processing-delay=200ms"], &flags);
+    let mut stage = Stage::empty(
+        "fruitless-one",
+        &["--no-rate-limits", "--processing-delay=200ms"],
+        &flags,
+    );
     let meddler = stage.meddled();
     stage.start_with_accounts();
     stage.event("won", "customer", &json!({"startTime": ago(86_400 * 30)}));

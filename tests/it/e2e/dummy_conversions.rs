@@ -9,14 +9,14 @@ use super::poison::{POISON, others_are_sent, stage, the_last_goes};
 use super::stage::condition;
 
 #[test]
-fn a_conversion_of_nobody_without_an_answer_makes_no_denial_the_accounts() {
+fn a_dummy_conversion_without_an_answer_makes_no_denial_the_accounts() {
     let down = json!({"error": {"code": 503, "message": "x", "status": "UNAVAILABLE"}});
     for (name, unanswered) in [
         ("down", Meddling::Instead(Reply::json(503, &down))),
         ("lost", Meddling::Drop),
         ("silent", Meddling::Silence),
     ] {
-        let (mut stage, meddler) = stage(&format!("nobody-{name}"));
+        let (mut stage, meddler) = stage(&format!("dummy-{name}"));
         stage.flag("stalled-probe-interval", "10m");
         crowd(&stage, 5);
         stage.post("/hubspot/contacts", &json!([became(7, POISON)]));
