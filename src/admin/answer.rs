@@ -71,8 +71,8 @@ impl AdminRefusal {
                 brief_name(&key.namespace)
             ),
             Self::StandsBy => {
-                "This process does not work: another replica does, or the ledger is not open yet. Ask the \
-                               replica that holds the Lease, or see /readyz."
+                "This process stands by: another replica works, or the ledger is not open yet. Ask the replica that \
+                 holds the Lease, or see /readyz."
                     .to_owned()
             }
             Self::NotResolved => {

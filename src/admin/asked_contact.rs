@@ -33,8 +33,8 @@ impl ContactQuestion {
 
 pub(super) const ASK_SO: &str = r#"ask with {"contact": "ID"}, the id of a HubSpot contact, or with {"email": "ADDRESS"}, as content-type: application/json"#;
 
-const NO_ID: &str = "The id of a HubSpot contact is a number, the one in the address of its page in HubSpot. Its e-mail address \
-                     does as well.";
+const NO_ID: &str = "The id of a HubSpot contact is a number, the one in the address of its page in HubSpot. You can \
+                     also ask with its e-mail address.";
 
 pub(super) const NOT_ASKED: &str = "HubSpot was not asked, as the event is stalled or its HubSpotAccount is not ready or suspended: \
                          see the event's conditions. What follows is from the ledger alone.";

@@ -7,7 +7,7 @@ use crate::domain::ids::ContactId;
 use crate::ports::crm::{ContactRead, Crm};
 use crate::registry::Event;
 
-/// Reads what the event needs of it; `None` where nothing can be told from that, which the notes say.
+/// Reads what the event needs of it; `None`, with a note that says why, if nothing can be said from it.
 pub(super) async fn read_contact(
     crm: &dyn Crm,
     event: &Event,

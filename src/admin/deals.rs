@@ -41,7 +41,7 @@ async fn find_deals(crm: &dyn Crm, contact: &Contact) -> Result<Result<Vec<Deal>
         return Ok(Err("HubSpot counts deals for it, but shows none".to_owned()));
     }
     if ids.len() > MAX_READ {
-        return Ok(Err(format!("it has {} of them", ids.len())));
+        return Ok(Err(format!("it has {}, and at most {MAX_READ} are read", ids.len())));
     }
     let mut deals = Vec::new();
     for chunk in ids.chunks(MAX_DEALS) {

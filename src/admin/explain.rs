@@ -109,7 +109,7 @@ pub(super) async fn explain(
         .await?
         .into_iter()
         .partition(|row| row.occurred_at < counted.start);
-    // The value is told of conversions only.
+    // Only conversions have a value.
     let deals = match (&event, &crm, &contact) {
         (Some(event), Some(crm), Some(contact)) if !listed.is_empty() => {
             read_deals(crm.as_ref(), &event.rules, contact, &mut notes).await
@@ -304,8 +304,8 @@ fn sending_lines(row: &ListedConversion) -> impl Iterator<Item = ExplainedLine> 
 
 /// What an entry is about that becomes a conversion, but is none yet.
 pub(super) const NOT_YET: &str = "not seen yet";
-const NOT_SEEN: &str = "The operator has not seen it yet, and it will be a conversion. The operator sees it with one of its next polls; \
-                        one that HubSpot noted with an older time only with the next search for such changes (--sweep-interval).";
+const NOT_SEEN: &str = "The operator has not seen it yet. It becomes a conversion with one of the next polls, or, if HubSpot recorded \
+                        it with an older time, with the next search for such changes (--sweep-interval).";
 
 fn not_counted(time: Timestamp, about: &'static str, why: String) -> ExplainedEntry {
     ExplainedEntry {

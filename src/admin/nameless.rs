@@ -11,7 +11,7 @@ use crate::registry::CountedStream;
 /// How many there are.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Nameless {
-    /// By reason, or by outcome where there is no reason.
+    /// By reason.
     counts: BTreeMap<String, u64>,
     /// There are more.
     more: bool,
@@ -42,9 +42,9 @@ pub(super) async fn nameless_submissions(source: &Source, counted: CountedStream
 }
 
 const NONE: &str =
-    "Nor does the ledger have one without a contact, but for those settled so long ago that it keeps their keys alone.";
+    "The ledger has no submission without a contact either. Of those that were settled long ago it keeps only the keys.";
 
-/// What they mean for a contact that none is known of.
+/// What they mean for a contact of whom no submission is known.
 pub(super) fn describe_nameless(nameless: &Nameless) -> String {
     let total: u64 = nameless.counts.values().sum();
     if total == 0 {
@@ -71,7 +71,7 @@ pub(super) fn describe_nameless(nameless: &Nameless) -> String {
 mod tests {
     use super::*;
 
-    fn told(counts: &[(&str, u64)], more: bool) -> String {
+    fn describe(counts: &[(&str, u64)], more: bool) -> String {
         let counts = counts.iter().map(|(reason, count)| ((*reason).to_owned(), *count));
         describe_nameless(&Nameless {
             counts: counts.collect(),
@@ -81,19 +81,19 @@ mod tests {
 
     #[test]
     fn whoever_asks_learns_how_many_may_be_of_the_contact() {
-        let many = told(&[("ContactDeleted", 2), ("DeadlineMissed", 44)], false);
+        let many = describe(&[("ContactDeleted", 2), ("DeadlineMissed", 44)], false);
         assert!(
             many.starts_with(
                 "But 46 submissions are kept without a contact (ContactDeleted 2, DeadlineMissed 44), because"
             ) && many.contains("One of them may be of this contact"),
             "{many}"
         );
-        let one = told(&[("DeadlineMissed", 1)], false);
+        let one = describe(&[("DeadlineMissed", 1)], false);
         assert!(
             one.starts_with("But 1 submission is kept") && one.contains("It may be of this contact"),
             "{one}"
         );
-        assert!(told(&[("DeadlineMissed", 1_000)], true).starts_with("But at least 1000 "));
-        assert_eq!(told(&[], false), NONE);
+        assert!(describe(&[("DeadlineMissed", 1_000)], true).starts_with("But at least 1000 "));
+        assert_eq!(describe(&[], false), NONE);
     }
 }

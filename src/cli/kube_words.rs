@@ -154,7 +154,7 @@ impl ClusterRequest<'_> {
             ),
             None if matches!(error, kube::Error::Auth(_)) => (
                 format!(
-                    "You can't {doing}: the credentials that the kubeconfig names can't be had: {said}. Log in again."
+                    "You can't {doing}: the credentials that the kubeconfig names can't be obtained: {said}. Log in again."
                 ),
                 UnansweredKind::Refused,
             ),

@@ -27,9 +27,9 @@ pub(super) fn check_scheme(url: &str) -> Result<(), CommandError> {
     Err("--ledger-url must begin with sqlite:// or postgres://".into())
 }
 
-/// A ledger that can't be opened, or is another operator's, is tried again: meanwhile nothing is read, sent or written, and
-/// the process says why, and is not ready unless it stands by with a Lease. `lease`: the uid of the Lease that makes this process leader. `None`: the process
-/// is to end.
+/// Opens the ledger. If it can't be opened, or is another operator's, it is tried again. Meanwhile nothing is read, sent or
+/// written; the process says why, and is not ready unless it stands by with a Lease. `lease`: the uid of the Lease that makes
+/// this process leader. Returns `None` if the process is to end.
 ///
 /// # Errors
 /// Where a leader cannot open it for so long that another replica is to try.

@@ -154,7 +154,7 @@ fn wire(
     })
 }
 
-/// Returns so long after this process was told that it must not work any more.
+/// Returns once this process has not been allowed to work for so long.
 async fn wait_too_late(lost: &CancellationToken, grace: Duration) {
     lost.cancelled().await;
     tokio::time::sleep(grace).await;

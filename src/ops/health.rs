@@ -120,9 +120,9 @@ impl Watchdog for Probes {
 
 /// The signs of life of the sync loops, and the metric of those that end unexpectedly.
 pub struct Watch {
-    /// Told of the signs of life.
+    /// Gets the signs of life.
     pub probes: Arc<Probes>,
-    /// Counts the others.
+    /// Counts loops that end unexpectedly.
     pub metrics: Arc<Metrics>,
 }
 

@@ -70,10 +70,10 @@ async fn show_list(State(admin): State<Admin>, parameters: Result<Query<ListPara
     let page = || {
         let Query(mut parameters) = parameters.map_err(|_| unknown_parameter())?;
         parameters.limit = Some(EVENTS);
-        // A form sends what was left empty.
         // No namespace has a longer name, or such characters: what nobody can read is not shown again.
         let readable = |given: String| brief_name(&given).chars().take(LONGEST_NAMESPACE).collect();
         parameters.namespace = parameters.namespace.map(readable);
+        // A form sends what was left empty.
         for field in [&mut parameters.namespace, &mut parameters.state, &mut parameters.after] {
             field.take_if(|value| value.is_empty());
         }

@@ -7,7 +7,7 @@ use crate::admin::conversions::ConversionView;
 use crate::admin::explain::{ExplainedEntry, Explanation};
 use crate::domain::ids::ObjectKey;
 
-/// The page that tells it.
+/// The page of an explanation.
 pub(super) fn story_page(event: &ObjectKey, story: &Explanation) -> Markup {
     let title = match &story.contact_id {
         Some(contact) => format!("Contact {contact}"),
@@ -23,7 +23,7 @@ pub(super) fn story_page(event: &ObjectKey, story: &Explanation) -> Markup {
     page(&title, &content)
 }
 
-/// What is said to whoever asked for a contact in vain, with the form to ask again.
+/// The page for a question that could not be answered: why, and the form to ask again.
 pub(super) fn retry_page(event: &ObjectKey, why: &str) -> Markup {
     let content = html! {
         (trail(&event.namespace, Some(&event.name), "No answer"))

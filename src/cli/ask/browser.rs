@@ -32,12 +32,12 @@ pub(super) async fn open_page(page: &Url) {
 
 /// In a thread of its own: the port must be led on meanwhile, and nobody waits for it once the command ends.
 async fn launch(page: String) -> io::Result<()> {
-    let (says, told) = oneshot::channel();
+    let (sender, opened) = oneshot::channel();
     thread::Builder::new().spawn(move || {
         // Whoever has pressed Ctrl-C meanwhile hears nothing more.
-        let _ = says.send(open::that_detached_with_timeout(page, LAUNCH_LIMIT));
+        let _ = sender.send(open::that_detached_with_timeout(page, LAUNCH_LIMIT));
     })?;
-    told.await.map_err(io::Error::other)?
+    opened.await.map_err(io::Error::other)?
 }
 
 #[cfg(test)]

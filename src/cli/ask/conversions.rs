@@ -89,7 +89,7 @@ pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     }
     printed?;
-    say_whom(&operator, count);
+    say_count(&operator, count);
     if older > 0 {
         eprintln!("{}", older_words(older));
     }
@@ -185,7 +185,7 @@ impl ConversionsFlags {
 }
 
 /// On a terminal only: pipes get conversions and nothing else.
-fn say_whom(operator: &Operator, count: u64) {
+fn say_count(operator: &Operator, count: u64) {
     if io::stdout().is_terminal() {
         let pod = operator
             .pod
@@ -211,8 +211,8 @@ fn check_reason(name: &str) -> Result<(), CommandError> {
     }
     let names: Vec<_> = reason::ALL.iter().map(|known| known.name).collect();
     Err(format!(
-        "no conversion has the reason {:?}, and it is none of the operator's own: {}. The other reasons of rejected conversions are \
-         Google's codes, like ClickNotFound",
+        "no conversion has the reason {:?}, and the operator has no such reason. Its reasons are {}. The other reasons of rejected \
+         conversions are Google's codes, like ClickNotFound",
         brief_name(name),
         names.join(", ")
     )

@@ -65,13 +65,13 @@ fn page(number: usize) -> Value {
 }
 
 /// Prints the three pages; what was on paper whenever a page was asked for, and how it ended.
-async fn print_three(form: RowFormat, paper: &Paper) -> (Vec<String>, Result<(), CommandError>) {
+async fn print_three(format: RowFormat, paper: &Paper) -> (Vec<String>, Result<(), CommandError>) {
     let seen = RefCell::new(Vec::new());
     let read = async |place: Option<String>| {
         seen.borrow_mut().push(paper.text.borrow().clone());
         Ok(page(place.map_or(0, |place| place.parse().unwrap())))
     };
-    let mut printer = Printer::new(form, "marketing/won", paper.clone());
+    let mut printer = Printer::new(format, "marketing/won", paper.clone());
     let printed = print_pages(read, &mut printer, &Progress::begin("Reading")).await;
     if printed.is_ok() {
         printer.end().unwrap();
@@ -86,14 +86,14 @@ async fn print_three(form: RowFormat, paper: &Paper) -> (Vec<String>, Result<(),
 #[case(RowFormat::Table, false)]
 #[tokio::test]
 async fn what_programs_read_is_printed_before_the_next_page_is_asked_for(
-    #[case] form: RowFormat,
+    #[case] format: RowFormat,
     #[case] streams: bool,
 ) {
     let paper = Paper::with_room(usize::MAX);
-    let (seen, printed) = print_three(form, &paper).await;
+    let (seen, printed) = print_three(format, &paper).await;
     assert!(printed.is_ok(), "{printed:?}");
     let first = seen.iter().map(|text| text.contains("contact-0")).collect::<Vec<_>>();
-    assert_eq!(first, [false, streams, streams], "{form:?}: {seen:#?}");
+    assert_eq!(first, [false, streams, streams], "{format:?}: {seen:#?}");
     assert!(seen.iter().all(|text| !text.contains("contact-2")), "{seen:#?}");
     let all = paper.text.borrow();
     assert!(all.contains("contact-0") && all.contains("contact-2"), "{all}");

@@ -20,8 +20,9 @@ use crate::cli::names::parse_namespace;
 
 /// Longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// Longest wait for a sign of life, and for an answer out of the operator's ledger.
+/// Longest wait for a sign of life.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// Longest wait for an answer out of the operator's ledger.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Longest wait for an answer for which the operator may have to wait for HubSpot.
 const STORY_LIMIT: Duration = Duration::from_secs(90);

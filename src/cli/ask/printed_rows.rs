@@ -1,4 +1,4 @@
-//! Conversions as they are printed, in one of four forms: for programs page by page as they come, for people in a table.
+//! Conversions as they are printed, in one of four formats: for programs page by page as they come, for people in a table.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -55,9 +55,9 @@ const CSV: [&str; 15] = [
 ];
 
 /// Prints conversions as they come. A table is printed at the end, in the order of time: its columns are as wide as their longest
-/// cells. The other forms keep nothing, however many conversions there are.
+/// cells. The other formats keep nothing, however many conversions there are.
 pub(super) struct Printer<'a, W> {
-    form: RowFormat,
+    format: RowFormat,
     /// `namespace/name`.
     event: &'a str,
     out: W,
@@ -67,9 +67,9 @@ pub(super) struct Printer<'a, W> {
 }
 
 impl<'a, W: Write> Printer<'a, W> {
-    pub(super) const fn new(form: RowFormat, event: &'a str, out: W) -> Self {
+    pub(super) const fn new(format: RowFormat, event: &'a str, out: W) -> Self {
         Self {
-            form,
+            format,
             event,
             out,
             count: 0,
@@ -92,7 +92,7 @@ impl<'a, W: Write> Printer<'a, W> {
         }
         let first = self.count == 0;
         self.count += page.len() as u64;
-        let text = match self.form {
+        let text = match self.format {
             RowFormat::Table => {
                 let timed = |row: &Value| {
                     let time = text_of(row, "time").parse().unwrap_or(Timestamp::MIN);
@@ -114,7 +114,7 @@ impl<'a, W: Write> Printer<'a, W> {
     /// # Errors
     /// As [`Self::take`].
     pub(super) fn end(mut self) -> Result<(), CommandError> {
-        let text = match self.form {
+        let text = match self.format {
             RowFormat::Table => {
                 self.kept.sort_by_key(|(time, _)| *time);
                 let rows = self.kept.iter().map(|(_, text)| serde_json::from_str::<Value>(text));
@@ -227,9 +227,9 @@ mod tests {
     }
 
     /// In pages of two.
-    fn printed(form: RowFormat, rows: &[Value]) -> String {
+    fn printed(format: RowFormat, rows: &[Value]) -> String {
         let mut out = Vec::new();
-        let mut printer = Printer::new(form, "marketing/won", &mut out);
+        let mut printer = Printer::new(format, "marketing/won", &mut out);
         for page in rows.chunks(2) {
             printer.take(page).unwrap();
         }
@@ -268,8 +268,8 @@ mod tests {
         let second = "2026-11-21T10:00:00Z";
         assert_eq!(in_table, ["2026-11-20T10:00:00Z", second, second], "to the second");
         let expected = ["2026-11-21T10:00:00.5Z", "2026-11-21T10:00:00Z", "2026-11-20T10:00:00Z"];
-        for form in [RowFormat::Csv, RowFormat::Json, RowFormat::Yaml] {
-            assert_eq!(times(&printed(form, &rows)), expected, "{form:?}");
+        for format in [RowFormat::Csv, RowFormat::Json, RowFormat::Yaml] {
+            assert_eq!(times(&printed(format, &rows)), expected, "{format:?}");
         }
     }
 

@@ -155,15 +155,15 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// `unanswered`: all that the cluster was asked and did not tell. What a probe says is not repeated.
+    /// `unanswered`: all that the cluster was asked and did not answer. What a probe says is not repeated.
     pub(super) fn new(objects: Vec<CheckedObject>, mut unanswered: Vec<String>) -> Self {
         for why in &mut unanswered {
             *why = printable(why);
         }
         let probes = objects.iter().flat_map(|object| &object.probes);
         let not_done = probes.filter(|probe| probe.verdict == ProbeVerdict::NotDone);
-        let told: BTreeSet<&str> = not_done.map(|probe| probe.message.as_str()).collect();
-        unanswered.retain(|why| !told.iter().any(|message| message.contains(why)));
+        let reported: BTreeSet<&str> = not_done.map(|probe| probe.message.as_str()).collect();
+        unanswered.retain(|why| !reported.iter().any(|message| message.contains(why)));
         let has = |verdict| {
             objects
                 .iter()

@@ -11,8 +11,9 @@ use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, ObjectKey};
 use crate::registry::{GoogleAccount, HubSpotAccount};
 
-/// What decides about the contacts of a stage that have a click id.
+/// What a count of click ids depends on: the account, the stage, the properties, whether data is shared.
 type Sampled = (ObjectKey, String, Vec<String>, bool);
+
 /// What was found so far.
 #[derive(Default)]
 pub(super) struct SharedLooks {

@@ -97,8 +97,8 @@ fn objects_text(alike: &[&CheckedObject], style: ReportStyle) -> String {
         let (kind, namespace) = (&first.kind, &first.namespace);
         format!("{kind} {namespace}/{} ({})", first_names(&names), first_names(&sources))
     };
-    let told = first.probes.iter().filter(|probe| !style.short || is_open(probe));
-    let rows: Vec<Hung> = told.map(|probe| probe_row(probe, others, style.colored)).collect();
+    let shown = first.probes.iter().filter(|probe| !style.short || is_open(probe));
+    let rows: Vec<Hung> = shown.map(|probe| probe_row(probe, others, style.colored)).collect();
     if style.short && rows.is_empty() {
         return style.width.paragraph(&short_line(&first.probes, &title)) + "\n";
     }

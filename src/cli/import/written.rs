@@ -22,8 +22,8 @@ pub(super) enum ManifestFormat {
 }
 
 /// Prints all events.
-pub(super) fn print(form: ManifestFormat, imported: &Imported) -> Result<(), CommandError> {
-    let text = match form {
+pub(super) fn print(format: ManifestFormat, imported: &Imported) -> Result<(), CommandError> {
+    let text = match format {
         ManifestFormat::Yaml => {
             let documents: Result<Vec<_>, _> = imported.events.iter().map(to_yaml).collect();
             documents?.join("---\n")
@@ -41,17 +41,17 @@ pub(super) fn print(form: ManifestFormat, imported: &Imported) -> Result<(), Com
 /// Writes one file for each event.
 ///
 /// # Errors
-/// If the directory can't be written, or one of the files is there already: then none is written.
+/// If the directory can't be written, or one of the files exists already: then none is written.
 pub(super) fn write_files(directory: &Path, events: &[ImportedEvent]) -> Result<(), CommandError> {
     fs::create_dir_all(directory)
-        .map_err(|error| format!("{} can't be made: {}", directory.display(), describe_io(&error)))?;
+        .map_err(|error| format!("directory {} can't be created: {}", directory.display(), describe_io(&error)))?;
     let files: Vec<_> = events
         .iter()
         .map(|event| directory.join(format!("{}.yaml", event.name)))
         .collect();
     if let Some(there) = files.iter().find(|file| file.exists()) {
         return Err(format!(
-            "{} is there already: remove it, or name another --output-dir",
+            "{} already exists: remove it, or name another --output-dir",
             there.display()
         )
         .into());
@@ -180,7 +180,7 @@ mod tests {
         let refused = write_files(&directory, &[event("a"), event("b")])
             .unwrap_err()
             .to_string();
-        assert!(refused.contains("b.yaml is there already"), "{refused}");
+        assert!(refused.contains("b.yaml already exists"), "{refused}");
         assert!(!directory.join("a.yaml").exists(), "none is written");
         fs::remove_dir_all(directory).unwrap();
     }

@@ -213,7 +213,7 @@ fn note_place(places: &mut BTreeMap<(String, ObjectKey), Place>, manifest: &Mani
             free.insert(manifest.place.clone());
             Ok(())
         }
-        Entry::Occupied(first) => Err(format!("It stands twice, first in {}. Remove one.", first.get())),
+        Entry::Occupied(first) => Err(format!("It appears twice, first in {}. Remove one.", first.get())),
     }
 }
 

@@ -26,7 +26,7 @@ fn judge(path: &str, given: &Value, schema: &JSONSchemaProps, into: &mut Vec<Str
         into.push(format!(
             "{path} must be {}, but is {}.",
             type_words(wanted),
-            shown(given)
+            describe_value(given)
         ));
         return;
     }
@@ -34,7 +34,7 @@ fn judge(path: &str, given: &Value, schema: &JSONSchemaProps, into: &mut Vec<Str
         && !allowed.iter().any(|one| one.0 == *given)
     {
         let names: Vec<_> = allowed.iter().filter_map(|one| one.0.as_str()).collect();
-        into.push(format!("{path} must be {}, but is {}.", either(&names), shown(given)));
+        into.push(format!("{path} must be {}, but is {}.", either(&names), describe_value(given)));
         return;
     }
     match given {
@@ -127,7 +127,7 @@ fn type_words(wanted: &str) -> &'static str {
 }
 
 /// What stands in a field, short.
-fn shown(given: &Value) -> String {
+fn describe_value(given: &Value) -> String {
     match given {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => format!("the boolean {flag}"),

@@ -204,7 +204,7 @@ impl Offline {
         }
     }
 
-    /// What the cluster was asked and did not tell: what was found without it is not the whole.
+    /// What the cluster was asked and did not answer: what was found without it is not the whole.
     pub(in crate::cli) fn unanswered(&self) -> Vec<String> {
         self.unanswered.lock().iter().cloned().collect()
     }

@@ -123,7 +123,7 @@ mod tests {
         }
     }
 
-    fn told(changes: &[FieldChange]) -> Vec<String> {
+    fn lines(changes: &[FieldChange]) -> Vec<String> {
         let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".into());
         let one = |c: &FieldChange| format!("{}: {} -> {}", c.field, side(&c.from), side(&c.to));
         changes.iter().map(one).collect()
@@ -142,7 +142,7 @@ mod tests {
         };
         let changes = field_changes(Some(&action()), &fields);
         assert_eq!(
-            told(&changes),
+            lines(&changes),
             [
                 "eventName: Old -> New",
                 "includeInConversions: true -> false",
@@ -164,7 +164,7 @@ mod tests {
         };
         let changes = field_changes(None, &fields);
         assert_eq!(
-            told(&changes),
+            lines(&changes),
             [
                 "eventName: - -> New",
                 "type: - -> WEBPAGE",
@@ -181,7 +181,7 @@ mod tests {
             to: Some(to.into()),
         };
         assert_eq!(
-            told(&joined(vec![change("a", "b"), change("b", "c")])),
+            lines(&joined(vec![change("a", "b"), change("b", "c")])),
             ["eventName: a -> c"]
         );
         assert!(joined(vec![change("a", "b"), change("b", "a")]).is_empty());

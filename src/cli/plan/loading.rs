@@ -161,7 +161,7 @@ fn refused_account(offline: &Offline, event: &AdConversionEvent) -> Option<Strin
     let mut refused = accounts.iter().filter_map(|(kind, key)| {
         offline.manifests.refusal_of(kind, key)?;
         Some(format!(
-            "{kind} {key}, which it names, cannot be used: see what is said about it."
+            "{kind} {key}, which it names, cannot be used: see the message about it."
         ))
     });
     refused.next()
@@ -188,8 +188,8 @@ fn as_applied(loaded: LoadedEvent) -> LoadedPlan {
         ));
     } else if !applied && event.spec.start_time.is_none() {
         notes.push(
-            "The event has no spec.startTime: it counts from the moment on when it is applied, so none counts yet. With \
-             spec.startTime, at most 90 days back, earlier ones count too."
+            "The event has no spec.startTime, so that conversions count from the moment it is applied, and none counts yet. \
+             With a spec.startTime at most 90 days back, earlier ones count too."
                 .to_owned(),
         );
     }

@@ -43,10 +43,10 @@ use crate::api::AdConversionEvent;
 use crate::controller::shared::object::Object as _;
 use crate::domain::declared::Declared;
 
-/// A limit of none would show no conversion, and so look like a plan of an event that has none.
+/// With a limit of 0 every plan would look like that of an event without conversions.
 fn parse_limit(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("a number from 1 on is needed".to_owned()),
+        Ok(0) | Err(_) => Err("give a number of at least 1".to_owned()),
         Ok(limit) => Ok(limit),
     }
 }

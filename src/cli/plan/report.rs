@@ -186,23 +186,7 @@ pub(super) fn event_plan(facts: &PlanFacts<'_>) -> EventPlan {
         None => error.message.clone(),
     });
     let unread = facts.unread(ready).to_vec();
-    // What an operator would still be at is not known.
-    let (is_ready, reason, message) = if unread.is_empty() {
-        let said = |text: fn(&Condition) -> &String| ready.map(text).cloned();
-        (
-            said(|ready| &ready.status)
-                .filter(|_| ready.is_some_and(|ready| ready.reason != reason::PROGRESSING))
-                .unwrap_or_else(|| "Unknown".to_owned()),
-            said(|ready| &ready.reason).unwrap_or_default(),
-            said(|ready| &ready.message).unwrap_or_default(),
-        )
-    } else {
-        (
-            "Unknown".to_owned(),
-            reason::UPSTREAM_UNAVAILABLE.to_owned(),
-            INCOMPLETE.to_owned(),
-        )
-    };
+    let (is_ready, reason, message) = readiness(ready, &unread);
     let conversion_action = action_plan(facts, status.conversion_action.as_ref(), &unread);
     let already_sent = match facts.recorded {
         // To an action that is still to be made nobody has sent anything.
@@ -231,6 +215,20 @@ pub(super) fn event_plan(facts: &PlanFacts<'_>) -> EventPlan {
 
 /// Said of an event of which not everything could be read.
 const INCOMPLETE: &str = "Not everything could be read, so what follows is incomplete. Try again.";
+
+/// Status, reason and message of the condition Ready. They say nothing certain while the operator would still be at work, or
+/// if something could not be read.
+fn readiness(ready: Option<&Condition>, unread: &[UnreadItem]) -> (String, String, String) {
+    let unknown = || "Unknown".to_owned();
+    if !unread.is_empty() {
+        return (unknown(), reason::UPSTREAM_UNAVAILABLE.to_owned(), INCOMPLETE.to_owned());
+    }
+    match ready.cloned() {
+        None => (unknown(), String::new(), String::new()),
+        Some(ready) if ready.reason == reason::PROGRESSING => (unknown(), ready.reason, ready.message),
+        Some(ready) => (ready.status, ready.reason, ready.message),
+    }
+}
 
 fn action_plan(facts: &PlanFacts<'_>, action: Option<&ConversionActionStatus>, unread: &[UnreadItem]) -> ActionPlan {
     let unknown = unread.iter().any(|unread| unread.service == GOOGLE);

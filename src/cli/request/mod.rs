@@ -2,7 +2,7 @@
 //! user's own rights.
 
 pub(in crate::cli) mod kind;
-mod object_form;
+mod object_format;
 mod verdict;
 
 use std::io::{self, Write as _};
@@ -17,7 +17,7 @@ use kube::core::response::reason::NOT_FOUND;
 use serde_json::{Value, json};
 
 use self::kind::{ObjectName, parse_object};
-use self::object_form::ObjectForm;
+use self::object_format::ObjectFormat;
 use self::verdict::{Awaited, ObjectVerdict, describe_ready};
 use super::cluster::{ConnectFlags, run_command};
 use super::command_error::CommandError;
@@ -47,7 +47,7 @@ pub struct RequestFlags {
     timeout: Limit,
     /// Print the object instead of a message, as kubectl does: its `name`, or all of it. With --wait: as it is at the end.
     #[arg(long, short, value_enum, value_name = "FORM")]
-    output: Option<ObjectForm>,
+    output: Option<ObjectFormat>,
 }
 
 /// What is asked of an object.
@@ -103,13 +103,13 @@ async fn send(request: ObjectRequest, flags: &RequestFlags, object: &ObjectName)
     } else {
         (changed, ExitCode::SUCCESS)
     };
-    if let Some(form) = flags.output {
-        io::stdout().write_all(form.to_text(&kind, last)?.as_bytes())?;
+    if let Some(format) = flags.output {
+        io::stdout().write_all(format.to_text(&kind, last)?.as_bytes())?;
     }
     Ok(code)
 }
 
-/// Waits until the operator has come to it. The object as it was then, or as it was last.
+/// Waits until the operator has handled it. Returns the object as it was then, or as it was last.
 async fn wait_for(
     api: &Api<DynamicObject>,
     object: &ObjectName,
@@ -131,8 +131,8 @@ async fn wait_for(
     }
 }
 
-/// How it is, once it was waited for; a finding if it is not ready, or the operator was not done with it. `aside`: standard output is
-/// for the object.
+/// Says how the object is, once it was waited for; a finding if it is not ready, or the operator was not done with it. `aside`:
+/// standard output is for the object.
 fn say_verdict(name: &str, verdict: Result<ObjectVerdict, String>, aside: bool) -> ExitCode {
     match verdict {
         Ok(ObjectVerdict { ready: true, .. }) if aside => ExitCode::SUCCESS,
@@ -158,7 +158,7 @@ fn say_verdict(name: &str, verdict: Result<ObjectVerdict, String>, aside: bool) 
 
 fn not_done_in_time(last: &DynamicObject, flags: &RequestFlags) -> String {
     let says = describe_ready(last).map_or_else(
-        || "No operator has looked at it yet: does one run, and watch this namespace?".to_owned(),
+        || "No operator has looked at it yet. Check that one runs and watches this namespace.".to_owned(),
         |says| format!("It says {says}"),
     );
     let limit = flags.timeout.as_std();
@@ -169,7 +169,7 @@ async fn get_object(api: &Api<DynamicObject>, object: &ObjectName, name: &str) -
     match api.get(&object.name).await {
         Ok(found) => Ok(found),
         // Without the definitions the server answers in plain text: a code and no reason.
-        Err(kube::Error::Api(status)) if status.reason == NOT_FOUND => Err(format!("{name} is not there").into()),
+        Err(kube::Error::Api(status)) if status.reason == NOT_FOUND => Err(format!("{name} does not exist").into()),
         Err(error) => Err(to_words(&error, "get", &format!("read {name}"), api).into()),
     }
 }

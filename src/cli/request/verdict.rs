@@ -48,7 +48,7 @@ impl Awaited {
     }
 }
 
-/// What an object says of itself, for one that was waited for in vain.
+/// What an object that did not get ready in time says of itself.
 pub(crate) fn describe_ready(object: &DynamicObject) -> Option<String> {
     condition_of(&object.data["status"], "Ready").map(describe)
 }

@@ -82,19 +82,8 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
          Conversion actions stay in Google Ads, also those of events with deletionPolicy Delete.",
         counted(held.len() as u64, "object")
     );
-    let progress = Progress::begin("Looking for an operator that works there");
-    let working = operators::working_in(&cluster.client, &namespaces_of(&held)).await;
-    drop(progress);
-    match working {
-        Ok(None) => {}
-        Ok(Some(pod)) => {
-            eprintln!(
-                "An operator still works there, and would put the finalizer back: pod {pod}. Stop it first (helm uninstall, \
-                 or kubectl scale deployment --replicas=0). Nothing was changed."
-            );
-            return Ok(ExitCode::from(FINDING));
-        }
-        Err(why) => eprintln!("It is not known whether an operator still runs. {why} Make sure that none does."),
+    if warn_of_operator(&cluster, &held).await {
+        return Ok(ExitCode::from(FINDING));
     }
     if !(flags.yes || ask_to_proceed(held.len())?) {
         println!("Nothing was changed. To remove the finalizer from them: the same command with --yes.");
@@ -115,14 +104,35 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes our finalizer off these objects. One of them that has it again, if an operator still runs.
+/// True if an operator still works on these objects. If that can't be found out, it is for the user to decide.
+async fn warn_of_operator(cluster: &Cluster, held: &[FoundObject]) -> bool {
+    let progress = Progress::begin("Looking for an operator that works there");
+    let working = operators::working_in(&cluster.client, &namespaces_of(held)).await;
+    drop(progress);
+    match working {
+        Ok(None) => false,
+        Ok(Some(pod)) => {
+            eprintln!(
+                "An operator still works there, and would put the finalizer back: pod {pod}. Stop it first (helm uninstall, \
+                 or kubectl scale deployment --replicas=0). Nothing was changed."
+            );
+            true
+        }
+        Err(why) => {
+            eprintln!("It is not known whether an operator still runs. {why} Make sure that none does.");
+            false
+        }
+    }
+}
+
+/// Takes our finalizer off these objects. Returns one of them that has it again, if an operator still runs.
 async fn strip_finalizers(cluster: &Cluster, held: &[FoundObject]) -> Result<Option<FoundObject>, CommandError> {
     let progress = Progress::begin("Removing the finalizer");
     for (done, object) in held.iter().enumerate() {
         progress.say(format!("Removing the finalizer: {done} of {}", held.len()));
         strip_finalizer(&cluster.client, object).await?;
     }
-    progress.say("Looking whether an operator puts it back");
+    progress.say("Checking whether an operator puts it back");
     finalizer_returned(cluster, held).await
 }
 

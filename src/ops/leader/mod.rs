@@ -283,7 +283,7 @@ impl Election {
         }
     }
 
-    /// Returns once the Lease is let go. Where it can't be watched: never, the next look finds it.
+    /// Returns once the Lease is let go; never if it can't be watched: the next look finds it then.
     async fn becomes_free(&self, changes: &mut Option<LeaseChanges>) {
         loop {
             let Some(stream) = changes else {

@@ -97,7 +97,7 @@ fn what_is_not_ready_is_a_finding_and_what_is_not_there_an_error() {
     says(&said, &["is not ready. StageNotFound: "]);
     says(
         &steer(&stage, &["resume", "gaa", "nobody"], 2),
-        &["GoogleAdsAccount", "/nobody is not there"],
+        &["GoogleAdsAccount", "/nobody does not exist"],
     );
     says(
         &steer(&stage, &["resume", "pods", "nobody"], 2),

@@ -5,19 +5,19 @@ use kube::api::{ApiResource, DynamicObject};
 
 use crate::cli::command_error::CommandError;
 
-/// The forms that people know from `kubectl --output`.
+/// The formats that people know from `kubectl --output`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ObjectForm {
+pub(crate) enum ObjectFormat {
     Name,
     Json,
     Yaml,
 }
 
-impl ObjectForm {
+impl ObjectFormat {
     /// The object, without the fields of its managers, which kubectl leaves out too.
     ///
     /// # Errors
-    /// If it cannot be written in this form.
+    /// If it cannot be written in this format.
     pub(crate) fn to_text(self, kind: &ApiResource, mut object: DynamicObject) -> Result<String, CommandError> {
         object.metadata.managed_fields = None;
         Ok(match self {
@@ -47,19 +47,19 @@ mod tests {
             "spec": {"suspend": true},
         });
         let kind = ApiResource::erase::<AdConversionEvent>(&());
-        let text = |form: ObjectForm| {
-            form.to_text(&kind, serde_json::from_value(whole.clone()).unwrap())
+        let text = |format: ObjectFormat| {
+            format.to_text(&kind, serde_json::from_value(whole.clone()).unwrap())
                 .unwrap()
         };
-        assert_eq!(text(ObjectForm::Name), "adconversionevent.adconversion.dev/won\n");
+        assert_eq!(text(ObjectFormat::Name), "adconversionevent.adconversion.dev/won\n");
         let mut expected = whole.clone();
         expected["metadata"].as_object_mut().unwrap().remove("managedFields");
         assert_eq!(
-            serde_json::from_str::<Value>(&text(ObjectForm::Json)).unwrap(),
+            serde_json::from_str::<Value>(&text(ObjectFormat::Json)).unwrap(),
             expected
         );
         assert_eq!(
-            serde_yaml::from_str::<Value>(&text(ObjectForm::Yaml)).unwrap(),
+            serde_yaml::from_str::<Value>(&text(ObjectFormat::Yaml)).unwrap(),
             expected
         );
     }
