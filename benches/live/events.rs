@@ -1,4 +1,5 @@
-//! Very many events on one API server: what they take at rest, at a cold start, and how long a new one takes among them.
+//! Very many events on one API server: what they take at rest,
+//! at a cold start, and how long a new one takes among them.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
-//! The real operator against the sandbox and a real API server. `cargo bench -- backfill` reads a large portal for the first
-//! time, `cargo bench -- events` holds very many events. Numbers behind the name say how many. Both print the figures of docs/performance.md; neither runs unless
-//! it is named, as they take minutes.
+//! The real operator against the sandbox and a real API server. `cargo bench -- backfill` reads a large portal for the
+//! first time, `cargo bench -- events` holds very many events. Numbers behind the name say how many. Both print the
+//! figures of docs/performance.md; neither runs unless it is named, as they take minutes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)]
 
 mod backfill;

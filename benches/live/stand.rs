@@ -189,7 +189,8 @@ impl Stand {
         self.sandbox.post(&format!("/admin{path}"), body).expect("the sandbox")
     }
 
-    /// Calls of a service since the log was cleared, and how many of them were refused as too many, by a part of the path.
+    /// Calls of a service since the log was cleared, and how many
+    /// of them were refused as too many, by a part of the path.
     pub fn calls(&self, service: &str, part: &str) -> (u64, u64) {
         let summary = self.sandbox.get("/admin/requests/summary").expect("the sandbox");
         let rows = summary["requests"].as_array().cloned().unwrap_or_default();

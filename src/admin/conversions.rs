@@ -95,8 +95,8 @@ pub(super) async fn list_conversions(
         .map(Json)
 }
 
-/// One page of the conversions of an event. Where a look into the ledger finds none, the next one is at twice as many conversions, up
-/// to `wide`: then the page may get longer than its limit by as many.
+/// One page of the conversions of an event. Where a look into the ledger finds none, the next one is at twice as many
+/// conversions, up to `wide`: then the page may get longer than its limit by as many.
 pub(super) async fn conversions_of(
     source: &Source,
     key: &ObjectKey,
@@ -158,8 +158,8 @@ impl Filter {
     }
 }
 
-/// One page. The reason that people see follows from more than the row, so the ledger can't filter by it. The time of the last
-/// change is no column that the ledger finds rows by.
+/// One page. The reason that people see follows from more than the row, so the ledger can't filter by it. The time of
+/// the last change is no column that the ledger finds rows by.
 async fn find_conversions(source: &Source, filter: Filter, wide: usize) -> Result<ConversionList, AdminRefusal> {
     let Filter {
         mut query,

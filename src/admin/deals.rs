@@ -11,8 +11,8 @@ const MAX_DEALS: usize = 100;
 /// Most deals of one contact that are read for an answer.
 const MAX_READ: usize = 1_000;
 
-/// The deals of a contact, if the event's values come from deals; `None`, with a note that says why, if they cannot be read:
-/// the rest of the answer stands without them.
+/// The deals of a contact, if the event's values come from deals; `None`, with a note that says why, if they cannot be
+/// read: the rest of the answer stands without them.
 pub(super) async fn read_deals(
     crm: &dyn Crm,
     rules: &EventRules,

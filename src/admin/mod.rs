@@ -1,8 +1,8 @@
-//! The admin listener: a read-only API and a page for people who ask what became of conversions. docs/admin-api.md has the
-//! shapes of the API.
+//! The admin listener: a read-only API and a page for people who ask what
+//! became of conversions. docs/admin-api.md has the shapes of the API.
 //!
-//! It listens on loopback inside the pod, so that whoever may forward a port there may ask. It shows no personal data: ids of
-//! contacts, times, counts, and codes. It changes nothing, anywhere.
+//! It listens on loopback inside the pod, so that whoever may forward a port there may ask. It shows no personal data:
+//! ids of contacts, times, counts, and codes. It changes nothing, anywhere.
 
 mod answer;
 mod asked_contact;

@@ -41,8 +41,7 @@ pub(super) async fn nameless_submissions(source: &Source, counted: CountedStream
     Ok(nameless)
 }
 
-const NONE: &str =
-    "The ledger has no submission without a contact either. Of those that were settled long ago it keeps only the keys.";
+const NONE: &str = "The ledger has no submission without a contact either. Of those that were settled long ago it keeps only the keys.";
 
 /// What they mean for a contact of whom no submission is known.
 pub(super) fn describe_nameless(nameless: &Nameless) -> String {

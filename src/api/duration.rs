@@ -1,8 +1,8 @@
 //! Durations as Kubernetes users write them: `90s`, `1m`, `1h30m`.
 //!
-//! Not `kube::core::Duration`, which reads all that Go does: `-1s`, `1.5h`, `1m1m`, `1us`. No interval of ours means any of
-//! these, and a rule of the definitions has the API server refuse them (`rules::duration`, the same grammar). It also prints an
-//! hour as `3600s`; this type prints each length in one way, and as people write it.
+//! Not `kube::core::Duration`, which reads all that Go does: `-1s`, `1.5h`, `1m1m`, `1us`. No interval of ours means
+//! any of these, and a rule of the definitions has the API server refuse them (`rules::duration`, the same grammar). It
+//! also prints an hour as `3600s`; this type prints each length in one way, and as people write it.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 

@@ -145,8 +145,8 @@ pub struct Trigger {
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]
 pub struct LifecycleStageTrigger {
-    /// Internal value (customer, 1066237962) or label (Customer) of the stage, 1 to 100 characters. Immutable once it was
-    /// found in HubSpot (status.trigger).
+    /// Internal value (customer, 1066237962) or label (Customer) of the stage, 1 to 100 characters. Immutable once it
+    /// was found in HubSpot (status.trigger).
     #[schemars(length(max = 100))]
     #[x_kube(
         validation = rules::not_blank("stage", "name a lifecycle stage, like customer"),
@@ -227,8 +227,8 @@ pub struct ConversionAction {
     /// The operator creates the action and keeps it as declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<CreateAction>,
-    /// The operator uses an action that exists, and never modifies or removes it. The account must own it itself (not its
-    /// manager), and it must be enabled. Immutable.
+    /// The operator uses an action that exists, and never modifies or removes it. The account must own it itself (not
+    /// its manager), and it must be enabled. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rules::immutable("conversionAction.existing"))]
     pub existing: Option<ExistingAction>,
@@ -245,8 +245,8 @@ pub struct CreateAction {
     /// How many conversions of one click count. If absent: `OnePerClick`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counting_type: Option<CountingType>,
-    /// Most days between a click and its conversion, 1 to 90. If absent: 90 when the action is created, and later whatever the
-    /// action has.
+    /// Most days between a click and its conversion, 1 to 90. If absent:
+    /// 90 when the action is created, and later whatever the action has.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 90))]
     pub click_through_lookback_window_days: Option<i32>,

@@ -70,7 +70,8 @@ async fn stand_by(process: &Process, client: &kube::Client, election: &mut Elect
     matches!(Box::pin(while_warm(process, client, warm, won)).await, Some(Some(())))
 }
 
-/// Keeps the caches warm until the other is done; a leader may wait long for its ledger. `None`: they could not be kept.
+/// Keeps the caches warm until the other is done; a leader may
+/// wait long for its ledger. `None`: they could not be kept.
 async fn while_warm<T>(
     process: &Process,
     client: &kube::Client,

@@ -69,7 +69,8 @@ fn with_examples(command: Command) -> Command {
     command.mut_subcommands(with_examples)
 }
 
-/// What may come at the place of the last of these words, as kubectl reads it: a candidate a line, with what it means after a tab.
+/// What may come at the place of the last of these words, as kubectl
+/// reads it: a candidate a line, with what it means after a tab.
 ///
 /// # Errors
 /// If a directory cannot be read.

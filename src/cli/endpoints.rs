@@ -18,8 +18,8 @@ const CONNECT_LIMIT: StdDuration = StdDuration::from_secs(10);
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "HubSpot and Google")]
 pub struct EndpointFlags {
-    /// Accept credentials of the type `external_account` in Secrets, but only with token files below this directory. If absent,
-    /// they are refused.
+    /// Accept credentials of the type `external_account` in Secrets, but only
+    /// with token files below this directory. If absent, they are refused.
     #[arg(long, env = "ADCONVERSION_EXTERNAL_ACCOUNT_TOKEN_DIR", value_name = "DIR")]
     pub external_account_token_dir: Option<PathBuf>,
     /// Base of the Google Ads API, without version.

@@ -22,8 +22,9 @@ pub struct RunFlags {
     /// Namespaces to watch, separated by commas. If absent: all.
     #[arg(long, env = "ADCONVERSION_WATCH_NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
-    /// Where the ledger is kept: `sqlite:///PATH`, whose directory must exist, or `postgres://USER:PASSWORD@HOST/DATABASE`
-    /// (PostgreSQL 14 or newer). If the URL holds a password, set the environment variable instead of the flag.
+    /// Where the ledger is kept: `sqlite:///PATH`, whose directory must exist, or
+    /// `postgres://USER:PASSWORD@HOST/DATABASE` (PostgreSQL 14 or newer). If the URL holds a password, set the
+    /// environment variable instead of the flag.
     #[arg(
         long,
         env = "ADCONVERSION_LEDGER_URL",
@@ -38,11 +39,12 @@ pub struct RunFlags {
     /// Address of /livez, /readyz and /metrics. `[::]` takes IPv4 too.
     #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
-    /// Address of the read-only admin API, which `explain`, `conversions`, `dashboard` and `plan` ask through a port-forward. An empty
-    /// value turns it off.
+    /// Address of the read-only admin API, which `explain`, `conversions`, `dashboard` and `plan` ask through a
+    /// port-forward. An empty value turns it off.
     #[arg(long, env = "ADCONVERSION_ADMIN_LISTEN", default_value = "127.0.0.1:8081")]
     pub admin_listen: AdminAddress,
-    /// Whether /metrics has series for each event, by namespace and name. Set `=false` if there are thousands of events.
+    /// Whether /metrics has series for each event, by namespace
+    /// and name. Set `=false` if there are thousands of events.
     #[arg(
         long,
         env = "ADCONVERSION_EVENT_METRICS",
@@ -53,11 +55,12 @@ pub struct RunFlags {
         action = ArgAction::Set
     )]
     pub event_metrics: bool,
-    /// Namespaces whose `GoogleAdsAccounts` may leave out the Secret and use the operator's own Google identity, separated by
-    /// commas; `*` means all. If absent: none.
+    /// Namespaces whose `GoogleAdsAccounts` may leave out the Secret and use the operator's own Google identity,
+    /// separated by commas; `*` means all. If absent: none.
     #[arg(long, env = "ADCONVERSION_AMBIENT_CREDENTIALS_NAMESPACES", value_delimiter = ',')]
     pub ambient_credentials_namespaces: Vec<String>,
-    /// What is logged: off, error, warn, info, debug or trace; or directives like `warn,adconversion_operator::sync=debug`.
+    /// What is logged: off, error, warn, info, debug or trace; or directives like
+    /// `warn,adconversion_operator::sync=debug`.
     #[arg(long, env = "ADCONVERSION_LOG_LEVEL", default_value = "info")]
     pub log_level: LogLevel,
     /// Format of the log: text or json. If absent: text on a terminal, else json.
@@ -100,8 +103,8 @@ pub struct RunFlags {
     /// Longest pause between two requests for the results of one upload.
     #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_MAX_POLL", default_value = "60m")]
     pub diagnostics_max_poll: Duration,
-    /// How often conversion actions are re-read from Google Ads. A conversion that one read shows outside the click window waits
-    /// this long for a second read.
+    /// How often conversion actions are re-read from Google Ads. A conversion that one read shows outside the click
+    /// window waits this long for a second read.
     #[arg(long, env = "ADCONVERSION_GOOGLE_REFRESH_INTERVAL", default_value = "10m")]
     pub google_refresh_interval: Duration,
     /// How often `status.attribution` is read from Google Ads.
@@ -110,15 +113,15 @@ pub struct RunFlags {
     /// How often the Secrets of accounts are re-read, and the ConfigMaps with web snippets checked.
     #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s")]
     pub account_check_interval: Duration,
-    /// How often a stalled object is checked again if nobody changes it. The first checks of an account follow after 5 seconds, 10,
-    /// 20 and so on.
+    /// How often a stalled object is checked again if nobody changes it. The
+    /// first checks of an account follow after 5 seconds, 10, 20 and so on.
     #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m")]
     pub stalled_probe_interval: Duration,
     /// How often to ask HubSpot, a few ids at a time, whether it still has the contacts in the ledger.
     #[arg(long, env = "ADCONVERSION_DELETION_CHECK_INTERVAL", default_value = "168h")]
     pub deletion_check_interval: Duration,
-    /// How long the ledger keeps settled conversions one by one, before it keeps only their totals; and how long it keeps
-    /// the ids of contacts that HubSpot has deleted.
+    /// How long the ledger keeps settled conversions one by one, before it keeps only their totals; and how long it
+    /// keeps the ids of contacts that HubSpot has deleted.
     #[arg(long, env = "ADCONVERSION_RETENTION", default_value = "2160h")]
     pub retention: Duration,
     /// Longest pause between two retries.

@@ -261,8 +261,8 @@ fn names_no_context(error: &KubeconfigError) -> bool {
 #[error("{0}")]
 pub(in crate::cli) struct Unconfigured(String);
 
-/// The same as [`explain_kubeconfig`] where no file and no context were named and this is not a pod either: [`Unconfigured`] if no
-/// cluster is meant. `variable`: `$KUBECONFIG` names files.
+/// The same as [`explain_kubeconfig`] where no file and no context were named and this is not a pod either:
+/// [`Unconfigured`] if no cluster is meant. `variable`: `$KUBECONFIG` names files.
 pub(in crate::cli) fn explain_inferred(error: &InferConfigError, variable: bool) -> CommandError {
     let of_file = error
         .source()

@@ -52,8 +52,8 @@ impl Width {
         )
     }
 
-    /// A table as kubectl prints them: no lines, headings in capitals. Its first `kept` columns are always there; of the others
-    /// those for which there is no room are left out, from the right, and a last line says so.
+    /// A table as kubectl prints them: no lines, headings in capitals. Its first `kept` columns are always there; of
+    /// the others those for which there is no room are left out, from the right, and a last line says so.
     pub(crate) fn table(self, headings: &[&str], kept: usize, rows: &[Vec<String>]) -> String {
         let shown = self.room_for(headings, kept, rows);
         let mut text = self.columns(headings, shown, rows).trim_fmt();

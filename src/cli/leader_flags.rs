@@ -11,8 +11,8 @@ use crate::ops::leader::LeaseSettings;
 /// Flags of leader election.
 #[derive(Debug, Clone, Args)]
 pub struct LeaderFlags {
-    /// Run as one of several replicas: the one that holds a Lease works, the others stand by. Needs a ledger that all of them
-    /// can reach (PostgreSQL).
+    /// Run as one of several replicas: the one that holds a Lease works, the
+    /// others stand by. Needs a ledger that all of them can reach (PostgreSQL).
     #[arg(
         long,
         env = "ADCONVERSION_LEADER_ELECT",
@@ -23,13 +23,15 @@ pub struct LeaderFlags {
         action = ArgAction::Set
     )]
     pub leader_elect: bool,
-    /// How long the Lease stays with a leader that shows no sign of life. After a crash, another replica starts after this time.
+    /// How long the Lease stays with a leader that shows no sign of
+    /// life. After a crash, another replica starts after this time.
     #[arg(long, env = "ADCONVERSION_LEASE_DURATION", default_value = "15s")]
     pub lease_duration: Duration,
     /// How long a leader that cannot renew the Lease continues to work. Must be shorter than --lease-duration.
     #[arg(long, env = "ADCONVERSION_LEASE_RENEW", default_value = "10s")]
     pub lease_renew: Duration,
-    /// How often the leader renews the Lease and the others check whether it is free. Must be shorter than --lease-renew.
+    /// How often the leader renews the Lease and the others check
+    /// whether it is free. Must be shorter than --lease-renew.
     #[arg(long, env = "ADCONVERSION_LEASE_RETRY", default_value = "2s")]
     pub lease_retry: Duration,
     /// Name of the Lease. Replicas that share a ledger must share it.
@@ -66,8 +68,8 @@ impl LeaderFlags {
         self.lease_duration.as_std().saturating_sub(self.lease_renew.as_std())
     }
 
-    /// Which Lease, where `own_namespace` is the one of the pod, and who asks for it: `pod` tells people, the rest tells a
-    /// process from the one before it in the same pod.
+    /// Which Lease, where `own_namespace` is the one of the pod, and who asks for it: `pod` tells people, the rest
+    /// tells a process from the one before it in the same pod.
     pub fn lease_settings(&self, own_namespace: &str, pod: Option<&str>) -> LeaseSettings {
         let random = RandomState::new().hash_one(std::process::id());
         LeaseSettings {

@@ -22,13 +22,14 @@ pub(super) struct LedgerFlags {
 
 #[derive(Debug, Subcommand)]
 enum LedgerCommand {
-    /// Copy a ledger to another database, and verify that the two are equal. Each URL is written as for `run --ledger-url`: from
-    /// a file to PostgreSQL, back, or between two of a kind. No operator may work with either, and the target must have no rows
-    /// of a ledger. The ledger keeps its id, so for the operator and Google it is still the same. A copy that is interrupted
-    /// leaves the target as it was. Rows and digest of each table are printed. The exit code is 0 if the copy is equal, 1 if
-    /// it differs (then it is not kept), 2 if nothing could be copied.
+    /// Copy a ledger to another database, and verify that the two are equal. Each URL is written as for `run
+    /// --ledger-url`: from a file to PostgreSQL, back, or between two of a kind. No operator may work with either, and
+    /// the target must have no rows of a ledger. The ledger keeps its id, so for the operator and Google it is still
+    /// the same. A copy that is interrupted leaves the target as it was. Rows and digest of each table are printed. The
+    /// exit code is 0 if the copy is equal, 1 if it differs (then it is not kept), 2 if nothing could be copied.
     ///
-    /// Example: adconversion ledger copy --from sqlite:///var/lib/adconversion/ledger.db --to postgres://db/adconversion
+    /// Example: adconversion ledger copy --from
+    /// sqlite:///var/lib/adconversion/ledger.db --to postgres://db/adconversion
     #[allow(clippy::doc_markdown)] // the help shows it as it stands
     Copy(CopyFlags),
 }
@@ -36,8 +37,8 @@ enum LedgerCommand {
 /// Flags of `adconversion ledger copy`.
 #[derive(Debug, Args)]
 struct CopyFlags {
-    /// The ledger to copy. Nothing of it changes, except that an older schema is upgraded to this version. If the URL holds a
-    /// password, set the environment variable instead of the flag.
+    /// The ledger to copy. Nothing of it changes, except that an older schema is upgraded to this version. If the URL
+    /// holds a password, set the environment variable instead of the flag.
     #[arg(long, env = "ADCONVERSION_COPY_FROM", hide_env_values = true, value_name = "URL")]
     from: String,
     /// Where to: a file that does not exist yet, whose directory does, or an empty schema of PostgreSQL.

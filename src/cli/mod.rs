@@ -68,15 +68,16 @@ enum Command {
     Version,
     /// Print a script that completes commands and flags in a shell.
     ///
-    /// For kubectl adconversion, link the program as kubectl_complete-adconversion beside the plugin. kubectl runs it to complete.
+    /// For kubectl adconversion, link the program as kubectl_complete-adconversion
+    /// beside the plugin. kubectl runs it to complete.
     ///
     /// Example: source <(adconversion completion bash)
     Completion {
         #[arg(value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
-    /// Suspend an event or account: set spec.suspend to true. If the object is kept in Git, change it there; otherwise the
-    /// change is reverted.
+    /// Suspend an event or account: set spec.suspend to true. If the object
+    /// is kept in Git, change it there; otherwise the change is reverted.
     ///
     /// Example: adconversion suspend adce became-customer --namespace marketing --wait
     Suspend(request::RequestFlags),
@@ -88,41 +89,44 @@ enum Command {
     ///
     /// Example: adconversion reconcile gaa acme --namespace marketing --wait
     Reconcile(request::RequestFlags),
-    /// Check whether this can work, before anything is applied or after: credentials, scopes, APIs, portal, customer, conversion
-    /// tracking, terms, limits, stage or form, properties, how many contacts have a click id, conversion action, account goal,
-    /// and the path to Google by an upload that is only validated and counts nothing. Each has its own line: ✓ fine, ✗ a finding with
-    /// what to do, – nothing to judge, ? it could not be determined. Secrets come from files, or are read with your own rights.
-    /// Nothing is written anywhere. The exit code is 0 if all is fine, 1 for a finding, 2 if something could not be determined.
+    /// Check whether this can work, before anything is applied or after: credentials, scopes, APIs, portal, customer,
+    /// conversion tracking, terms, limits, stage or form, properties, how many contacts have a click id, conversion
+    /// action, account goal, and the path to Google by an upload that is only validated and counts nothing. Each has
+    /// its own line: ✓ fine, ✗ a finding with what to do, – nothing to judge, ? it could not be determined. Secrets
+    /// come from files, or are read with your own rights. Nothing is written anywhere. The exit code is 0 if all is
+    /// fine, 1 for a finding, 2 if something could not be determined.
     ///
     /// Example: adconversion check -f manifests/ -f secrets.yaml
     Check(check::CheckFlags),
-    /// Print manifests for the conversion actions that a Google Ads account has, including those that HubSpot's own feature made.
-    /// When they are applied, they change nothing in Google and count only what happens from then on. What cannot be imported is
-    /// listed on stderr with the reason. Nothing is written to Google or HubSpot. The exit code is 0 if there is anything to
-    /// import, 1 if not, 2 if an account could not be read or the cluster does not answer.
+    /// Print manifests for the conversion actions that a Google Ads account has, including those
+    /// that HubSpot's own feature made. When they are applied, they change nothing in Google and
+    /// count only what happens from then on. What cannot be imported is listed on stderr with the
+    /// reason. Nothing is written to Google or HubSpot. The exit code is 0 if there is anything
+    /// to import, 1 if not, 2 if an account could not be read or the cluster does not answer.
     ///
     /// Example: adconversion import --google-ads-account acme --namespace marketing --output-dir events/
     Import(import::ImportFlags),
-    /// Explain the life of one contact under an event: each entry into the stage or submission of the form, what was decided
-    /// about it by which rule, what Google answered, and what comes next. No property value of the contact is printed. The exit
-    /// code is 0 if there is a conversion, 1 if there is none, 2 if no operator could be asked.
+    /// Explain the life of one contact under an event: each entry into the stage or submission of the form, what was
+    /// decided about it by which rule, what Google answered, and what comes next. No property value of the contact is
+    /// printed. The exit code is 0 if there is a conversion, 1 if there is none, 2 if no operator could be asked.
     ///
     /// Example: adconversion explain became-customer --contact 51 --namespace marketing
     Explain(ask::ExplainFlags),
-    /// List the conversions behind a count, all of them. The exit code is 0, even if there are none, and 2 if no operator could be
-    /// asked or the reason is unknown.
+    /// List the conversions behind a count, all of them. The exit code is 0, even if there are none, and 2 if no
+    /// operator could be asked or the reason is unknown.
     ///
     /// Example: adconversion conversions became-customer --outcome Rejected --changed-since 24h -o csv
     Conversions(ask::ConversionsFlags),
-    /// Print what would change in Google Ads and which conversions would be sent if these events were applied: the conversion
-    /// action field by field, and the conversions in HubSpot since the start by outcome, reason and day. The operator's own rules
-    /// decide; nothing is written anywhere. No operator is needed; one that has an event already is asked what it has sent. The exit
-    /// code is 0 if nothing stands in the way, 1 if something does, 2 if something could not be determined, such as what was sent.
+    /// Print what would change in Google Ads and which conversions would be sent if these events were applied: the
+    /// conversion action field by field, and the conversions in HubSpot since the start by outcome, reason and day. The
+    /// operator's own rules decide; nothing is written anywhere. No operator is needed; one that has an event already
+    /// is asked what it has sent. The exit code is 0 if nothing stands in the way, 1 if something does, 2 if something
+    /// could not be determined, such as what was sent.
     ///
     /// Example: adconversion plan -f became-customer.yaml --namespace marketing
     Plan(Box<plan::PlanFlags>),
-    /// Open the operator's page in a browser, through a local port. The address is printed too. If standard output is not a
-    /// terminal, or there is no screen, it is only printed.
+    /// Open the operator's page in a browser, through a local port. The address is printed too. If standard output is
+    /// not a terminal, or there is no screen, it is only printed.
     ///
     /// Example: adconversion dashboard --port 8081
     Dashboard(ask::DashboardFlags),

@@ -1,5 +1,5 @@
-//! Names of objects and namespaces, as Kubernetes takes them. They become parts of the API server's paths, so that none is asked
-//! about before it is known to be one.
+//! Names of objects and namespaces, as Kubernetes takes them. They become parts of the API server's paths, so that none
+//! is asked about before it is known to be one.
 
 /// Longest name of an object, in characters
 /// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>).

@@ -27,9 +27,9 @@ pub(super) fn check_scheme(url: &str) -> Result<(), CommandError> {
     Err("--ledger-url must begin with sqlite:// or postgres://".into())
 }
 
-/// Opens the ledger. If it can't be opened, or is another operator's, it is tried again. Meanwhile nothing is read, sent or
-/// written; the process says why, and is not ready unless it stands by with a Lease. `lease`: the uid of the Lease that makes
-/// this process leader. Returns `None` if the process is to end.
+/// Opens the ledger. If it can't be opened, or is another operator's, it is tried again. Meanwhile nothing is read,
+/// sent or written; the process says why, and is not ready unless it stands by with a Lease. `lease`: the uid of the
+/// Lease that makes this process leader. Returns `None` if the process is to end.
 ///
 /// # Errors
 /// Where a leader cannot open it for so long that another replica is to try.
@@ -87,8 +87,8 @@ pub(super) async fn wait_until_opened(
     }
 }
 
-/// A leader that waits for another operator stands by like any other replica: where election was switched on, the rollout that
-/// ends the operator without it waits for this one to be ready.
+/// A leader that waits for another operator stands by like any other replica: where election was switched on, the
+/// rollout that ends the operator without it waits for this one to be ready.
 fn say_why(probes: &Probes, why: &str, stands_by: bool) {
     if stands_by {
         probes.set_gate("ledger", true);
@@ -108,8 +108,8 @@ async fn open_once(url: &str, lease: Option<&str>, begun: Instant, limit: Durati
     }
 }
 
-/// Waits until the ledger could be opened if nobody had it: whoever cannot reach it is no candidate, and not ready. False:
-/// the process is to end.
+/// Waits until the ledger could be opened if nobody had it: whoever cannot
+/// reach it is no candidate, and not ready. False: the process is to end.
 pub(super) async fn wait_until_reached(url: &str, probes: &Probes, stop: &CancellationToken) -> bool {
     loop {
         let error = match stop.run_until_cancelled(SqlLedger::check_reachable(url)).await {

@@ -1,5 +1,5 @@
-//! The controllers worked by hand, object by object: for `adconversion plan`, with a client whose API server is a picture in
-//! memory. No watch, no queue; what they decide is what they would decide in an operator.
+//! The controllers worked by hand, object by object: for `adconversion plan`, with a client whose API server is a
+//! picture in memory. No watch, no queue; what they decide is what they would decide in an operator.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,9 +5,9 @@
 //! the account is still shown as stalled. Only a success, or a time without faults, ends the stall: so the account
 //! heals by itself and its status never flaps.
 //!
-//! A service may refuse good credentials for some seconds. So the first check after a stall comes soon, and each further
-//! one after twice the pause, but at least once per probe interval. That holds for all credentials: new ones, or those
-//! that were refused when the process began, may be as good as those that have worked.
+//! A service may refuse good credentials for some seconds. So the first check after a stall comes soon, and each
+//! further one after twice the pause, but at least once per probe interval. That holds for all credentials: new ones,
+//! or those that were refused when the process began, may be as good as those that have worked.
 
 use std::time::Duration;
 
@@ -297,9 +297,9 @@ impl AccountHealth {
         !check_stalls && self.sync.as_ref().is_some_and(|met| met.retrying_since.is_some())
     }
 
-    /// The earliest time of the next check; `None`: as planned. A fault that needs a person is checked soon at first and
-    /// then with growing pauses up to `probe`, everything else with growing pauses up to `longest`. Nothing is checked
-    /// before the service allows it.
+    /// The earliest time of the next check; `None`: as planned. A fault that needs a person is checked soon at first
+    /// and then with growing pauses up to `probe`, everything else with growing pauses up to `longest`. Nothing is
+    /// checked before the service allows it.
     pub fn next_check(&self, probe: Duration, longest: Duration) -> Option<Timestamp> {
         let failed = self.probe.as_ref()?;
         let wait = if failed.fault.kind.stalls() {

@@ -282,7 +282,8 @@ fn kind() -> impl Strategy<Value = FaultKind> {
 }
 
 proptest! {
-    /// Whatever a check meets, in any order: a stall is over only after a success, and then the last stall met is shown.
+    /// Whatever a check meets, in any order: a stall is over only
+    /// after a success, and then the last stall met is shown.
     #[test]
     fn a_stall_stays_through_limits_and_outages(steps in prop::collection::vec(prop::option::of(kind()), 1..30)) {
         let (mut health, mut stalled) = (AccountHealth::default(), None);

@@ -106,7 +106,8 @@ pub struct Goal {
     pub biddable: bool,
 }
 
-/// What Google attributes to an action: only conversions it could tie to ads. Fractions come from its attribution models.
+/// What Google attributes to an action: only conversions it
+/// could tie to ads. Fractions come from its attribution models.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attribution {
     pub action: ActionId,

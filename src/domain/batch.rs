@@ -217,7 +217,8 @@ fn named_results(
     let rows = destination_of.len();
     let mut row_results = BTreeMap::new();
     for complaint in complaints {
-        // A complaint about a row counts only with a code of its own: the code of the request may be about anything else.
+        // A complaint about a row counts only with a code of its
+        // own: the code of the request may be about anything else.
         let own = complaint.telling_code();
         let code = own.or(code);
         if code.is_some_and(|code| code.class == Class::TooLarge) {

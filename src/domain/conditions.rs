@@ -1,5 +1,5 @@
-//! Conditions in the shape that kstatus, Flux and Helm read: `Ready` always, `Reconciling` and `Stalled` only while true
-//! and never both, transition times that move only when a status flips.
+//! Conditions in the shape that kstatus, Flux and Helm read: `Ready` always, `Reconciling` and `Stalled` only while
+//! true and never both, transition times that move only when a status flips.
 
 use jiff::Timestamp;
 

@@ -162,7 +162,8 @@ impl Declared {
         })
     }
 
-    /// The action to create: what is declared, and our defaults for the rest. `stage`: internal value, `None` for a form.
+    /// The action to create: what is declared, and our defaults
+    /// for the rest. `stage`: internal value, `None` for a form.
     pub fn to_create(&self, stage: Option<&str>) -> ActionFields {
         let mut fields = self.fields.clone();
         fields.kind = Some(self.action_kind().to_owned());

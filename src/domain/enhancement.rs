@@ -1,7 +1,7 @@
 //! Whether and what to send for one form submission: pure, from a fresh read of the contact.
 //!
-//! An enhancement completes the conversion that the web tag reports; Google takes it within a day of the conversion only
-//! (docs/reference/google.md 4.4).
+//! An enhancement completes the conversion that the web tag reports; Google takes it within a day of the conversion
+//! only (docs/reference/google.md 4.4).
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -47,7 +47,8 @@ pub enum Person<'a> {
     Unreadable,
     /// HubSpot shows no contact with the submission's e-mail (yet).
     NotFound {
-        /// How far the first and the last of the looks are apart that all found that nobody has it; `None` if there was none.
+        /// How far the first and the last of the looks are apart that
+        /// all found that nobody has it; `None` if there was none.
         nobodys_for: Option<SignedDuration>,
     },
     /// The submission has no e-mail address: no contact can be found.

@@ -153,17 +153,7 @@ fn nobody_is_gone_whom_one_answer_leaves_out_however_late_it_comes() {
         first_seen: t(10),
         named: true,
     };
-    let of = |seconds, now| {
-        said(&decided(
-            &not_found(seconds),
-            submitted,
-            &rules(),
-            &WAITS,
-            None,
-            t(now),
-        ))
-        .0
-    };
+    let of = |seconds, now| said(&decided(&not_found(seconds), submitted, &rules(), &WAITS, None, t(now))).0;
     for seconds in [None, Some(0), Some(3_599)] {
         assert_eq!(of(seconds, 40_000), "AwaitingConsent", "{seconds:?}");
         assert_eq!(of(seconds, 85_500), "DeadlineMissed", "{seconds:?}");

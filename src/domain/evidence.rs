@@ -1,4 +1,5 @@
-//! What proves that an answer is about our rows (docs/reference/google.md 6.6): a row is called uploaded on nothing less.
+//! What proves that an answer is about our rows (docs/reference/google.md
+//! 6.6): a row is called uploaded on nothing less.
 
 use super::ids::ActionKey;
 
@@ -40,8 +41,8 @@ impl NamedDestination {
     }
 }
 
-/// Which of the entries is about the destination that stood at `index` of the `sent` ones: the only one that names it, or
-/// the one at its place, where that names none and there are as many entries as destinations were sent. `None` where
+/// Which of the entries is about the destination that stood at `index` of the `sent` ones: the only one that names it,
+/// or the one at its place, where that names none and there are as many entries as destinations were sent. `None` where
 /// that can't be told: no entry, an entry of another destination, or two for one.
 pub fn entry_of(entries: &[NamedDestination], index: usize, ours: &ActionKey, sent: usize) -> Option<usize> {
     let mut named = (0..entries.len()).filter(|i| entries[*i].names_action(ours));

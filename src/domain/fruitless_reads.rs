@@ -43,8 +43,8 @@ impl FruitlessReads {
         self.0 = None;
     }
 
-    /// What to report once they have failed for as long as `threshold`; `how` is the kind of the reads (`by id`). A single
-    /// failed read reports nothing, however long ago it was: the next read asks for somebody else too.
+    /// What to report once they have failed for as long as `threshold`; `how` is the kind of the reads (`by id`). A
+    /// single failed read reports nothing, however long ago it was: the next read asks for somebody else too.
     pub fn describe(&self, how: &str, threshold: SignedDuration) -> Option<String> {
         let FruitlessSpan { since, last, why } = self.0.as_ref()?;
         let is_long = last.duration_since(*since) >= threshold;

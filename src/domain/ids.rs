@@ -125,8 +125,9 @@ impl fmt::Display for CustomerId {
 
 /// The deduplication key that Google sees for one conversion: `hs-` and 40 hex digits.
 ///
-/// SHA-256 of `v1|portalId|canonicalContact|stageValue|epochMillis`, first 20 bytes. Nothing of the cluster, the event or the
-/// action is in it, so that a re-created event, a restored cluster or a lost ledger can't count a conversion twice.
+/// SHA-256 of `v1|portalId|canonicalContact|stageValue|epochMillis`, first 20 bytes.
+/// Nothing of the cluster, the event or the action is in it, so that a re-created event,
+/// a restored cluster or a lost ledger can't count a conversion twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(pub [u8; 20]);
 
@@ -173,8 +174,8 @@ impl FromStr for TransactionId {
 /// How the ledger knows an occurrence. Nothing of a person is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OccurrenceKey {
-    /// What the transaction id was made of, as far as it keeps keys in the order in which occurrences are found: rows that
-    /// are noted together lie together. Equal transaction ids have equal sort keys.
+    /// What the transaction id was made of, as far as it keeps keys in the order in which occurrences are found: rows
+    /// that are noted together lie together. Equal transaction ids have equal sort keys.
     pub sort_key: i64,
     /// The id itself.
     pub transaction: TransactionId,

@@ -99,8 +99,8 @@ proptest! {
         prop_assert_eq!(reads.concat(), wanted);
     }
 
-    /// Whatever is named: all of it is doubtful that the ledger does not know as the record's, and once it is joined with the
-    /// record nothing is.
+    /// Whatever is named: all of it is doubtful that the ledger does not know
+    /// as the record's, and once it is joined with the record nothing is.
     #[test]
     fn nothing_is_doubtful_once_it_is_joined(
         own in 1_u64..12,

@@ -1,5 +1,5 @@
-//! Which times in HubSpot's records are plausible. A time may come from a field that was not set, from seconds taken for
-//! milliseconds, or from a wrong clock: it proves neither that a click is old nor that a stage was reached.
+//! Which times in HubSpot's records are plausible. A time may come from a field that was not set, from seconds taken
+//! for milliseconds, or from a wrong clock: it proves neither that a click is old nor that a stage was reached.
 
 use super::time::later;
 use jiff::{SignedDuration, Timestamp};

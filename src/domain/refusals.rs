@@ -1,4 +1,5 @@
-//! Codes with which Google refuses single conversions: what they mean, and what to do (docs/reference/google.md 4.3, 6.6).
+//! Codes with which Google refuses single conversions: what they
+//! mean, and what to do (docs/reference/google.md 4.3, 6.6).
 
 /// Google's code for a click that came after its conversion.
 pub const CLICK_TOO_LATE: &str = "ConversionPrecedesClick";

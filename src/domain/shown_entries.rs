@@ -8,8 +8,8 @@ use super::ids::{ContactId, OccurrenceKey, PortalId};
 
 /// How far (milliseconds) a time may be off for a contact that was merged, whose history may have lost entries by that.
 pub const LONGEST_SHIFT: i64 = 5_000;
-/// How far (milliseconds) a time may be off for a contact that was never merged: nothing but a wrong time (such as one in
-/// another time zone) explains that a known entry is not shown any more.
+/// How far (milliseconds) a time may be off for a contact that was never merged: nothing but a wrong time (such as one
+/// in another time zone) explains that a known entry is not shown any more.
 const LONGEST_LONE_SHIFT: i64 = 24 * 3_600_000;
 
 /// What one read shows of a contact's way into a stage. Times in milliseconds, as keys have them.
@@ -236,7 +236,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whichever of two reads is odd, and however near entries lie: each counts once, and what is added later counts.
+        /// Whichever of two reads is odd, and however near entries
+        /// lie: each counts once, and what is added later counts.
         #[test]
         fn each_entry_counts_once(
             all in proptest::collection::btree_set(0_i64..30_000, 1..12),

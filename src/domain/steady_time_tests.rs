@@ -20,7 +20,8 @@ fn host(second: i64, wrong: i64) -> HostTime {
     }
 }
 
-/// A vendor whose clock is wrong by so much answers once a second, from this second on; whether that corrected the time.
+/// A vendor whose clock is wrong by so much answers once a
+/// second, from this second on; whether that corrected the time.
 fn answers(
     time: &mut SteadyTime,
     vendor: &'static str,

@@ -11,8 +11,8 @@ pub enum Trigger {
     Form(String),
 }
 
-/// The two kinds of triggers. They differ in what is read of a contact, in the route of the conversions and in the actions
-/// that take them.
+/// The two kinds of triggers. They differ in what is read of a contact,
+/// in the route of the conversions and in the actions that take them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TriggerKind {
     /// A lifecycle stage: its conversions are attributed by click id or shared data.

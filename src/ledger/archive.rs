@@ -98,8 +98,8 @@ pub(crate) async fn has_archived(conn: &mut Conn, stream: i64) -> LedgerResult<b
     Ok(first.is_some())
 }
 
-/// Takes over what is archived on a stream without an action. Only erasure archives there, and only conversions that were
-/// never sent. Where the receiving stream knows a conversion itself, its own record counts.
+/// Takes over what is archived on a stream without an action. Only erasure archives there, and only conversions that
+/// were never sent. Where the receiving stream knows a conversion itself, its own record counts.
 pub(crate) async fn move_archived(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     if !has_archived(conn, from).await? {
         return Ok(());

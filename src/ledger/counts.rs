@@ -25,7 +25,8 @@ struct StoredCount {
     long_unknown: i64,
 }
 
-/// A row counts as uncertain for long once it was sent again this many times, also while a request with it is under way.
+/// A row counts as uncertain for long once it was sent again
+/// this many times, also while a request with it is under way.
 const LONG_UNKNOWN_TRIES: i64 = 3;
 
 /// Counts rows and archived conversions: the latter by the totals of whole days, and on the day of `since` by the keys.

@@ -41,8 +41,8 @@ impl Database {
         }
     }
 
-    /// A change of the schema in this database's dialect. The translation is released with the text, and must not change
-    /// either.
+    /// A change of the schema in this database's dialect. The translation
+    /// is released with the text, and must not change either.
     pub(crate) fn fill_in(self, version: i64, text: &str) -> String {
         let (prelude, words) = match self {
             Self::Sqlite => (

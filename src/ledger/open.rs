@@ -62,8 +62,8 @@ impl Opened {
         if self.database == Database::Postgres
             && let Ok(mut writer) = self.pools.writer.acquire().await
         {
-            // The server ends a session, and its lock with it, only some time after the connection was closed. Where the
-            // release fails, that still frees the lock.
+            // The server ends a session, and its lock with it, only some time after the connection was closed. Where
+            // the release fails, that still frees the lock.
             let _ = sqlx::raw_sql("SELECT pg_advisory_unlock_all()")
                 .execute(&mut **writer)
                 .await;

@@ -1,5 +1,5 @@
-//! One process at a time, in PostgreSQL: an advisory lock of the session that writes, and an epoch that every new writer
-//! raises and every write checks.
+//! One process at a time, in PostgreSQL: an advisory lock of the session that writes, and an epoch that every new
+//! writer raises and every write checks.
 //!
 //! The lock says who writes. It ends with its session, which the server may end without the process noticing: after a
 //! cut in the network or a restart of the server, or because another operator became leader and took the lock away. So

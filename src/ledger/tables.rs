@@ -219,7 +219,8 @@ pub(crate) const TABLES: [Table; 11] = [
 ];
 
 impl Table {
-    /// Selects a batch of this part's rows in the order of the key; `further`: the rows after the key in the parameters.
+    /// Selects a batch of this part's rows in the order of the
+    /// key; `further`: the rows after the key in the parameters.
     pub(crate) fn select(&self, part: &str, further: bool) -> String {
         let columns = self.names(self.columns.len());
         let key = self.names(self.key);

@@ -1,7 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`.
 //!
-//! Alive means that work moves on: every loop that has announced itself has shown a sign of life within its limit. Ready
-//! means that every gate is open: caches synced, ledger open.
+//! Alive means that work moves on: every loop that has announced itself has shown a sign of life within its limit.
+//! Ready means that every gate is open: caches synced, ledger open.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};

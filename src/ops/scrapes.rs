@@ -1,6 +1,6 @@
-//! Texts of `/metrics` on their way out. Whoever asks shares what was made within the last second, and nobody else waits
-//! while one is made: thousands of series take long to write down, and health is asked for on the same thread. Those who
-//! read slowly share a text: else each of them would keep one of megabytes.
+//! Texts of `/metrics` on their way out. Whoever asks shares what was made within the last second, and nobody else
+//! waits while one is made: thousands of series take long to write down, and health is asked for on the same thread.
+//! Those who read slowly share a text: else each of them would keep one of megabytes.
 
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -147,7 +147,8 @@ impl OpenConnections {
         self.peers.remove(&id);
     }
 
-    /// Waits until there is room for one more. A descriptor is free once its connection has ended, not once it was asked to end.
+    /// Waits until there is room for one more. A descriptor is free
+    /// once its connection has ended, not once it was asked to end.
     async fn make_room(&mut self, newcomer: IpAddr) {
         while self.peers.len() >= CONNECTIONS {
             if let Some(peer) = self.least_needed(newcomer) {

@@ -117,9 +117,9 @@ pub fn init(format: LogFormat, level: &LogLevel) -> Result<(), TelemetryError> {
     started.map_err(|error| TelemetryError::Taken(error.into()))
 }
 
-/// Whatever the directives say: libraries quote whole messages at trace. At every level the one that reads phone numbers
-/// quotes those, and the Kubernetes client quotes an answer that it can't read, which may be a Secret; its errors come back
-/// to the caller, which logs them.
+/// Whatever the directives say: libraries quote whole messages at trace. At every level the one that reads phone
+/// numbers quotes those, and the Kubernetes client quotes an answer that it can't read, which may be a Secret; its
+/// errors come back to the caller, which logs them.
 fn may_be_said(line: &Metadata<'_>) -> bool {
     let of = |name: &str| line.target().split("::").next() == Some(name);
     let quotes = of("rlibphonenumber") || line.target() == "kube_client::client";

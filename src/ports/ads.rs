@@ -40,8 +40,8 @@ pub trait GoogleAds: Send + Sync {
     async fn drop_token(&self);
     /// The customer and its conversion tracking. One search.
     async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError>;
-    /// All conversion actions that this account owns, hidden and removed ones too; not those of its managers. One search
-    /// a page.
+    /// All conversion actions that this account owns, hidden and
+    /// removed ones too; not those of its managers. One search a page.
     async fn read_actions(&self, owner: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError>;
     /// The account's own actions of exactly this name, hidden and removed ones too. One search.
     async fn actions_named(&self, owner: &CustomerId, name: &str) -> Result<Vec<ConversionAction>, UpstreamError>;

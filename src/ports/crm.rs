@@ -248,7 +248,7 @@ pub trait Crm: Send + Sync {
     async fn list_forms(&self) -> Result<Vec<Form>, UpstreamError>;
     /// One page of a form's submissions; `after`: the cursor of the page before, `None` for the newest.
     async fn list_submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError>;
-    /// Contacts by e-mail address (at most [`MAX_EMAILS`], lower case), each under the address it was asked for by: first
-    /// by primary address, then those not found by a secondary one. Addresses nobody has or can have are absent.
+    /// Contacts by e-mail address (at most [`MAX_EMAILS`], lower case), each under the address it was asked for by:
+    /// first by primary address, then those not found by a secondary one. Addresses nobody has or can have are absent.
     async fn read_by_email(&self, emails: &[String], properties: &[String]) -> Result<AddressBatch, UpstreamError>;
 }

@@ -89,7 +89,8 @@ pub struct UpstreamError {
     pub retry_after: Option<SignedDuration>,
     /// The service's id of the request (`request-id`, `correlationId`), for support.
     pub request_id: Option<String>,
-    /// True if the call was not made because no token could be had: then the reason is not what the call was to ask for.
+    /// True if the call was not made because no token could be
+    /// had: then the reason is not what the call was to ask for.
     pub about_token: bool,
 }
 

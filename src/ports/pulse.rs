@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest time of one step, above what any single call takes with its waits for a turn, its quick retries and its token:
-/// 13 minutes to HubSpot at the very worst, 9 to Google.
+/// Longest time of one step, above what any single call takes with its waits for a turn, its quick retries and its
+/// token: 13 minutes to HubSpot at the very worst, 9 to Google.
 pub const STEP: Duration = Duration::from_mins(15);
 /// How often a loop that waits for others to end shows that it does.
 const TURN: Duration = Duration::from_secs(30);

@@ -163,9 +163,9 @@ pub struct UploadAnswer {
     pub retry_after: Option<SignedDuration>,
 }
 
-/// A route that answers row by row at once, for one credential. Implementations keep the limits of the network, renew the
-/// token once if it is refused, and never repeat an upload by themselves. An error that names no row concerns the
-/// whole request and is an `Err`.
+/// A route that answers row by row at once, for one credential. Implementations keep the
+/// limits of the network, renew the token once if it is refused, and never repeat an upload
+/// by themselves. An error that names no row concerns the whole request and is an `Err`.
 #[async_trait]
 pub trait RowUploads: Send + Sync {
     fn route_info(&self) -> RouteInfo;

@@ -1,4 +1,5 @@
-//! What the controllers know and the sync loops need, and the other way round: one shared picture of accounts and events.
+//! What the controllers know and the sync loops need, and the
+//! other way round: one shared picture of accounts and events.
 //!
 //! Controllers write accounts and events, sync loops write reports. Neither calls the other: a change wakes the sync
 //! supervisor, a report wakes the controller of the object it is about.
@@ -136,8 +137,8 @@ impl Registry {
         changed
     }
 
-    /// Takes over a later read of the actions of the account that owned them so far. Returns the snapshot as it is then,
-    /// and whether the actions changed; `None` if the account is not known or has no snapshot of that owner.
+    /// Takes over a later read of the actions of the account that owned them so far. Returns the snapshot as it is
+    /// then, and whether the actions changed; `None` if the account is not known or has no snapshot of that owner.
     pub fn set_google_actions(
         &self,
         key: &ObjectKey,

@@ -1,5 +1,5 @@
-//! Which contacts of a portal answers did not show, and since when: what it takes to tell who is deleted from who is merely
-//! not shown.
+//! Which contacts of a portal answers did not show, and since when:
+//! what it takes to tell who is deleted from who is merely not shown.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,9 +13,11 @@ use crate::domain::ids::ContactId;
 use crate::domain::time::to_signed;
 use crate::ports::crm::ContactBatch;
 
-/// Most contacts whose absence is remembered, about 1.5 MiB. Of further ones nothing is believed while there is no room.
+/// Most contacts whose absence is remembered, about 1.5 MiB.
+/// Of further ones nothing is believed while there is no room.
 const MOST: usize = 20_000;
-/// Shortest time after which one that nobody looked for any more is forgotten: whether it was there meanwhile, nobody knows.
+/// Shortest time after which one that nobody looked for any more
+/// is forgotten: whether it was there meanwhile, nobody knows.
 const IDLE: SignedDuration = SignedDuration::from_hours(1);
 /// Most ids of contacts that HubSpot showed lately.
 const WITNESSES: usize = 4;
@@ -84,8 +86,8 @@ impl Absences {
             .look(|memory| memory.shown.iter().find(|id| !ids.contains(id)).copied())
     }
 
-    /// Those of these ids that an answer does not show and that may be there all the same; the others that it does not show
-    /// are deleted. `empty`: the portal has no contacts.
+    /// Those of these ids that an answer does not show and that may be there all the same; the others that it does not
+    /// show are deleted. `empty`: the portal has no contacts.
     pub(crate) fn judge_missing(
         &self,
         ids: &[ContactId],

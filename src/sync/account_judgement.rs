@@ -1,5 +1,5 @@
-//! Whether a refusal is really about the account. Answers to single rows, actions or requests may say that the account is
-//! denied and mean only that row or request. So the ad network is asked to validate dummy conversions
+//! Whether a refusal is really about the account. Answers to single rows, actions or requests may say that the account
+//! is denied and mean only that row or request. So the ad network is asked to validate dummy conversions
 //! ([`UploadRequest::dummy`]: no real click, no person, never counted) for actions of the account's events. If one is
 //! let in, so is the account. One without an answer shows nothing.
 
@@ -34,8 +34,8 @@ pub enum Judgement {
     Unanswered,
 }
 
-/// True where the network itself denies a request: because of who makes it, because of what the caller may use, or because
-/// nothing is at its path.
+/// True where the network itself denies a request: because of who makes it,
+/// because of what the caller may use, or because nothing is at its path.
 pub const fn is_denial(error: &UpstreamError) -> bool {
     error.is_coded_answer() && (error.needs_a_person() || matches!(error.cause, Cause::NotFound))
 }
@@ -125,7 +125,8 @@ pub async fn judge_account(
     shown
 }
 
-/// Has it judged whether an error is the account's that came with an action's rows; tells the account's controller if it is.
+/// Has it judged whether an error is the account's that came with
+/// an action's rows; tells the account's controller if it is.
 pub async fn weigh_error(
     ctx: &SyncContext,
     account: &ObjectKey,

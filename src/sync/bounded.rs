@@ -1,8 +1,8 @@
-//! What is remembered of each account, within one bound for all accounts together: whoever may create accounts may create
-//! many, and each of them may hold a lot.
+//! What is remembered of each account, within one bound for all accounts together: whoever may create accounts may
+//! create many, and each of them may hold a lot.
 //!
-//! Where all together hold too much, the largest gives way. So no account loses anything while it has less than what each
-//! would have if all had the same.
+//! Where all together hold too much, the largest gives way. So no account loses anything while it has less than what
+//! each would have if all had the same.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! Contacts read a moment ago, so that a row that need not wait is not read twice. In memory only, as contacts are personal
-//! data.
+//! Contacts read a moment ago, so that a row that need not wait is
+//! not read twice. In memory only, as contacts are personal data.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -57,8 +57,8 @@ pub(crate) struct ContactReader<'a> {
 }
 
 impl ContactReader<'_> {
-    /// Reads these contacts by the plan, several calls side by side. Where somebody is among them who was not shown before,
-    /// somebody else who should be shown is asked for too: an answer that shows nobody tells nothing.
+    /// Reads these contacts by the plan, several calls side by side. Where somebody is among them who was not shown
+    /// before, somebody else who should be shown is asked for too: an answer that shows nobody tells nothing.
     pub(crate) async fn read_contacts(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<ReadAnswer, UpstreamError> {
         let again = self.beside || self.absences.are_sought(ids);
         let limit = read_limit(&plan.1) - usize::from(again);
@@ -163,7 +163,8 @@ mod tests {
     use crate::sync::contact_cache::tests::contact;
     use crate::sync::test_support::{FakePortal, context};
 
-    /// Reads of so many contacts, fifty at once; those of some fail. The ids that were answered, and those that were not.
+    /// Reads of so many contacts, fifty at once; those of some
+    /// fail. The ids that were answered, and those that were not.
     async fn read(count: u64, failing: &[u64]) -> Result<(Vec<u64>, Vec<u64>), UpstreamError> {
         let (ctx, _clock) = context().await;
         let portal = FakePortal::new((1..=count).map(|id| contact(id, 1).as_ref().clone()));

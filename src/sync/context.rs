@@ -46,8 +46,8 @@ pub struct SyncSettings {
     pub failure_threshold: SignedDuration,
     /// How long rows wait if Google finds the conversion action too new.
     pub new_action_hold: SignedDuration,
-    /// How long rows are kept after they were settled for good, before they become totals; and what names a contact, after
-    /// it was found missing.
+    /// How long rows are kept after they were settled for good, before they
+    /// become totals; and what names a contact, after it was found missing.
     pub retention: SignedDuration,
     /// How often HubSpot is asked whether it still has a contact that the ledger names.
     pub deletion_check_interval: SignedDuration,
@@ -94,8 +94,8 @@ impl SyncSettings {
         self.upload_interval + READ_TIME
     }
 
-    /// How long a contact must have been missing before it is erased. Two intervals at least: a look at another id of it may
-    /// still find it.
+    /// How long a contact must have been missing before it is erased. Two
+    /// intervals at least: a look at another id of it may still find it.
     pub fn missing_for(&self) -> SignedDuration {
         self.retention.max(self.deletion_check_interval.saturating_mul(2))
     }

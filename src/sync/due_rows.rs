@@ -1,5 +1,5 @@
-//! Wakes an uploader once the rows that may go at once fill a request, so that they go before the reads that found them grow
-//! old.
+//! Wakes an uploader once the rows that may go at once fill a request,
+//! so that they go before the reads that found them grow old.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

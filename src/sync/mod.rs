@@ -1,4 +1,5 @@
-//! The sync loops, over the ports: feed (one per HubSpot account), uploader and poll of requests (one per Google account).
+//! The sync loops, over the ports: feed (one per HubSpot account),
+//! uploader and poll of requests (one per Google account).
 
 pub mod absences;
 pub mod account_judgement;

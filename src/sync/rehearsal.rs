@@ -1,5 +1,5 @@
-//! The feeds and uploaders worked by hand, each step once: for `adconversion plan`, over a ledger that is thrown away and
-//! routes that take everything and send nothing. What they decide is what they would decide in an operator.
+//! The feeds and uploaders worked by hand, each step once: for `adconversion plan`, over a ledger that is thrown away
+//! and routes that take everything and send nothing. What they decide is what they would decide in an operator.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,9 +47,9 @@ impl Rehearsal {
         }
     }
 
-    /// Reads everything that the events' feeds would read first, and notes it in the ledger. Forms are read a second time where
-    /// that is wanted: one list alone does not tell that a submission has no address. Returns the accounts of which HubSpot
-    /// does not let all be read, also after some tries.
+    /// Reads everything that the events' feeds would read first, and notes it in the ledger. Forms are read a second
+    /// time where that is wanted: one list alone does not tell that a submission has no address. Returns the accounts
+    /// of which HubSpot does not let all be read, also after some tries.
     pub async fn read_all(&self) -> Vec<UnreadPortal> {
         let mut unread = Vec::new();
         for account in self.ctx.registry.hubspot_keys() {
@@ -112,8 +112,8 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// When the next conversion is looked at that only some time holds back, up to `until`: one that settles, or is read a
-    /// second time before it is skipped.
+    /// When the next conversion is looked at that only some time holds back, up to `until`: one that settles, or is
+    /// read a second time before it is skipped.
     ///
     /// # Errors
     /// If the ledger fails.

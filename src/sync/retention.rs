@@ -1,5 +1,5 @@
-//! Retention: archives what was settled long ago and erases what names contacts that were deleted long ago, now and then, a
-//! little at a time.
+//! Retention: archives what was settled long ago and erases what names
+//! contacts that were deleted long ago, now and then, a little at a time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -133,7 +133,8 @@ async fn erase_missing(ctx: &SyncContext, stop: &CancellationToken) -> bool {
     true
 }
 
-/// One round over what accounts have found that look no longer: they are gone, or suspended for very long; false: stopped.
+/// One round over what accounts have found that look no longer:
+/// they are gone, or suspended for very long; false: stopped.
 async fn forget_looks(ctx: &SyncContext, stop: &CancellationToken) -> bool {
     let span = ctx.settings.missing_for().saturating_mul(KEPT);
     let before = ctx.clock.now().saturating_sub(span).unwrap_or(Timestamp::MIN);

@@ -24,8 +24,8 @@ pub(crate) enum Finding {
     DefaultValue,
 }
 
-/// What a finding is about. Of each a row has a place of its own: what one read says of deals does not gainsay what it said
-/// of the contact.
+/// What a finding is about. Of each a row has a place of its own: what
+/// one read says of deals does not gainsay what it said of the contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum FindingTopic {
     Contact,
@@ -71,8 +71,8 @@ enum Agreement {
 }
 
 impl SecondLooks {
-    /// `None` if this read of a row says the same as an earlier one did; else when to read again: not before what was read
-    /// is too old to be used (`interval`), and at most `longest` later where reads differ.
+    /// `None` if this read of a row says the same as an earlier one did; else when to read again: not before what was
+    /// read is too old to be used (`interval`), and at most `longest` later where reads differ.
     pub(crate) fn look_again(
         &self,
         row: &Row,

@@ -1,5 +1,5 @@
-//! What submissions said about their pages and whether they name anybody, and for how long nobody has had their addresses. Lives in
-//! memory only: the ledger holds no click ids.
+//! What submissions said about their pages and whether they name anybody, and for how long nobody has had their
+//! addresses. Lives in memory only: the ledger holds no click ids.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -76,15 +76,15 @@ impl Clicks {
         });
     }
 
-    /// How far the first and the last of the looks are apart that all found that nobody has a submission's address; `None` if there
-    /// was none in this life of the process.
+    /// How far the first and the last of the looks are apart that all found that nobody has a submission's address;
+    /// `None` if there was none in this life of the process.
     pub fn nobodys_for(&self, key: TransactionId) -> Option<SignedDuration> {
         let (first, last) = self.0.look(|known| known.of.get(&key)?.nobodys)?;
         Some(last.duration_since(first))
     }
 
-    /// Whether a submission has an e-mail address. That it has none takes two answers; `None` if there were not as many in
-    /// this life of the process.
+    /// Whether a submission has an e-mail address. That it has none takes two
+    /// answers; `None` if there were not as many in this life of the process.
     pub fn names_somebody(&self, key: TransactionId) -> Option<bool> {
         let named = |seen: &Remembered| (seen.named || seen.nameless > 1).then_some(seen.named);
         self.0.look(|known| known.of.get(&key).and_then(named))
@@ -100,8 +100,8 @@ impl Clicks {
         self.0.look(|known| known.of.get(&key).map(|seen| seen.gclid.clone()))
     }
 
-    /// The gclid of each of these submissions, made at or after `since`. Those that are not known are read from the form; what
-    /// HubSpot no longer shows stays unknown.
+    /// The gclid of each of these submissions, made at or after `since`. Those that are not known are read from the
+    /// form; what HubSpot no longer shows stays unknown.
     pub async fn read_clicks(
         &self,
         crm: &dyn Crm,

@@ -1,4 +1,5 @@
-//! Events that need a contact property which HubSpot does not give: they say so, and their rows wait until it is asked for again.
+//! Events that need a contact property which HubSpot does not give:
+//! they say so, and their rows wait until it is asked for again.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -12,8 +12,8 @@ const LONGEST: usize = 8 << 10;
 /// Most bytes of [`FILE`]: key files have 2 to 3 KiB.
 const LONGEST_FILE: usize = 64 << 10;
 
-/// A value without the blanks and newlines that `kubectl create secret --from-file` and editors leave at its ends; `None`
-/// if there is no such key.
+/// A value without the blanks and newlines that `kubectl create secret
+/// --from-file` and editors leave at its ends; `None` if there is no such key.
 pub(crate) fn secret_value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, SecretInvalid> {
     let Some(value) = secret.get(key) else {
         return Ok(None);

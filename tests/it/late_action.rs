@@ -66,8 +66,8 @@ async fn conversions_go_as_soon_as_the_action_is_known() {
     assert_eq!(running.stop().await.sink.taken().len(), CONTACTS);
 }
 
-/// Nothing is created for a suspended event: its rows wait on a stream of its own. One may have moved to the stream of the
-/// action before the resume was settled on the event's.
+/// Nothing is created for a suspended event: its rows wait on a stream of its own. One may have moved to the stream of
+/// the action before the resume was settled on the event's.
 #[tokio::test]
 async fn what_was_missed_before_the_action_was_known_is_skipped_on_both_tracks() {
     let world = world().await;

@@ -105,8 +105,8 @@ fn modules_import_downwards_only() {
     assert!(seen > 100, "the test reads the sources: {seen} imports seen");
 }
 
-/// What is tested beside the product is where a reader looks for it: tests of a file at its end, or beside it in `x_tests.rs`;
-/// tests of a directory as a whole in its `tests/`.
+/// What is tested beside the product is where a reader looks for it: tests of a file at its end, or beside it in
+/// `x_tests.rs`; tests of a directory as a whole in its `tests/`.
 #[test]
 fn tests_of_the_sources_are_in_three_places() {
     let mut seen = 0;
@@ -154,8 +154,8 @@ fn the_rules_are_pure() {
     }
 }
 
-/// A manifest is read once, where `domain::declared` makes what it declares of it: the controller of events, and what it
-/// shares with the others, never read a spec of an event a second time.
+/// A manifest is read once, where `domain::declared` makes what it declares of it: the controller of events, and what
+/// it shares with the others, never read a spec of an event a second time.
 #[test]
 fn nobody_reads_a_manifest_twice() {
     let reads = |text: &str, word: &str| {
@@ -186,7 +186,8 @@ fn nobody_reads_a_manifest_twice() {
     }
 }
 
-/// What services say can be as long as they like: in the log it is cut. The ways in and out of the process may speak freely.
+/// What services say can be as long as they like: in the log it
+/// is cut. The ways in and out of the process may speak freely.
 #[test]
 fn the_log_quotes_nobody_at_length() {
     for module in ["sync", "controller", "registry", "ports", "upstream", "ledger"] {

@@ -46,8 +46,8 @@ fn observed(tally: &RowCounts) -> u64 {
 /// Observed, uploaded, skipped and rejected rows.
 type Counts = [u64; 4];
 
-/// One life of the process, until all is done or a fault ends it; returns its calls, and whether all is done. `told` are
-/// the counts of the lives before: none goes down.
+/// One life of the process, until all is done or a fault ends it; returns its calls, and whether all is done. `told`
+/// are the counts of the lives before: none goes down.
 async fn life(url: &str, fault: Option<(usize, How)>, sink: &Arc<Sink>, told: &mut Counts) -> (usize, bool) {
     let inner: Arc<dyn Ledger> = Arc::new(SqlLedger::open(url).await.expect("a ledger"));
     let ledger = Arc::new(Faulty::new(inner.clone(), fault));

@@ -1,5 +1,5 @@
-//! Manifests that no API server would take, given to `check`, `plan` and `import` as files: each is named with its file, document and
-//! field, and nothing of it reaches the path of a request.
+//! Manifests that no API server would take, given to `check`, `plan` and `import` as files: each is named with its
+//! file, document and field, and nothing of it reaches the path of a request.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! What goes wrong between a command and what it asks or reads is told in plain words with the way out, and a terminal that shows
-//! no colours gets none.
+//! What goes wrong between a command and what it asks or reads is told in plain
+//! words with the way out, and a terminal that shows no colours gets none.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -96,7 +96,8 @@ fn a_file_that_is_no_text_is_told_with_the_way_out() {
     assert_eq!(said, "error: /nowhere.yaml can't be read: there is no such file\n");
 }
 
-/// The first line of the operator's log at a terminal that calls itself this. It waits for a ledger that can't be opened.
+/// The first line of the operator's log at a terminal that calls
+/// itself this. It waits for a ledger that can't be opened.
 fn logged(kind: &str) -> String {
     let program = env!("CARGO_BIN_EXE_adconversion");
     let line = format!(

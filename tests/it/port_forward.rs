@@ -1,5 +1,5 @@
-//! Commands that ask the operator reach it through the port-forward of an API server: here one that knows two pods and leads
-//! their ports to servers of the test, as the kubelet does.
+//! Commands that ask the operator reach it through the port-forward of an API server: here one that knows two pods and
+//! leads their ports to servers of the test, as the kubelet does.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! PostgreSQL's own faults: whatever becomes of the server, of a connection or of a transaction, Google gets every conversion
-//! with one value, and the counts add up at every moment. Without a server there is nothing to test.
+//! PostgreSQL's own faults: whatever becomes of the server, of a connection or of a transaction, Google gets every
+//! conversion with one value, and the counts add up at every moment. Without a server there is nothing to test.
 
 mod commit_link;
 mod refusals;
@@ -55,7 +55,8 @@ async fn connections_may_be_cut_around_any_commit() {
     }
 }
 
-/// The server crashes before a transaction is committed, and starts again: in the opening, between any two steps of the work.
+/// The server crashes before a transaction is committed, and starts
+/// again: in the opening, between any two steps of the work.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_may_crash_in_every_phase() {
     let Some(server) = own_server() else { return };

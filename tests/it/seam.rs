@@ -1,5 +1,5 @@
-//! Where a second ad network plugs in: what sends conversions and keeps account of them names no code of Google's and no
-//! type of Google's. The client that knows a code says what it means; routes come with their limits.
+//! Where a second ad network plugs in: what sends conversions and keeps account of them names no code of Google's and
+//! no type of Google's. The client that knows a code says what it means; routes come with their limits.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -27,8 +27,8 @@ use crate::support::wait::until;
 const CONTACTS: u64 = 20;
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Refuses the first request because of its first row, after so long that reads are too old; meanwhile a portal has fallen
-/// silent.
+/// Refuses the first request because of its first row, after so long
+/// that reads are too old; meanwhile a portal has fallen silent.
 struct Refusing {
     refused: AtomicBool,
     clock: Arc<Ahead>,

@@ -1,4 +1,5 @@
-//! `adconversion conversions` prints what programs read as it comes: the first rows are there before the last page is asked for.
+//! `adconversion conversions` prints what programs read as it comes:
+//! the first rows are there before the last page is asked for.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

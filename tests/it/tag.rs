@@ -1,5 +1,5 @@
-//! The snippet for the web site, in a real browser: a page with a stand-in for HubSpot's form script, and what the Google
-//! tag would have been given.
+//! The snippet for the web site, in a real browser: a page with a stand-in
+//! for HubSpot's form script, and what the Google tag would have been given.
 
 use std::path::PathBuf;
 

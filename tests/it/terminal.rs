@@ -1,5 +1,5 @@
-//! What commands do for people at a terminal and not in pipes: a line on stderr that says what takes long, and a browser for
-//! the page. `script` of util-linux lends the terminal.
+//! What commands do for people at a terminal and not in pipes: a line on stderr that says what takes long, and a
+//! browser for the page. `script` of util-linux lends the terminal.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -176,7 +176,8 @@ impl Done {
     }
 }
 
-/// Runs each command line at a terminal and in a pipe, all at once. What belongs to it is said at the terminal, and there alone.
+/// Runs each command line at a terminal and in a pipe, all at once.
+/// What belongs to it is said at the terminal, and there alone.
 fn at_both(cases: &[(String, &str)]) -> Vec<Done> {
     let begin = |line: &str, place: Place| {
         let line = line.to_owned();

@@ -1,5 +1,5 @@
-//! The checkers of what is not compiled: spelling, workflows, dependencies. Their programs are pinned in `xtask/checks`,
-//! and fetched or built once; after that nothing here needs the network but the database of advisories.
+//! The checkers of what is not compiled: spelling, workflows, dependencies. Their programs are pinned in
+//! `xtask/checks`, and fetched or built once; after that nothing here needs the network but the database of advisories.
 
 use std::fs;
 use std::path::{Path, PathBuf};

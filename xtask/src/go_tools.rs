@@ -1,5 +1,5 @@
-//! Checkers that are Go programs, pinned in `xtask/checks/go.mod` and `xtask/gitops/go.mod`, and what the tests need of the modules
-//! of Flux and Argo CD. Go builds and fetches them, and keeps them in its own cache.
+//! Checkers that are Go programs, pinned in `xtask/checks/go.mod` and `xtask/gitops/go.mod`, and what the tests need of
+//! the modules of Flux and Argo CD. Go builds and fetches them, and keeps them in its own cache.
 
 use std::env;
 use std::fs;

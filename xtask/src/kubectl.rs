@@ -77,7 +77,8 @@ impl Kubectl {
         let start = Instant::now();
         loop {
             let output = self.run_with(&wait, None, ESTABLISHED_LIMIT)?;
-            // That is how kubectl fails on a definition whose conditions are null, as they are for a moment once it is created.
+            // That is how kubectl fails on a definition whose conditions
+            // are null, as they are for a moment once it is created.
             if !output.stderr.contains(".status.conditions accessor error") || start.elapsed() > CALL_LIMIT {
                 return output.ok().map(drop);
             }

@@ -19,8 +19,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Subcommands {
-    /// Runs every check: format, spelling, workflows, dependencies, lints, build, tests, demo, conformance, the image's last stage.
-    /// `--only image` makes the whole image, from a release build
+    /// Runs every check: format, spelling, workflows, dependencies, lints, build, tests, demo, conformance, the image's
+    /// last stage. `--only image` makes the whole image, from a release build
     Test {
         /// Runs this step and no other; may be repeated
         #[arg(long, value_enum, value_delimiter = ',')]
@@ -28,7 +28,8 @@ enum Subcommands {
         /// Leaves this step out; may be repeated
         #[arg(long, value_enum, value_delimiter = ',')]
         skip: Vec<Step>,
-        /// Runs all there is in place of a sample: every fault, odd answer and case, 1,024 cases of each property. About two hours
+        /// Runs all there is in place of a sample: every fault, odd
+        /// answer and case, 1,024 cases of each property. About two hours
         #[arg(long)]
         whole: bool,
     },

@@ -14,8 +14,8 @@ use crate::suite::{Extent, cargo, programs_of_tests, target_directory};
 /// URL of the PostgreSQL server on which the ledger's tests run, where it is set.
 const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 
-/// The tests of the program `it` that run there too: what becomes of conversions under faults of the server, and end to end with
-/// operators that are killed or suspended, or two of them on one ledger. Some of them, for the sake of time.
+/// The tests of the program `it` that run there too: what becomes of conversions under faults of the server, and end to
+/// end with operators that are killed or suspended, or two of them on one ledger. Some of them, for the sake of time.
 const OF_ALL: [&str; 13] = [
     "postgres_faults::",
     "e2e::driver::every_call",

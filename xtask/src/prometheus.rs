@@ -1,5 +1,5 @@
-//! Prometheus and its own check of metrics and rules, promtool: taken out of Debian's package where they are missing. The
-//! package is not installed, as it would start a server.
+//! Prometheus and its own check of metrics and rules, promtool: taken out of Debian's package where they are missing.
+//! The package is not installed, as it would start a server.
 
 use std::env;
 use std::fs;

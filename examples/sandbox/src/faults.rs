@@ -36,8 +36,8 @@ fn once() -> u64 {
     1
 }
 
-/// The action as written in JSON: exactly one of `status`, `dropBefore`, `dropAfter`, `hangBefore`, `hangAfter`, `delayMs`,
-/// `truncate`, `html`.
+/// The action as written in JSON: exactly one of `status`, `dropBefore`,
+/// `dropAfter`, `hangBefore`, `hangAfter`, `delayMs`, `truncate`, `html`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ActionRequest {

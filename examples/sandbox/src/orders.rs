@@ -1,5 +1,5 @@
-//! Orders to the admin server out of a file: what is there at the start, and what happens again and again from then on. So
-//! a sandbox in a cluster is alive without anybody who talks to its admin port.
+//! Orders to the admin server out of a file: what is there at the start, and what happens again and again from then on.
+//! So a sandbox in a cluster is alive without anybody who talks to its admin port.
 
 use std::{io, path::Path, time::Duration};
 

@@ -65,7 +65,8 @@ fn counts(key: &ObjectKey, sync: &SyncStatus) -> Markup {
     }
 }
 
-/// A count that leads to the list behind it. What is none has no list. `of`: what is counted, for those who hear it alone.
+/// A count that leads to the list behind it. What is none has
+/// no list. `of`: what is counted, for those who hear it alone.
 fn count_link(key: &ObjectKey, outcome: &str, reason: &str, count: i64, of: &str) -> Markup {
     html! {
         @if count == 0 { "0" }

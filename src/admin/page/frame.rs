@@ -26,7 +26,8 @@ pub(super) fn page(title: &str, content: &Markup) -> Markup {
     }
 }
 
-/// Where one is, and the way back: from the list of all events to what `here` names. `event`: which one it is about, or below.
+/// Where one is, and the way back: from the list of all events to
+/// what `here` names. `event`: which one it is about, or below.
 pub(super) fn trail(namespace: &str, event: Option<&str>, here: &str) -> Markup {
     html! {
         nav.trail aria-label="Where you are" {

@@ -1,5 +1,5 @@
-//! The page for people without kubectl: which events there are, how each is doing, and the life of one contact. It is made on
-//! the server and works without scripts.
+//! The page for people without kubectl: which events there are, how each is doing, and the life of one contact. It is
+//! made on the server and works without scripts.
 
 mod chart;
 mod conversions;

@@ -1,5 +1,6 @@
-//! Tables that become cards on a narrow screen: each cell says what it is then, and nothing has to be moved sideways. The style
-//! sheet takes the layout of a table from them there, and with it what screen readers know of them: so the roles are written out.
+//! Tables that become cards on a narrow screen: each cell says what it is then, and
+//! nothing has to be moved sideways. The style sheet takes the layout of a table from them
+//! there, and with it what screen readers know of them: so the roles are written out.
 
 use maud::{Markup, html};
 

@@ -1,4 +1,5 @@
-//! Reasons of Kubernetes Events about what happened. A Kubernetes Event about a condition has the reason of that condition.
+//! Reasons of Kubernetes Events about what happened. A Kubernetes
+//! Event about a condition has the reason of that condition.
 
 const NORMAL: &str = "Normal";
 const WARNING: &str = "Warning";
@@ -16,7 +17,8 @@ super::explained::explained! {
     DRIFT_DETECTED = "DriftDetected" in [WARNING] => "Change the manifest instead of Google Ads. The operator puts the declared settings back.";
     /// The conversion action has its declared settings again.
     DRIFT_CORRECTED = "DriftCorrected" in [NORMAL] => "Nothing.";
-    /// A conversion action stays in Google Ads without its event. It is a Warning if it is not known whether the action was created.
+    /// A conversion action stays in Google Ads without its event. It
+    /// is a Warning if it is not known whether the action was created.
     EXTERNAL_RESOURCE_ORPHANED = "ExternalResourceOrphaned" in [NORMAL, WARNING] => "Remove it in Google Ads if nobody needs it.";
     /// A conversion action was removed with its event.
     EXTERNAL_RESOURCE_DELETED = "ExternalResourceDeleted" in [NORMAL] => "Nothing.";
@@ -36,9 +38,11 @@ super::explained::explained! {
     RECONCILE_REQUEST_HANDLED = "ReconcileRequestHandled" in [NORMAL] => "Nothing.";
     /// The ledger was lost and is rebuilt from HubSpot, at most 90 days back.
     LEDGER_REBUILT = "LedgerRebuilt" in [WARNING] => "Find out why the ledger's volume or database was lost. Google counts no conversion twice.";
-    /// According to the ledger, HubSpot had been read up to a time in the future. HubSpot is read again from the start of the event.
+    /// According to the ledger, HubSpot had been read up to a time in
+    /// the future. HubSpot is read again from the start of the event.
     CURSOR_PULLED_BACK = "CursorPulledBack" in [WARNING] => "Nothing. If it happens again, check the dates of contacts and form submissions in HubSpot, and the clock of the node.";
-    /// `spec.interval` of a `HubSpotAccount` is shorter or longer than the operator allows. The nearest allowed one is used.
+    /// `spec.interval` of a `HubSpotAccount` is shorter or longer
+    /// than the operator allows. The nearest allowed one is used.
     INTERVAL_RAISED = "IntervalRaised" in [WARNING] => "Correct `spec.interval`, or change `--min-interval` of the operator.";
     /// `status.orphanedConversionActions` was full, so its oldest entry was dropped.
     ORPHAN_NOTE_DROPPED = "OrphanNoteDropped" in [WARNING] => "Remove conversion actions that nobody needs in Google Ads.";

@@ -17,7 +17,8 @@ super::explained::explained! {
     PROVISIONING_FAILED = "ProvisioningFailed" in [READY] => "See the condition ConversionActionReady.";
     /// Reading HubSpot or sending to Google has failed for longer than `--failure-threshold`.
     SYNC_FAILING = "SyncFailing" in [READY] => "See the condition Synced.";
-    /// The object, or an account of it, is suspended by `spec.suspend`. A deletion waits if the action is to be removed through a suspended account.
+    /// The object, or an account of it, is suspended by `spec.suspend`. A
+    /// deletion waits if the action is to be removed through a suspended account.
     SUSPENDED = "Suspended" in [READY, ACCOUNTS, CONVERSION_ACTION_READY, SYNCED, DELETION_BLOCKED] => "Set `spec.suspend` to false to continue.";
 
     /// The manifest asks for something that is not possible, or names an account that does not exist.
@@ -42,7 +43,8 @@ super::explained::explained! {
     PROPERTY_NOT_FOUND = "PropertyNotFound" in [STALLED, READY, SYNCED] => "Use the internal name of the property, or create it in HubSpot.";
     /// HubSpot has no form with this GUID or name.
     FORM_NOT_FOUND = "FormNotFound" in [STALLED, READY, SYNCED] => "Correct `spec.trigger.formSubmission.formId`, or create the form in HubSpot.";
-    /// The token in the Secret belongs to another portal than the one that the account declares or has read so far, or that its events have conversions of.
+    /// The token in the Secret belongs to another portal than the one that the account declares or has read so far, or
+    /// that its events have conversions of.
     PORTAL_MISMATCH = "PortalMismatch" in [STALLED, READY] => "Put a token of the right portal into the Secret, or create another HubSpotAccount.";
     /// Form conversions cannot be uploaded to a manager account, or to one whose conversions another account tracks.
     MANAGER_ACCOUNT = "ManagerAccount" in [STALLED, READY, SYNCED] => "Create a new event that uses a GoogleAdsAccount with its own conversion tracking.";
@@ -74,7 +76,8 @@ super::explained::explained! {
     /// The reply to the create request was lost. The operator searches for the action before it creates it again.
     CREATE_RESULT_UNKNOWN = "CreateResultUnknown" in [CONVERSION_ACTION_READY] => "Wait, at most for `--create-settle`.";
 
-    /// HubSpot is read. The message says if anything keeps conversions from being sent, and how many have no known outcome for more than a day.
+    /// HubSpot is read. The message says if anything keeps conversions from
+    /// being sent, and how many have no known outcome for more than a day.
     RUN_SUCCEEDED = "RunSucceeded" in [SYNCED] => "Nothing, unless the message says what.";
     /// A quota is used up.
     RATE_LIMITED = "RateLimited" in [QUOTA_AVAILABLE, SYNCED, CREDENTIALS_VALID, READY] => "Wait until it refills. If that happens often, have the quota raised.";
@@ -84,8 +87,8 @@ super::explained::explained! {
     SOURCE_UNAVAILABLE = "SourceUnavailable" in [SYNCED] => "Wait: it is retried. If it lasts, check the network and HubSpot's status page.";
     /// The ledger cannot be read or written, so nothing is sent.
     LEDGER_UNAVAILABLE = "LedgerUnavailable" in [SYNCED, READY, DELETION_BLOCKED] => "Read the message. Check the ledger's volume (space, permissions, node), or its PostgreSQL database (address, user, space).";
-    /// The ledger's volume has little room left, and the events of this namespace hold more than an even share of the ledger. Nothing
-    /// new is recorded for them, so that those of other namespaces go on.
+    /// The ledger's volume has little room left, and the events of this namespace hold more than an even share of the
+    /// ledger. Nothing new is recorded for them, so that those of other namespaces go on.
     LEDGER_FULL = "LedgerFull" in [SYNCED, READY] => "Have the ledger's volume enlarged, or delete events that are not needed. It goes on by itself, and nothing is lost.";
     /// Google refuses all conversions for the account or the conversion action. They wait.
     REFUSED = "Refused" in [DELIVERIES, SYNCED, CONVERSION_ACTION_READY] => "Do what the message says: it names Google's code.";

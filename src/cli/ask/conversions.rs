@@ -33,15 +33,16 @@ pub(in crate::cli) struct ConversionsFlags {
     /// 2026-11-20, or a time like 2026-11-20T08:00:00Z.
     #[arg(long, value_name = "TIME")]
     since: Option<SinceFlag>,
-    /// Only those that got their outcome and reason since then, however old the stage change or submission is. With `--outcome
-    /// Rejected`: what was rejected since then.
+    /// Only those that got their outcome and reason since then, however old the stage change or submission is. With
+    /// `--outcome Rejected`: what was rejected since then.
     #[arg(long, value_name = "TIME")]
     changed_since: Option<SinceFlag>,
     /// Only those of the HubSpot contact with this id.
     #[arg(long, value_name = "ID", value_parser = parse_contact)]
     contact: Option<u64>,
-    /// Output format. `csv` is for spreadsheets, `json` is one object per line, `yaml` a list. These three are printed as they are
-    /// read, in the order of contacts, however many there are. `table` is printed once all are there, the oldest first.
+    /// Output format. `csv` is for spreadsheets, `json` is one object per line, `yaml` a
+    /// list. These three are printed as they are read, in the order of contacts, however
+    /// many there are. `table` is printed once all are there, the oldest first.
     #[arg(long, short, value_enum, default_value_t = RowFormat::Table)]
     output: RowFormat,
     #[command(flatten)]
@@ -96,8 +97,8 @@ pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads page after page, and prints each before the next one is asked for. `read` has the page at a place, `None` being the
-/// beginning.
+/// Reads page after page, and prints each before the next one is asked
+/// for. `read` has the page at a place, `None` being the beginning.
 async fn print_pages<W: Write>(
     read: impl AsyncFn(Option<String>) -> Result<Value, CommandError>,
     printer: &mut Printer<'_, W>,
@@ -116,8 +117,8 @@ async fn print_pages<W: Write>(
     }
 }
 
-/// How many that are settled `--since` leaves out, though they were settled since then. Whoever asks what was rejected since
-/// yesterday must not miss them.
+/// How many that are settled `--since` leaves out, though they were settled since
+/// then. Whoever asks what was rejected since yesterday must not miss them.
 async fn count_older(
     flags: &ConversionsFlags,
     operator: &Operator,
@@ -204,7 +205,8 @@ fn parse_contact(text: &str) -> Result<u64, String> {
     })
 }
 
-/// An error if no conversion has the reason and the operator does not know it: a typo must not look like a count of zero.
+/// An error if no conversion has the reason and the operator
+/// does not know it: a typo must not look like a count of zero.
 fn check_reason(name: &str) -> Result<(), CommandError> {
     if reason::ALL.iter().any(|known| known.name == name) || explain_rejection(name).is_some() {
         return Ok(());

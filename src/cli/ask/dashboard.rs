@@ -18,8 +18,8 @@ pub(in crate::cli) struct DashboardFlags {
     /// Local port. If absent: any that is free.
     #[arg(long, default_value_t = 0, conflicts_with = "operator_url")]
     port: u16,
-    /// Only print the address and do not open a browser. None is opened either if standard output is not a terminal, or if there
-    /// is no screen.
+    /// Only print the address and do not open a browser. None is opened
+    /// either if standard output is not a terminal, or if there is no screen.
     #[arg(long)]
     no_browser: bool,
     #[command(flatten)]

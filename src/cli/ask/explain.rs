@@ -21,7 +21,8 @@ pub(in crate::cli) struct ExplainFlags {
     /// Name of the event.
     #[arg(value_parser = parse_name)]
     event: String,
-    /// Id of the HubSpot contact, or its e-mail address. An address is sent to the operator and HubSpot alone, and logged nowhere.
+    /// Id of the HubSpot contact, or its e-mail address. An address
+    /// is sent to the operator and HubSpot alone, and logged nowhere.
     #[arg(long, value_name = "ID or EMAIL")]
     contact: String,
     /// Output format.

@@ -1,5 +1,5 @@
-//! Commands that ask the operator what became of conversions: through a port-forward to its admin API, with the user's own
-//! rights.
+//! Commands that ask the operator what became of conversions: through
+//! a port-forward to its admin API, with the user's own rights.
 
 mod browser;
 mod conversions;

@@ -1,4 +1,5 @@
-//! Conversions as they are printed, in one of four formats: for programs page by page as they come, for people in a table.
+//! Conversions as they are printed, in one of four formats: for
+//! programs page by page as they come, for people in a table.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -54,8 +55,8 @@ const CSV: [&str; 15] = [
     "event",
 ];
 
-/// Prints conversions as they come. A table is printed at the end, in the order of time: its columns are as wide as their longest
-/// cells. The other formats keep nothing, however many conversions there are.
+/// Prints conversions as they come. A table is printed at the end, in the order of time: its columns are as wide as
+/// their longest cells. The other formats keep nothing, however many conversions there are.
 pub(super) struct Printer<'a, W> {
     format: RowFormat,
     /// `namespace/name`.

@@ -1,5 +1,5 @@
-//! How many of the contacts that reached a stage lately have a click id: where few have one, few conversions are sent, and that
-//! is the commonest disappointment.
+//! How many of the contacts that reached a stage lately have a click id: where few have one, few conversions are sent,
+//! and that is the commonest disappointment.
 
 use jiff::{SignedDuration, Timestamp};
 

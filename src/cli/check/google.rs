@@ -29,8 +29,8 @@ const OF_CUSTOMER: [&str; 4] = [TRACKING, TERMS, ENHANCED, TIER];
 /// Google's code where a project has the access level Test only.
 const TEST_PROJECT: &str = "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION";
 
-/// Reads the account, and judges what was read. The account as the events see it, if it can be used. `shares`: an event of it
-/// shares data, which takes the customer data terms.
+/// Reads the account, and judges what was read. The account as the events see it, if it can be used. `shares`: an event
+/// of it shares data, which takes the customer data terms.
 pub(super) async fn check_google(
     offline: &Offline,
     object: &Manifest,

@@ -36,8 +36,8 @@ use crate::ops::colors;
 /// Flags of `adconversion check`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CheckFlags {
-    /// What to check: names of events, or KIND/NAME of events and accounts. The accounts of events are checked with them. If absent:
-    /// everything in the files, or without files everything in the namespace.
+    /// What to check: names of events, or KIND/NAME of events and accounts. The accounts of events are checked with
+    /// them. If absent: everything in the files, or without files everything in the namespace.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Output format.

@@ -88,8 +88,8 @@ pub(super) async fn choose(offline: &Offline, names: &[String]) -> Result<Chosen
     })
 }
 
-/// The other events that may want the same actions, as far as they can be read: those of the files, and of the cluster in the same
-/// namespaces.
+/// The other events that may want the same actions, as far as they can be
+/// read: those of the files, and of the cluster in the same namespaces.
 pub(super) async fn other_events(
     offline: &Offline,
     chosen: &Chosen,

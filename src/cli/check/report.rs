@@ -48,8 +48,8 @@ impl ProbeVerdict {
 /// Whether the API server takes an object; skipped where none judged it.
 pub(super) const MANIFEST: &str = "manifest";
 
-/// What of an event must have been looked at before it can be called fine: without its accounts, and its stage or form, little
-/// of it is judged.
+/// What of an event must have been looked at before it can be called fine:
+/// without its accounts, and its stage or form, little of it is judged.
 pub(super) const GATES: [&str; 4] = ["HubSpotAccount", "GoogleAdsAccount", "stage", "form"];
 
 /// One line of the report.

@@ -1,5 +1,5 @@
-//! One upload that is only judged by Google: it proves the way to it, from the token to the conversion action, and counts
-//! nothing.
+//! One upload that is only judged by Google: it proves the way to
+//! it, from the token to the conversion action, and counts nothing.
 
 use jiff::Timestamp;
 

@@ -1,5 +1,5 @@
-//! `adconversion import`: manifests for conversion actions that exist. Applied, they change nothing in Google and count only what
-//! comes after.
+//! `adconversion import`: manifests for conversion actions that exist.
+//! Applied, they change nothing in Google and count only what comes after.
 
 mod manifest;
 mod pick;
@@ -39,17 +39,20 @@ pub(in crate::cli) struct ImportFlags {
     /// The `HubSpotAccount` that is to be read for them. If absent: the only one of the namespace or the files.
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     hubspot_account: Option<String>,
-    /// Declare actions as they are now, as the operator's own (`create`), so that it keeps them so. If absent, they are only used
-    /// (`existing`), and never changed.
+    /// Declare actions as they are now, as the operator's own (`create`), so that it keeps them so. If absent, they are
+    /// only used (`existing`), and never changed.
     #[arg(long)]
     adopt: bool,
-    /// Stage of an action whose name does not hold one: its number, and the stage's value or label. May be given several times.
+    /// Stage of an action whose name does not hold one: its number,
+    /// and the stage's value or label. May be given several times.
     #[arg(long = "stage", value_name = "ID=STAGE")]
     stages: Vec<Assigned>,
-    /// Form of an action whose name does not hold one: its number, and the form's GUID or name. May be given several times.
+    /// Form of an action whose name does not hold one: its number,
+    /// and the form's GUID or name. May be given several times.
     #[arg(long = "form", value_name = "ID=FORM")]
     forms: Vec<Assigned>,
-    /// Contact property that holds the consent of form submissions, and its value that grants it. Needed for website actions.
+    /// Contact property that holds the consent of form submissions,
+    /// and its value that grants it. Needed for website actions.
     #[arg(long, value_name = "PROPERTY=VALUE", value_parser = parse_consent)]
     consent: Option<ConsentText>,
     /// Write one file for each event into this directory, instead of all to standard output. No file is overwritten.

@@ -39,8 +39,8 @@ pub(super) fn assigned(all: &[Assigned], action: ActionId) -> Option<&str> {
         .map(|one| one.trigger.as_str())
 }
 
-/// Judges what people said of actions: each is one of the account, takes such a trigger, and is named once. `kind`: type of the
-/// actions that the flag is about.
+/// Judges what people said of actions: each is one of the account, takes such a trigger, and is named once. `kind`:
+/// type of the actions that the flag is about.
 ///
 /// # Errors
 /// What is wrong, with the flag.
@@ -99,8 +99,8 @@ const NOISE: [&str; 22] = [
     "the",
 ];
 
-/// The stage whose value or label the action is named after, if that is one alone. A wrong one would count the wrong people, so
-/// that a name which only holds a stage among other words proves nothing: "Qualified lead" is none of Lead.
+/// The stage whose value or label the action is named after, if that is one alone. A wrong one would count the wrong
+/// people, so that a name which only holds a stage among other words proves nothing: "Qualified lead" is none of Lead.
 ///
 /// # Errors
 /// Why it is not certain, for people.

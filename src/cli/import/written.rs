@@ -43,8 +43,13 @@ pub(super) fn print(format: ManifestFormat, imported: &Imported) -> Result<(), C
 /// # Errors
 /// If the directory can't be written, or one of the files exists already: then none is written.
 pub(super) fn write_files(directory: &Path, events: &[ImportedEvent]) -> Result<(), CommandError> {
-    fs::create_dir_all(directory)
-        .map_err(|error| format!("directory {} can't be created: {}", directory.display(), describe_io(&error)))?;
+    fs::create_dir_all(directory).map_err(|error| {
+        format!(
+            "directory {} can't be created: {}",
+            directory.display(),
+            describe_io(&error)
+        )
+    })?;
     let files: Vec<_> = events
         .iter()
         .map(|event| directory.join(format!("{}.yaml", event.name)))

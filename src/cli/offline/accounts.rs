@@ -1,4 +1,5 @@
-//! Accounts with the credentials that their Secrets hold: clients for them, and one read by the rules of their controllers.
+//! Accounts with the credentials that their Secrets hold: clients
+//! for them, and one read by the rules of their controllers.
 
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ use crate::registry;
 /// Why an account can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Obstacle {
-    /// Something that a person must mend: what the operator would say of the account, and what the failed call means if one was
-    /// made.
+    /// Something that a person must mend: what the operator would say
+    /// of the account, and what the failed call means if one was made.
     Fault(AccountFault, Option<Cause>),
     /// It could not be determined.
     NotDone(NotDone),

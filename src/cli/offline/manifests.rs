@@ -68,7 +68,8 @@ struct Manifest {
 }
 
 impl Manifests {
-    /// Sorts documents. `namespace`: of objects that name none; `only`: the one that all must be of, if people named it.
+    /// Sorts documents. `namespace`: of objects that name none;
+    /// `only`: the one that all must be of, if people named it.
     pub(super) fn from_documents(documents: Vec<Document>, namespace: &str, only: Option<&str>) -> Self {
         let mut sorted = Self::default();
         let mut places = BTreeMap::new();

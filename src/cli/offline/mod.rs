@@ -1,6 +1,6 @@
-//! What commands that work without an operator stand on: manifests out of files or the cluster, the accounts that they name,
-//! and clients for these, all with the rights of whoever runs the command. Nothing here can write to HubSpot or Google: see
-//! [`read_only`].
+//! What commands that work without an operator stand on: manifests out of files or the
+//! cluster, the accounts that they name, and clients for these, all with the rights of
+//! whoever runs the command. Nothing here can write to HubSpot or Google: see [`read_only`].
 
 mod accounts;
 mod data_manager;

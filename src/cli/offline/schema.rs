@@ -1,5 +1,5 @@
-//! What the schema of a definition says of a manifest: types, unknown fields, enums and bounds, each by its field, as the API server
-//! would say it. Its rules (CEL) and what may be changed only the API server knows.
+//! What the schema of a definition says of a manifest: types, unknown fields, enums and bounds, each by its field, as
+//! the API server would say it. Its rules (CEL) and what may be changed only the API server knows.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
 use serde_json::Value;
@@ -34,7 +34,11 @@ fn judge(path: &str, given: &Value, schema: &JSONSchemaProps, into: &mut Vec<Str
         && !allowed.iter().any(|one| one.0 == *given)
     {
         let names: Vec<_> = allowed.iter().filter_map(|one| one.0.as_str()).collect();
-        into.push(format!("{path} must be {}, but is {}.", either(&names), describe_value(given)));
+        into.push(format!(
+            "{path} must be {}, but is {}.",
+            either(&names),
+            describe_value(given)
+        ));
         return;
     }
     match given {

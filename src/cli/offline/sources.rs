@@ -36,8 +36,8 @@ const FILES_ALONE: &str = ". To look at the files alone, set KUBECONFIG=/dev/nul
 /// Where manifests are, and how the cluster, HubSpot and Google are reached.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct OfflineFlags {
-    /// Manifests: a file, a directory with files, or - for standard input. May be given several times. Accounts and Secrets
-    /// that they name are looked for there first, then in the cluster.
+    /// Manifests: a file, a directory with files, or - for standard input. May be given several times. Accounts and
+    /// Secrets that they name are looked for there first, then in the cluster.
     #[arg(long = "filename", short = 'f', value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -65,8 +65,8 @@ pub(in crate::cli) struct Offline {
 /// An event, and where it comes from.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct LoadedEvent {
-    /// As it stands in the file, with the status of the cluster; or as the cluster has it. One that is not applied yet begins
-    /// now.
+    /// As it stands in the file, with the status of the cluster; or
+    /// as the cluster has it. One that is not applied yet begins now.
     pub(in crate::cli) event: AdConversionEvent,
     /// `None`: from the cluster.
     pub(in crate::cli) file: Option<String>,
@@ -157,8 +157,8 @@ impl Offline {
         self.clock.now()
     }
 
-    /// The events of these names, from the files or else the cluster. Without names: all of the files, or if there are no files
-    /// all of the namespace.
+    /// The events of these names, from the files or else the cluster. Without
+    /// names: all of the files, or if there are no files all of the namespace.
     ///
     /// # Errors
     /// If one is nowhere, or the cluster cannot be asked.

@@ -85,7 +85,8 @@ pub(super) fn field_changes(before: Option<&ConversionAction>, fields: &ActionFi
         .collect()
 }
 
-/// The fields of an action that would change by several writes in a row: from what it is to what it would be in the end.
+/// The fields of an action that would change by several writes
+/// in a row: from what it is to what it would be in the end.
 pub(super) fn joined(changes: Vec<FieldChange>) -> Vec<FieldChange> {
     let mut all: Vec<FieldChange> = Vec::new();
     for change in changes {

@@ -1,5 +1,5 @@
-//! Google for `plan`: what is asked is read, what would be changed is written down, and nothing is changed or sent. The calls
-//! that change something never reach the client that could make them.
+//! Google for `plan`: what is asked is read, what would be changed is written down, and nothing is changed or sent. The
+//! calls that change something never reach the client that could make them.
 
 use std::sync::Arc;
 
@@ -300,7 +300,8 @@ impl ConversionSink for NoSink {
     }
 }
 
-/// A route of the Google Ads API that takes everything and sends nothing: that this API can be used, its reads have shown.
+/// A route of the Google Ads API that takes everything and sends
+/// nothing: that this API can be used, its reads have shown.
 struct NoRowUploads {
     info: RouteInfo,
 }

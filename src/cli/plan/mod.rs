@@ -1,5 +1,5 @@
-//! `adconversion plan`: what would change at Google, and which conversions would be sent, before anything is applied. The
-//! operator's own code decides, over a picture of the cluster and a ledger in memory; nothing is written anywhere.
+//! `adconversion plan`: what would change at Google, and which conversions would be sent, before anything is applied.
+//! The operator's own code decides, over a picture of the cluster and a ledger in memory; nothing is written anywhere.
 
 mod changes;
 mod clock;

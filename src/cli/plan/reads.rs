@@ -1,5 +1,6 @@
-//! What of HubSpot and Google could not be read: every question is noted when it is asked, and struck out once it is answered.
-//! What is left at the end makes a plan incomplete, whatever the operator makes of it: it would keep what it knew, and wait.
+//! What of HubSpot and Google could not be read: every question is noted when it is
+//! asked, and struck out once it is answered. What is left at the end makes a plan
+//! incomplete, whatever the operator makes of it: it would keep what it knew, and wait.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;

@@ -1,5 +1,5 @@
-//! The operator's own controllers, feed and uploader, run once over a picture of the cluster, a ledger in memory and a Google
-//! that nothing is written to: what they come to is the plan.
+//! The operator's own controllers, feed and uploader, run once over a picture of the cluster, a ledger in memory and a
+//! Google that nothing is written to: what they come to is the plan.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,13 +32,13 @@ use crate::registry::{Readiness, Registry};
 use crate::sync::context::{SyncContext, SyncSettings};
 use crate::sync::rehearsal::{self as loops, Rehearsal as Loops};
 
-/// Longest time in which nothing changes until accounts and events have come to rest: a little more than an event waits for a
-/// read. However many events there are, the time in which they get on does not count.
+/// Longest time in which nothing changes until accounts and events have come to rest: a little more than an event waits
+/// for a read. However many events there are, the time in which they get on does not count.
 const REST_LIMIT: Duration = Duration::from_secs(25);
 /// The same once they have come to rest before, or never will.
 const NEXT_LIMIT: Duration = Duration::from_secs(5);
-/// Longest time until an account that is not ready yet is so: its controller looks again after one, two and four seconds, and
-/// by one look alone it does not believe which portal a token opens.
+/// Longest time until an account that is not ready yet is so: its controller looks again after one, two and four
+/// seconds, and by one look alone it does not believe which portal a token opens.
 const TRY_LIMIT: Duration = Duration::from_secs(8);
 /// Passes that change something, at most: an event takes a handful, so more of them go round in circles.
 const MAX_PASSES: u32 = 100;
@@ -136,8 +136,8 @@ impl ObjectKeys {
     }
 }
 
-/// Runs it for these events. The picture holds them, their accounts and Secrets, and whoever else may want their conversion
-/// actions.
+/// Runs it for these events. The picture holds them, their accounts
+/// and Secrets, and whoever else may want their conversion actions.
 ///
 /// # Errors
 /// If something fails that has nothing to do with the manifests.
@@ -254,8 +254,8 @@ impl PlanRun {
         }
     }
 
-    /// True while it is not known whether an account can be used: it is asked again in a moment. `tried`: one that is not ready
-    /// and that its controller goes on with by itself counts as well.
+    /// True while it is not known whether an account can be used: it is asked again in a moment. `tried`: one that is
+    /// not ready and that its controller goes on with by itself counts as well.
     fn is_account_unsure(&self, tried: bool) -> Result<bool, CommandError> {
         let google: Vec<GoogleAdsAccount> = self.picture.all()?;
         let hubspot: Vec<HubSpotAccount> = self.picture.all()?;
@@ -279,8 +279,8 @@ impl PlanRun {
     }
 }
 
-/// How far the clock is put forward at most: conversions settle, and what is skipped for its click window takes two reads of the
-/// contact and of the action. What waits longer does not wait for time alone.
+/// How far the clock is put forward at most: conversions settle, and what is skipped for its click window takes two
+/// reads of the contact and of the action. What waits longer does not wait for time alone.
 fn horizon(settings: &SyncSettings) -> SignedDuration {
     let reads = settings.upload_interval.saturating_add(settings.waits.window);
     settings.waits.settle.saturating_add(reads.saturating_mul(2))

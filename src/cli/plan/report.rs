@@ -216,12 +216,16 @@ pub(super) fn event_plan(facts: &PlanFacts<'_>) -> EventPlan {
 /// Said of an event of which not everything could be read.
 const INCOMPLETE: &str = "Not everything could be read, so what follows is incomplete. Try again.";
 
-/// Status, reason and message of the condition Ready. They say nothing certain while the operator would still be at work, or
-/// if something could not be read.
+/// Status, reason and message of the condition Ready. They say nothing certain while the operator would still be at
+/// work, or if something could not be read.
 fn readiness(ready: Option<&Condition>, unread: &[UnreadItem]) -> (String, String, String) {
     let unknown = || "Unknown".to_owned();
     if !unread.is_empty() {
-        return (unknown(), reason::UPSTREAM_UNAVAILABLE.to_owned(), INCOMPLETE.to_owned());
+        return (
+            unknown(),
+            reason::UPSTREAM_UNAVAILABLE.to_owned(),
+            INCOMPLETE.to_owned(),
+        );
     }
     match ready.cloned() {
         None => (unknown(), String::new(), String::new()),
@@ -296,7 +300,8 @@ pub(super) fn goal_changes(changes: &[(CustomerId, Change)]) -> Vec<GoalChange> 
     changes.iter().filter_map(goal).collect()
 }
 
-/// Said of an event that no operator has recorded anything of: whether another event of its action has, nobody can be asked.
+/// Said of an event that no operator has recorded anything of:
+/// whether another event of its action has, nobody can be asked.
 pub(super) const NEVER_SEEN: &str = "Unknown: no operator has this event yet. What an earlier event of the same conversion action has \
                                      sent counts as WouldBeSent here, and is not sent again.";
 

@@ -1,5 +1,5 @@
-//! A picture of the cluster in memory that takes the place of its API server: the controllers read it and write into it, and
-//! nothing of that reaches anybody.
+//! A picture of the cluster in memory that takes the place of its API server: the controllers read it and write into
+//! it, and nothing of that reaches anybody.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

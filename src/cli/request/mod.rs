@@ -1,5 +1,5 @@
-//! `adconversion suspend`, `resume` and `reconcile`: the one field or annotation by which people steer an object, with the
-//! user's own rights.
+//! `adconversion suspend`, `resume` and `reconcile`: the one field or
+//! annotation by which people steer an object, with the user's own rights.
 
 pub(in crate::cli) mod kind;
 mod object_format;
@@ -34,7 +34,8 @@ const MANAGER: &str = "adconversion-cli";
 /// Flags of the three commands.
 #[derive(Debug, Args)]
 pub struct RequestFlags {
-    /// The object: KIND NAME, or KIND/NAME. Kinds: adconversionevent (adce), googleadsaccount (gaa), hubspotaccount (hsa).
+    /// The object: KIND NAME, or KIND/NAME. Kinds: adconversionevent
+    /// (adce), googleadsaccount (gaa), hubspotaccount (hsa).
     #[arg(required = true, num_args = 1..=2, value_name = "KIND NAME")]
     object: Vec<String>,
     #[command(flatten)]
@@ -45,7 +46,8 @@ pub struct RequestFlags {
     /// How long to wait.
     #[arg(long, default_value = "2m", value_name = "DURATION")]
     timeout: Limit,
-    /// Print the object instead of a message, as kubectl does: its `name`, or all of it. With --wait: as it is at the end.
+    /// Print the object instead of a message, as kubectl does: its
+    /// `name`, or all of it. With --wait: as it is at the end.
     #[arg(long, short, value_enum, value_name = "FORM")]
     output: Option<ObjectFormat>,
 }
@@ -131,8 +133,8 @@ async fn wait_for(
     }
 }
 
-/// Says how the object is, once it was waited for; a finding if it is not ready, or the operator was not done with it. `aside`:
-/// standard output is for the object.
+/// Says how the object is, once it was waited for; a finding if it is not ready, or the operator was not done with it.
+/// `aside`: standard output is for the object.
 fn say_verdict(name: &str, verdict: Result<ObjectVerdict, String>, aside: bool) -> ExitCode {
     match verdict {
         Ok(ObjectVerdict { ready: true, .. }) if aside => ExitCode::SUCCESS,

@@ -48,7 +48,8 @@ mod tests {
         });
         let kind = ApiResource::erase::<AdConversionEvent>(&());
         let text = |format: ObjectFormat| {
-            format.to_text(&kind, serde_json::from_value(whole.clone()).unwrap())
+            format
+                .to_text(&kind, serde_json::from_value(whole.clone()).unwrap())
                 .unwrap()
         };
         assert_eq!(text(ObjectFormat::Name), "adconversionevent.adconversion.dev/won\n");

@@ -1,7 +1,8 @@
 //! `adconversion uninstall`: removes the operator's finalizer from events and accounts if no operator is left to do it.
 //!
-//! Without an operator the finalizer holds them for ever: a namespace or a definition that is deleted stays `Terminating`.
-//! Nothing else is touched: no object is deleted, finalizers of others stay, Google and the ledger are not asked.
+//! Without an operator the finalizer holds them for ever: a namespace or a definition
+//! that is deleted stays `Terminating`. Nothing else is touched: no object is deleted,
+//! finalizers of others stay, Google and the ledger are not asked.
 
 mod operators;
 
@@ -205,8 +206,8 @@ async fn find_objects(cluster: &Cluster) -> Result<Vec<FoundObject>, CommandErro
         loop {
             // Only the metadata: what an older version stored need not be readable.
             let page = match api.list_metadata(&parameters).await {
-                // Without its definition there is no object of a kind. The server then answers in plain text, so that there
-                // is a code and no reason.
+                // Without its definition there is no object of a kind. The server
+                // then answers in plain text, so that there is a code and no reason.
                 Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND => break,
                 page => {
                     let doing = format!("list the {}", kind.plural);

@@ -1,5 +1,5 @@
-//! An event that somebody asked about, or has just changed, is judged by what HubSpot and Google say now, not by what was
-//! read some time ago.
+//! An event that somebody asked about, or has just changed, is judged by
+//! what HubSpot and Google say now, not by what was read some time ago.
 
 use super::resolve::Resolved;
 use super::stall::Stall;
@@ -28,8 +28,8 @@ pub fn named_for_the_first_time(ctx: &Context, resolved: &Resolved) -> bool {
 }
 
 /// True while the event waits for a read that may show that what stalls a new or changed manifest is there by now; else
-/// the account that may heal the event is read sooner than usual, as long as it is stalled. `seen` is the manifest that the
-/// status is about.
+/// the account that may heal the event is read sooner than usual, as long
+/// as it is stalled. `seen` is the manifest that the status is about.
 pub fn waits_to_heal(ctx: &Context, declared: &Declared, seen: Option<i64>, stall: Option<&Stall>) -> bool {
     let healer = stall.and_then(|(why, _)| healed_by(why, &declared.google, &declared.hubspot));
     let changed = healer.as_ref().filter(|_| seen != declared.generation);

@@ -1,6 +1,6 @@
-//! Deletion: stop the work, leave the action in place (or remove it, if the manifest says so and the operator created it), note
-//! it, and remove the finalizer. It works if the Secret or the account object is gone or Google does not answer, unless Google
-//! itself must act.
+//! Deletion: stop the work, leave the action in place (or remove it, if the manifest says so and the operator created
+//! it), note it, and remove the finalizer. It works if the Secret or the account object is gone or Google does not
+//! answer, unless Google itself must act.
 
 use jiff::Timestamp;
 
@@ -49,7 +49,8 @@ pub async fn clean_up(ctx: &Context, declared: &Declared, event: &AdConversionEv
     if let Some(target) = Target::from_status(&action)
         && action.origin != Some(ActionOrigin::Mapped)
     {
-        // Also set for one that an earlier event left behind and that was taken back: its note remembers when it was created.
+        // Also set for one that an earlier event left behind and that
+        // was taken back: its note remembers when it was created.
         let created = action.create_time.as_ref().map(|t| t.0);
         let shared = other_owner(ctx, declared, &target.customer, target.id);
         let mut stays = true;

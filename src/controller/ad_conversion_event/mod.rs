@@ -1,9 +1,9 @@
 //! The controller of `AdConversionEvent`: resolve what the manifest names, settle the conversion action, hand the event
 //! to the sync loops, report.
 //!
-//! Each step narrows what the next one holds: the object becomes a [`Declared`] manifest, that becomes [`resolve::Resolved`],
-//! that [`reconciled_event::ReconciledEvent`], and that a status. The object itself stays only to be
-//! written; its spec is not read again.
+//! Each step narrows what the next one holds: the object becomes a [`Declared`] manifest, that becomes
+//! [`resolve::Resolved`], that [`reconciled_event::ReconciledEvent`], and that a status. The object itself stays only
+//! to be written; its spec is not read again.
 
 mod action;
 mod assessment;

@@ -57,7 +57,8 @@ fn rival_claims(ctx: &Context, mine: &Claim) -> Vec<Claim> {
         .collect()
 }
 
-/// Under what a claim to the same is found: events say themselves whose action they have, or name one of these `accounts`.
+/// Under what a claim to the same is found: events say themselves
+/// whose action they have, or name one of these `accounts`.
 fn claim_lookups(mine: &Claim, accounts: &[ObjectKey]) -> Vec<Lookup> {
     let action = mine.action.map(ClaimedAction::Id);
     let name = mine.creates.clone().map(ClaimedAction::Name);

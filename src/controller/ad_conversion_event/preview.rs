@@ -1,5 +1,5 @@
-//! The rules of an event's reconcile, one by one, for whoever runs no controller. Each judges one thing by what was read, and
-//! asks nobody.
+//! The rules of an event's reconcile, one by one, for whoever runs no
+//! controller. Each judges one thing by what was read, and asks nobody.
 
 use std::collections::HashMap;
 
@@ -41,7 +41,8 @@ pub struct OtherEvent<'a> {
     pub status: Option<&'a AdConversionEventStatus>,
 }
 
-/// The other events, found by the conversion action that they want: whoever judges many events does not go through all for each.
+/// The other events, found by the conversion action that they want:
+/// whoever judges many events does not go through all for each.
 #[derive(Default)]
 pub struct OtherEvents<'a> {
     by_action: HashMap<ActionId, Vec<OtherEvent<'a>>>,
@@ -110,7 +111,8 @@ impl<'a> Preview<'a> {
         }
     }
 
-    /// Why the event would stall before its action is looked at, the first of all reasons; `others` as for [`Self::rival`].
+    /// Why the event would stall before its action is looked at,
+    /// the first of all reasons; `others` as for [`Self::rival`].
     pub fn stall(&self, trigger: &FoundTrigger, others: &OtherEvents<'_>) -> Option<Stall> {
         let grounds = Grounds {
             declared: self.declared,

@@ -116,8 +116,8 @@ mod tests {
         }
     }
 
-    /// The message told people to use the other API: an event that does so no longer meets the refusal, nor one that the
-    /// status says from before.
+    /// The message told people to use the other API: an event that does so no
+    /// longer meets the refusal, nor one that the status says from before.
     #[rstest]
     #[case::clicks_as_refused(TriggerKind::Stage, UploadApi::DataManager, Uploads::default(), true)]
     #[case::clicks_switched(TriggerKind::Stage, UploadApi::DataManager, SWITCHED, false)]

@@ -86,8 +86,8 @@ fn note_counted(ctx: &Context, facts: &EventFacts<'_>) {
     }
 }
 
-/// How long the event is left alone where nobody wakes it. `uncounted`: the ledger failed, so that its counts are those of
-/// before, and whoever changed them last has woken it already.
+/// How long the event is left alone where nobody wakes it. `uncounted`: the ledger failed, so that its counts are those
+/// of before, and whoever changed them last has woken it already.
 fn pause_of(sync: Option<&SyncStatus>, uncounted: bool) -> Duration {
     if uncounted || sync.is_some_and(|sync| sync.pending > 0) {
         BUSY_PAUSE
@@ -126,8 +126,8 @@ fn export_metrics(ctx: &Context, facts: &EventFacts<'_>, status: &AdConversionEv
     );
 }
 
-/// The action as the sync loops need it: known by id, and, for one of our own, held back while Google finds it too new. Its
-/// window is what Google shows by now: this pass may have created the action.
+/// The action as the sync loops need it: known by id, and, for one of our own, held back while Google finds it too new.
+/// Its window is what Google shows by now: this pass may have created the action.
 fn bound_action(ctx: &Context, declared: &Declared, action: &ConversionActionStatus) -> Option<BoundAction> {
     let owner: CustomerId = action.customer_id.as_deref()?.parse().ok()?;
     let id: ActionId = action.id.as_deref()?.parse().ok()?;

@@ -55,8 +55,8 @@ impl Resolved {
     }
 }
 
-/// Looks up what the manifest names; `status` is what earlier passes found. Calls nobody: accounts and their configuration
-/// are in the registry.
+/// Looks up what the manifest names; `status` is what earlier passes found.
+/// Calls nobody: accounts and their configuration are in the registry.
 pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConversionEventStatus>) -> Resolved {
     let google = ctx.registry.google_account(&declared.google);
     let hubspot = ctx.registry.hubspot_account(&declared.hubspot);
@@ -195,7 +195,8 @@ fn unlisted_form(is_known: bool, declared: &Declared, hubspot: Option<&HubSpotAc
     }
 }
 
-/// While a process knows no stages, as their list can't be read, an event whose stage was never looked up waits for it, and no other.
+/// While a process knows no stages, as their list can't be read, an
+/// event whose stage was never looked up waits for it, and no other.
 fn unlisted_stage(is_known: bool, declared: &Declared, hubspot: Option<&HubSpotAccount>) -> AccountsReadiness {
     let unlisted = |hubspot: &HubSpotAccount| hubspot.portal.is_some() && hubspot.stages.is_empty();
     if declared.is_form() || is_known || !hubspot.is_some_and(unlisted) {

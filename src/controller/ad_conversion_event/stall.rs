@@ -1,6 +1,6 @@
-//! Whether and why an event is stalled: nothing is done for it until a person acts. Everything that can stall one is here,
-//! in the order in which the status reports them, except what its trigger (see [`super::trigger`]) and its conversion
-//! action (see [`super::action`]) decide themselves.
+//! Whether and why an event is stalled: nothing is done for it until a person acts. Everything that can stall one is
+//! here, in the order in which the status reports them, except what its trigger (see [`super::trigger`]) and its
+//! conversion action (see [`super::action`]) decide themselves.
 
 use jiff::Timestamp;
 
@@ -45,8 +45,8 @@ pub(crate) fn before_the_action(grounds: &Grounds<'_>, rival: impl FnOnce() -> O
         .or_else(rival)
 }
 
-/// Why the event is stalled once its action was looked at: for what came `before`, for what the `action` says of itself, or
-/// because nothing may be sent to it.
+/// Why the event is stalled once its action was looked at: for what came `before`, for what the `action` says of
+/// itself, or because nothing may be sent to it.
 pub(crate) fn after_the_action(
     before: Option<&Stall>,
     action: Option<&Stall>,
@@ -57,8 +57,8 @@ pub(crate) fn after_the_action(
     said.or_else(|| manager_account(subject, snapshot))
 }
 
-/// The action is in another account than the one that Google names for conversions now. That one may be anybody's whom the
-/// credentials open, so nothing more is sent to it.
+/// The action is in another account than the one that Google names for conversions now. That one may be anybody's whom
+/// the credentials open, so nothing more is sent to it.
 pub(super) fn action_elsewhere(
     recorded: Option<&ConversionActionStatus>,
     snapshot: Option<&GoogleSnapshot>,

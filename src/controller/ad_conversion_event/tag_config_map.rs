@@ -1,8 +1,8 @@
 //! The ConfigMap with the snippet for the web site of a form event: `<event>-google-tag`, owned by the event.
 //!
-//! It is looked at by its name, as Secrets are and as often (`--account-check-interval`), so that one that was deleted or
-//! changed is soon put right. A watch would do that at once, and takes the right to list all ConfigMaps of the namespaces:
-//! Kubernetes grants none by label or by part of a name.
+//! It is looked at by its name, as Secrets are and as often (`--account-check-interval`), so that one that was deleted
+//! or changed is soon put right. A watch would do that at once, and takes the right to list all ConfigMaps of the
+//! namespaces: Kubernetes grants none by label or by part of a name.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -120,8 +120,8 @@ fn add_remark(outcome: &mut ActionOutcome, text: &str) {
     }
 }
 
-/// Makes the ConfigMap of this name hold the snippet; one that does is not looked at again before `interval` is over. False if
-/// the name belongs to somebody else.
+/// Makes the ConfigMap of this name hold the snippet; one that does is not looked at again before `interval` is over.
+/// False if the name belongs to somebody else.
 async fn ensure_config_map(
     ctx: &Context,
     tags: &Tags,

@@ -8,8 +8,8 @@ use crate::controller::shared::recorder::Severity;
 use crate::domain::transitions::{Announcement, announcements};
 use crate::registry::Notice;
 
-/// Publishes what happened to an event in this pass: what changed between the status that the object had and the one just
-/// written, if one was, and what the sync loops have to say.
+/// Publishes what happened to an event in this pass: what changed between the status that the object had and the one
+/// just written, if one was, and what the sync loops have to say.
 pub async fn publish_pass(ctx: &Context, event: &AdConversionEvent, written: Option<&AdConversionEventStatus>) {
     if let Some(next) = written {
         publish_transitions(ctx, event, next).await;

@@ -52,7 +52,8 @@ pub(crate) fn resolve_trigger(
     }
 }
 
-/// Looks up the trigger; one resolved `before` is kept, as labels and names may change at any time. `None`: not known yet.
+/// Looks up the trigger; one resolved `before` is kept, as labels
+/// and names may change at any time. `None`: not known yet.
 fn resolve_subject(
     named: &NamedTrigger,
     before: Option<&Subject>,
@@ -164,7 +165,8 @@ fn unknown_form(wanted: &str, before: Option<&Subject>, forms: &[Form]) -> Strin
     missing_message(&what, "form", "spec.trigger.formSubmission.formId", before, &names)
 }
 
-/// Says what HubSpot does not have and what to do. The names come last: there may be more than a condition has room for.
+/// Says what HubSpot does not have and what to do. The names
+/// come last: there may be more than a condition has room for.
 fn missing_message(what: &str, kind: &str, field: &str, before: Option<&Subject>, names: &[String]) -> String {
     let found = before.map_or_else(String::new, |before| {
         format!(" any more (it was found before as {:?})", before.label)
@@ -209,8 +211,8 @@ fn is_guid(text: &str) -> bool {
             .all(|(part, length)| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The trigger as the status shows it: what it resolves to, or did before. Absent until it resolves for the first time; so
-/// long its stage or form may be corrected in the manifest.
+/// The trigger as the status shows it: what it resolves to, or did before. Absent until it resolves for the first time;
+/// so long its stage or form may be corrected in the manifest.
 fn trigger_status(found: Option<&Subject>, before: Option<&Subject>) -> Option<TriggerStatus> {
     let Subject { trigger, label } = found.or(before)?;
     let label = Some(label.clone()).filter(|label| !label.is_empty());
@@ -240,8 +242,8 @@ fn is_first_by_name(named: &NamedTrigger, before: Option<&Subject>, found: &Subj
     !by_id && before.is_none()
 }
 
-/// Writes a trigger that resolves for the first time into the status, before anything is done about it: from then on the
-/// manifest cannot name another one. Returns the event as it is then, `None` if there was nothing to write.
+/// Writes a trigger that resolves for the first time into the status, before anything is done about it: from then on
+/// the manifest cannot name another one. Returns the event as it is then, `None` if there was nothing to write.
 pub async fn record_trigger(
     ctx: &Context,
     event: &AdConversionEvent,

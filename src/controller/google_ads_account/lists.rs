@@ -1,6 +1,6 @@
-//! What is read of a customer besides itself: its goals and its conversion actions. If a list can't be read although the customer
-//! can, what was known of it stands, and the account says so. No conversion waits for goals, and none of an event that has its
-//! action waits for the list of actions.
+//! What is read of a customer besides itself: its goals and its conversion actions. If a list can't be read although
+//! the customer can, what was known of it stands, and the account says so. No conversion waits for goals, and none of
+//! an event that has its action waits for the list of actions.
 
 use jiff::Timestamp;
 
@@ -10,8 +10,8 @@ use crate::domain::ids::ObjectKey;
 use crate::ports::UpstreamError;
 use crate::ports::ads::Customer;
 
-/// What a read of a list of the customer ended with: inside `Ok` a failure that is of the list alone, if the customer itself is
-/// answered.
+/// What a read of a list of the customer ended with: inside `Ok` a
+/// failure that is of the list alone, if the customer itself is answered.
 ///
 /// # Errors
 /// What is a matter of the account.

@@ -47,7 +47,8 @@ impl GoogleMemory {
         self.unread.get(list).map(|(_, at)| *at)
     }
 
-    /// The snapshot as it is now: actions from the registry, where event controllers refresh them too, the rest from here.
+    /// The snapshot as it is now: actions from the registry, where
+    /// event controllers refresh them too, the rest from here.
     pub(super) fn current_snapshot(&self, registered: Option<&GoogleSnapshot>) -> Option<Arc<GoogleSnapshot>> {
         let ((customer, _), (goals, _), registered) = (self.customer.as_ref()?, self.goals.as_ref()?, registered?);
         if customer.conversion_customer != registered.customer.conversion_customer {

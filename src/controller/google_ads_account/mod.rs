@@ -1,5 +1,5 @@
-//! The controller of `GoogleAdsAccount`: credentials, one snapshot of the account's configuration for all its events, and
-//! what stands in their way.
+//! The controller of `GoogleAdsAccount`: credentials, one snapshot of the
+//! account's configuration for all its events, and what stands in their way.
 
 mod interval_backoff;
 mod lists;

@@ -144,7 +144,8 @@ impl AccountReader<'_> {
         self.scope.everything || is_due(last, interval, self.ctx.clock.now())
     }
 
-    /// A list of which nothing is known is always due; one that could not be read again, after a shorter wait than `interval`.
+    /// A list of which nothing is known is always due; one that could
+    /// not be read again, after a shorter wait than `interval`.
     fn is_list_due(&self, list: List, read: Option<Timestamp>, interval: Duration) -> bool {
         match self.memory.failed_at(list).filter(|_| read.is_some()) {
             Some(failed) => self.is_due(Some(failed), retry_interval(self.ctx, self.memory)),
@@ -176,8 +177,8 @@ impl AccountReader<'_> {
         Ok(None)
     }
 
-    /// Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions. They are
-    /// read as often if the operator manages them.
+    /// Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions.
+    /// They are read as often if the operator manages them.
     async fn read_goals(
         &mut self,
         owner: &CustomerId,
@@ -229,9 +230,9 @@ impl AccountReader<'_> {
         Ok(())
     }
 
-    /// Reads what Google attributes, for accounts that have events: of the account itself, whoever owns the actions, because
-    /// Google has no metrics for a manager. Nothing waits for these numbers: a failure is logged and the next interval tries
-    /// again.
+    /// Reads what Google attributes, for accounts that have events: of the account itself,
+    /// whoever owns the actions, because Google has no metrics for a manager. Nothing
+    /// waits for these numbers: a failure is logged and the next interval tries again.
     async fn read_attribution(&mut self) {
         let interval = self.memory.intervals.lengthen(self.ctx.settings.attribution_interval);
         let now = self.ctx.clock.now();
@@ -276,8 +277,8 @@ impl AccountReader<'_> {
             snapshot: Some(Arc::new(snapshot)),
             ..base
         });
-        // The end of the pass would find nothing changed any more, so events whose action is in the account of before are woken
-        // here.
+        // The end of the pass would find nothing changed any more, so
+        // events whose action is in the account of before are woken here.
         if changed {
             self.ctx.wake_events_of(&Account::Google(self.key.clone()));
         }
@@ -305,8 +306,8 @@ fn retry_interval(ctx: &Context, memory: &GoogleMemory) -> Duration {
     memory.intervals.lengthen(ctx.settings.account_check_interval)
 }
 
-/// The customer. What is not as it was `before` counts once a second read agrees: by it an action is created in this account
-/// or another one, and events stall.
+/// The customer. What is not as it was `before` counts once a second read agrees: by it an action is created in this
+/// account or another one, and events stall.
 pub(super) async fn agreed_customer(
     clients: &GoogleClients,
     id: &CustomerId,
@@ -325,7 +326,8 @@ pub(super) async fn agreed_customer(
     Err(UpstreamError::new("Google Ads", Cause::Malformed, message))
 }
 
-/// True if two answers differ in nothing that anything follows from: the name, the currency and the time zone are only shown.
+/// True if two answers differ in nothing that anything follows
+/// from: the name, the currency and the time zone are only shown.
 fn decides_alike(one: &Customer, other: &Customer) -> bool {
     let shown_like = |customer: &Customer| Customer {
         descriptive_name: None,

@@ -95,8 +95,8 @@ fn used_actions(ctx: &Context, owner: &CustomerId) -> BTreeSet<ActionKey> {
         .collect()
 }
 
-/// True if Google has removed the action, by two reads: a note that is forgotten does not come back. A note younger than a read
-/// may be about an action that it does not show.
+/// True if Google has removed the action, by two reads: a note that is forgotten does not come back. A note younger
+/// than a read may be about an action that it does not show.
 fn is_gone(note: &OrphanNote, snapshot: &GoogleSnapshot) -> bool {
     let is_removed = |action: Option<&ConversionAction>| action.is_none_or(|action| action.status == REMOVED);
     snapshot.both_reads_say(&note.action.id, note.at, is_removed)

@@ -1,5 +1,5 @@
-//! What is read of a portal besides its identity. Only some events need most of it, or none at the moment: if a part can't be
-//! read, what was known of it before stands, and the account says so.
+//! What is read of a portal besides its identity. Only some events need most of it, or none at the moment: if a part
+//! can't be read, what was known of it before stands, and the account says so.
 
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ pub(super) struct ListReader<'a> {
     pub unread: Vec<String>,
 }
 
-/// True for a failure that the token or the account need not be the reason of: each list has a scope of its own, and the portal's
-/// details were answered just before.
+/// True for a failure that the token or the account need not be the reason of: each list has a scope of its own, and
+/// the portal's details were answered just before.
 fn is_of_the_list(error: &UpstreamError) -> bool {
     error.may_concern_a_list() || (error.cause == Cause::MissingScope && error.status.is_some())
 }
@@ -91,8 +91,8 @@ impl ListReader<'_> {
         })
     }
 
-    /// A token that may not see deals can do everything else. If HubSpot does not name the scopes, a call for a deal that nobody
-    /// has shows.
+    /// A token that may not see deals can do everything else. If HubSpot
+    /// does not name the scopes, a call for a deal that nobody has shows.
     pub(super) async fn deal_access(&mut self, granted: Option<&[String]>) -> Result<DealAccess, UpstreamError> {
         if let Some(granted) = granted {
             return Ok(if granted.iter().any(|scope| scope == DEALS) {
@@ -120,7 +120,8 @@ fn is_denied(error: &UpstreamError) -> bool {
     matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) && !error.is_unexplained()
 }
 
-/// The lifecycle stages, as two answers have them: an event keeps the stage that its label stands for when it is created.
+/// The lifecycle stages, as two answers have them: an event
+/// keeps the stage that its label stands for when it is created.
 async fn certain_stages(crm: &dyn Crm, known: &[Stage]) -> Result<Vec<Stage>, UpstreamError> {
     let stages = crm.read_stages().await?;
     if stages == known {

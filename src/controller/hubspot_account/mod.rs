@@ -1,5 +1,5 @@
-//! The controller of `HubSpotAccount`: credentials, the portal behind them, its stages and properties, and what stands in
-//! their way.
+//! The controller of `HubSpotAccount`: credentials, the portal behind
+//! them, its stages and properties, and what stands in their way.
 
 mod interval;
 mod lists;

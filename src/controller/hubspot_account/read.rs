@@ -153,8 +153,8 @@ pub(super) fn known_currency(object: &Manifest, snapshot: Option<&PortalSnapshot
         .unwrap_or_default()
 }
 
-/// Reads everything, the portal first: nothing else is read of a wrong one, or of one that is not certain. Forms and deals
-/// only if an event needs them. Where a list can't be read, the one known before stands.
+/// Reads everything, the portal first: nothing else is read of a wrong one, or of one that is not certain. Forms and
+/// deals only if an event needs them. Where a list can't be read, the one known before stands.
 pub(super) async fn read_portal(
     crm: &dyn Crm,
     expected: KnownPortal<'_>,

@@ -9,15 +9,15 @@ use tower::timeout::TimeoutLayer;
 
 use super::proxy;
 
-/// Longest wait until the Kubernetes API begins to answer: as long as it takes itself for a list. A watch is answered at
-/// once and stays open from then on; without this limit one whose opening is never answered leaves us deaf for good.
+/// Longest wait until the Kubernetes API begins to answer: as long as it takes itself for a list. A watch is answered
+/// at once and stays open from then on; without this limit one whose opening is never answered leaves us deaf for good.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 /// Longest silence in the middle of an answer: longer than the quietest watch is kept open (295 s).
 const SILENCE_LIMIT: Duration = Duration::from_mins(5);
 
-/// The client for the controllers: in the cluster its service account, elsewhere the kubeconfig. It repeats nothing by itself:
-/// a repeat inside the client would hide for minutes in a reconcile, whose own retry is seen and bounded. It waits a minute
-/// for the begin of an answer, or `call_timeout` if that is less.
+/// The client for the controllers: in the cluster its service account, elsewhere the kubeconfig. It repeats nothing by
+/// itself: a repeat inside the client would hide for minutes in a reconcile, whose own retry is seen and bounded. It
+/// waits a minute for the begin of an answer, or `call_timeout` if that is less.
 ///
 /// # Errors
 /// Where there is no usable configuration.
@@ -76,8 +76,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_millis(300);
 
-    /// An API server that never answers its first connection; the others it answers at once, and goes on after a silence
-    /// longer than the limit.
+    /// An API server that never answers its first connection; the others it
+    /// answers at once, and goes on after a silence longer than the limit.
     async fn serve(listener: TcpListener) {
         let (_silent, _) = listener.accept().await.unwrap();
         loop {

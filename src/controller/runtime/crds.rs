@@ -18,8 +18,8 @@ use crate::domain::brief::brief;
 /// Longest pause between two looks.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// How long a namespace must refuse to be listed to be believed: an API server that has just started refuses for a moment
-/// what it will allow.
+/// How long a namespace must refuse to be listed to be believed: an API
+/// server that has just started refuses for a moment what it will allow.
 const REFUSED: Duration = Duration::from_secs(15);
 
 /// Namespaces that cannot be listed, and why not.

@@ -30,8 +30,8 @@ struct Namespace {
 }
 
 impl KeyGate {
-    /// A reconcile of this object is asked for. If it already waits for one, that one is enough: a reconcile looks at the
-    /// object as it is when its turn comes.
+    /// A reconcile of this object is asked for. If it already waits for one, that one is enough: a reconcile looks at
+    /// the object as it is when its turn comes.
     pub fn offer(&mut self, key: ObjectKey) {
         let namespace = self.namespaces.entry(key.namespace.clone()).or_default();
         if namespace.admitted.contains(&key.name) || namespace.admitted.len() < TURNS {
@@ -60,8 +60,8 @@ impl KeyGate {
         }
     }
 
-    /// The keys that pass, of those that come; `done` are the objects whose reconciles have ended. Ends when no more can
-    /// come.
+    /// The keys that pass, of those that come; `done` are the objects
+    /// whose reconciles have ended. Ends when no more can come.
     pub fn stream(
         mut self,
         mut keys: impl FnMut(&mut Context<'_>) -> Poll<Option<ObjectKey>>,
@@ -129,8 +129,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for and done in which order: in the end everybody who was asked for has passed since, no more
-        /// than the turns are under way, and nothing is kept.
+        /// Whatever is asked for and done in which order: in the end everybody who was asked for has passed since, no
+        /// more than the turns are under way, and nothing is kept.
         #[test]
         fn nobody_is_forgotten(steps in prop::collection::vec((0..3_usize, 0..20_usize, prop::bool::ANY), 0..200)) {
             let mut gate = KeyGate::default();

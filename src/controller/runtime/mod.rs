@@ -47,8 +47,8 @@ use tasks::{endless_task, route_wakes};
 use turns::{NamespaceTurn, Turns};
 use wake_queue::{KeySender, WakeQueue};
 
-/// Reconciles at once in all: as many as there are turns. What bounds them is [`key_gate`], and [`turns`] for those that an
-/// object asked for itself.
+/// Reconciles at once in all: as many as there are turns. What bounds them
+/// is [`key_gate`], and [`turns`] for those that an object asked for itself.
 const CONCURRENCY: u16 = 0;
 /// Longest reconcile: the calls to the Kubernetes API, and a few upstream calls with their own time limits.
 const RECONCILE_LIMIT: Duration = Duration::from_mins(3);
@@ -60,8 +60,8 @@ const DEFER: Duration = Duration::from_millis(100);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs the controllers of all three kinds until `stop`; `controller` is that of events. `wakes` is the receiver that
-/// came with `dependencies.registry`. After `stop` no reconcile begins. A reconcile that is about to change something outside, or
-/// has, gets 20 seconds to end; the others are broken off.
+/// came with `dependencies.registry`. After `stop` no reconcile begins. A reconcile that is about to change something
+/// outside, or has, gets 20 seconds to end; the others are broken off.
 pub async fn run_controllers<E: Reconciler<Object = AdConversionEvent>>(
     dependencies: Dependencies,
     controller: E,
@@ -184,8 +184,8 @@ impl Start<'_> {
     }
 }
 
-/// The controller of one kind in one scope. The watch is not its own: objects come by key from the wake queue, which lets a
-/// burst of changes through as one. `again`: one before this ended, and what it was at goes once more.
+/// The controller of one kind in one scope. The watch is not its own: objects come by key from the wake queue, which
+/// lets a burst of changes through as one. `again`: one before this ended, and what it was at goes once more.
 async fn run_controller<R: Reconciler>(
     controller: Arc<R>,
     ctx: Arc<Context>,
@@ -266,8 +266,8 @@ async fn in_turn<R: Reconciler>(
     Box::pin(guarded_reconcile(controller.as_ref(), newest.unwrap_or(object), ctx)).await
 }
 
-/// The turn of an object's namespace; `None` once the process stops: what only waits has begun nothing, and the end is not to
-/// wait for a namespace to work off all of it.
+/// The turn of an object's namespace; `None` once the process stops: what only waits has begun nothing, and the end is
+/// not to wait for a namespace to work off all of it.
 async fn wait_for_turn(turns: Arc<Turns>, key: ObjectKey, stop: CancellationToken) -> Option<NamespaceTurn> {
     stop.run_until_cancelled(turns.take_turn(&key.namespace)).await
 }

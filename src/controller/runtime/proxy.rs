@@ -19,8 +19,9 @@ pub struct BadProxy {
     scheme: String,
 }
 
-/// Makes the configuration's proxy usable: one without a scheme is an HTTP proxy, and one of the environment is not asked
-/// for an API server on this host, or one that `NO_PROXY` names. The proxy's address may hold a password: no message has it.
+/// Makes the configuration's proxy usable: one without a scheme is an HTTP proxy, and one
+/// of the environment is not asked for an API server on this host, or one that `NO_PROXY`
+/// names. The proxy's address may hold a password: no message has it.
 ///
 /// # Errors
 /// If it is no HTTP proxy.

@@ -1,4 +1,5 @@
-//! Caches of a process that stands by: they are filled and kept up to date, so that it can work at once. Nothing is written.
+//! Caches of a process that stands by: they are filled and kept
+//! up to date, so that it can work at once. Nothing is written.
 
 use futures::future::join_all;
 use kube::Client;
@@ -48,8 +49,8 @@ impl WarmCaches {
         stores.map(|(_, store)| store.clone()).collect()
     }
 
-    /// Fills the caches and keeps them up to date, for ever. Opens the gate `caches` once they are filled. May be dropped at
-    /// any moment: what they hold by then stays.
+    /// Fills the caches and keeps them up to date, for ever. Opens the gate `caches` once they are filled. May be
+    /// dropped at any moment: what they hold by then stays.
     pub async fn keep_warm(&mut self, client: &Client, namespaces: &[String], probes: &Probes) {
         probes.set_gate("caches", false);
         let unserved = crds::wait_until_served(client, namespaces).await;

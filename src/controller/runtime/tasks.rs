@@ -51,7 +51,8 @@ pub(crate) fn restarts_of(ctx: &Context, name: &str) -> Restarts {
     Restarts::new(new_watchdog(ctx), "caches", name.to_owned(), ctx.settings.backoff_max)
 }
 
-/// Brings wake-ups to the controllers. One that a queue before this took along when it broke is made up for by waking all.
+/// Brings wake-ups to the controllers. One that a queue before
+/// this took along when it broke is made up for by waking all.
 pub(crate) async fn route_wakes(
     ctx: Arc<Context>,
     queue: WakeQueue,

@@ -117,7 +117,8 @@ impl WakeQueue {
 /// Lets the first of a burst through at once and the last when its gap is over.
 struct Throttle<K> {
     entries: HashMap<K, ThrottledKey>,
-    /// The keys that wait, the next one first: ten thousand of them wait at a start, and none is looked at before its time.
+    /// The keys that wait, the next one first: ten thousand of them
+    /// wait at a start, and none is looked at before its time.
     waiting: BTreeSet<(Instant, K)>,
     keep: Duration,
     /// When entries that hold nothing back any more were dropped last.

@@ -52,8 +52,8 @@ impl<K: Object> WatchState<K> {
         }
     }
 
-    /// Keeps the cache up to date for a process that stands by: nobody is woken and nothing is reported. May be dropped at any
-    /// moment.
+    /// Keeps the cache up to date for a process that stands by: nobody
+    /// is woken and nothing is reported. May be dropped at any moment.
     pub(crate) async fn keep_warm(&mut self, client: Client) {
         let mut events = pin!(watch_objects::<K>(scoped_api(client, self.scope.as_deref()), |_| {}));
         while let Some(event) = events.next().await {
@@ -164,8 +164,8 @@ fn decode_event<K: Object>(
     })
 }
 
-/// The error of an object with too many finalizers: all of them have to be kept in memory, because our own is written together
-/// with them.
+/// The error of an object with too many finalizers: all of them have to
+/// be kept in memory, because our own is written together with them.
 fn too_many_finalizers<K: Object>(object: &K) -> Option<InvalidObject> {
     (object.finalizers().len() > FINALIZERS).then(|| InvalidObject {
         error: format!("it has more than {FINALIZERS} finalizers"),
@@ -224,8 +224,8 @@ struct KnownObject {
     listed: bool,
 }
 
-/// Remembers what was seen of each object, so that a change of nothing but the status (our own writes) wakes nobody, and
-/// so that what went while the watch was down is noticed.
+/// Remembers what was seen of each object, so that a change of nothing but the status (our own writes) wakes nobody,
+/// and so that what went while the watch was down is noticed.
 #[derive(Debug, Default)]
 struct Tracker {
     known: HashMap<ObjectKey, KnownObject>,

@@ -42,8 +42,8 @@ async fn read_actions(ctx: &Context, key: &ObjectKey) -> Result<Arc<GoogleSnapsh
     Ok(snapshot)
 }
 
-/// Has the snapshot of the account show actions that were read by name. Only events that are stalled may wait for them: all
-/// others have theirs.
+/// Has the snapshot of the account show actions that were read by name.
+/// Only events that are stalled may wait for them: all others have theirs.
 pub fn show_actions(ctx: &Context, key: &ObjectKey, owner: &CustomerId, found: &[ConversionAction]) {
     if ctx.registry.add_google_actions(key, owner, found) {
         ctx.rereads.wake_stalled(&ctx.registry, &Account::Google(key.clone()));

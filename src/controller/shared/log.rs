@@ -23,8 +23,8 @@ pub fn log_conditions<K: Object>(object: &K, before: &Value, after: &Value) {
     }
 }
 
-/// The conditions that changed in more than words, and the words of the one that matters most: what is stalled, else what
-/// fails, else Ready's.
+/// The conditions that changed in more than words, and the words of the
+/// one that matters most: what is stalled, else what fails, else Ready's.
 fn condition_changes(before: &Value, after: &Value) -> (Vec<String>, String) {
     let (old, new) = (conditions_of(before), conditions_of(after));
     let same = |a: &Value, b: &Value| a["type"] == b["type"];

@@ -78,9 +78,9 @@ pub trait Object:
             .max_by_key(|value| (request_time(value), *value))
     }
 
-    /// Forgets of the metadata what nobody here reads: whoever may write an object could fill the memory with annotations
-    /// and labels, and half of an object would be its managed fields. Nothing of the metadata but finalizers is ever
-    /// written back, and those all stay.
+    /// Forgets of the metadata what nobody here reads: whoever may write an object could fill the memory with
+    /// annotations and labels, and half of an object would be its managed fields. Nothing of the metadata but
+    /// finalizers is ever written back, and those all stay.
     fn forget_unread(&mut self) {
         let meta = std::mem::take(self.meta_mut());
         let all = meta.annotations.unwrap_or_default();
@@ -109,8 +109,8 @@ pub trait Object:
     }
 }
 
-/// The time that a request holds: RFC 3339 as Flux writes it, or the seconds of `date +%s` (or a finer unit). A text that
-/// holds none is older than every time.
+/// The time that a request holds: RFC 3339 as Flux writes it, or the seconds of `date +%s` (or a finer unit). A text
+/// that holds none is older than every time.
 fn request_time(value: &str) -> Option<Timestamp> {
     let number = || {
         let number = value.parse::<i64>().ok()?;

@@ -9,8 +9,8 @@ use super::error::Error;
 use super::object::Object;
 use crate::domain::ids::ObjectKey;
 
-/// A controller of one kind. It owns what it remembers between two reconciles. The shell calls it for one object at a time,
-/// never twice at once for the same object.
+/// A controller of one kind. It owns what it remembers between two reconciles. The shell calls it for one object at a
+/// time, never twice at once for the same object.
 pub trait Reconciler: Send + Sync + 'static {
     type Object: Object;
 

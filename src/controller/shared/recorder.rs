@@ -1,7 +1,8 @@
 //! Kubernetes Events: on transitions only, never per contact. A failure to publish is logged and nothing else.
 //!
-//! Not kube's `Recorder`: it names an Event after the whole name of its object, which the API server refuses for names of
-//! more than 236 characters, and it counts a repeat by reason alone, so that a second note under a reason is never seen.
+//! Not kube's `Recorder`: it names an Event after the whole name of its object, which the
+//! API server refuses for names of more than 236 characters, and it counts a repeat by
+//! reason alone, so that a second note under a reason is never seen.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -291,8 +292,8 @@ fn identity_of(reference: &ObjectReference, severity: Severity, reason: &str, no
     }
 }
 
-/// The name of an Event, as kube and client-go form it: that of its object, a dot and the time. The name of the object is
-/// cut if both together are too long; which object is meant is in the reference, whole.
+/// The name of an Event, as kube and client-go form it: that of its object, a dot and the time. The name of the object
+/// is cut if both together are too long; which object is meant is in the reference, whole.
 fn event_name(object: &str, stamp: i128) -> String {
     let end = format!(".{stamp:x}");
     let start = fit_bytes(object, MAX_NAME - end.len()).trim_end_matches(['.', '-']);

@@ -1,5 +1,5 @@
-//! Which events wait for an account to be read again: those that a person asked about or has just changed, which are judged by
-//! what HubSpot and Google say now, and events stalled for something that only they can show.
+//! Which events wait for an account to be read again: those that a person asked about or has just changed, which are
+//! judged by what HubSpot and Google say now, and events stalled for something that only they can show.
 //!
 //! A read serves all who asked before it began, and an account is read at most once in [`GAP`] for their sake.
 

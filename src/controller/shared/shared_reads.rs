@@ -1,5 +1,5 @@
-//! Full reads of Google accounts that are shared: one serves all who asked before it began, and an account is read at most once
-//! in a few seconds however many events are new.
+//! Full reads of Google accounts that are shared: one serves all who asked before it began, and an account is read at
+//! most once in a few seconds however many events are new.
 
 use std::collections::HashMap;
 use std::sync::Arc;

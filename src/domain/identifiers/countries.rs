@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use super::text::is_space;
 
-/// Code and names of each country, names in lower case, `CODE=name;name`, countries apart by `|`. The names are those of ISO
-/// 3166-1 and the ones that HubSpot offers or derives from the visitor's address.
+/// Code and names of each country, names in lower case, `CODE=name;name`, countries apart by `|`. The names are those
+/// of ISO 3166-1 and the ones that HubSpot offers or derives from the visitor's address.
 const COUNTRIES: &str = "AD=andorra|AE=united arab emirates|AF=afghanistan|AG=antigua and barbuda|AI=anguilla|\
     AL=albania|AM=armenia|AO=angola|AQ=antarctica|AR=argentina|AS=american samoa|AT=austria|AU=australia|AW=aruba|\
     AX=aland islands;åland islands;åland|AZ=azerbaijan|BA=bosnia and herzegovina;bosnia|BB=barbados|BD=bangladesh|\

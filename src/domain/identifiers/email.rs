@@ -2,8 +2,8 @@
 
 use super::text::{is_space, to_nfc};
 
-/// Trimmed, lower-cased, NFC; at gmail.com and googlemail.com dots and everything from the first `+` leave the local part.
-/// `None` for what Google's formatter refuses: inner white space, not exactly one `@`, an empty part.
+/// Trimmed, lower-cased, NFC; at gmail.com and googlemail.com dots and everything from the first `+` leave the local
+/// part. `None` for what Google's formatter refuses: inner white space, not exactly one `@`, an empty part.
 pub fn normalize_email(value: &str) -> Option<String> {
     let address = to_nfc(&value.trim_matches(is_space).to_lowercase());
     if address.chars().any(is_space) {

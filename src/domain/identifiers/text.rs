@@ -2,7 +2,8 @@
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-/// Unicode NFC: macOS and some imports write an accent as a character of its own, which is another text with another hash.
+/// Unicode NFC: macOS and some imports write an accent as a
+/// character of its own, which is another text with another hash.
 pub(super) fn to_nfc(text: &str) -> String {
     ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()
 }

@@ -68,8 +68,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Names a PostgreSQL server whose user may create schemas. The tests that say nothing of a file run there instead of in
-/// SQLite, each in a schema of its own.
+/// Names a PostgreSQL server whose user may create schemas. The tests that say nothing of a file run there instead of
+/// in SQLite, each in a schema of its own.
 const SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 
 /// A ledger of its own, empty.

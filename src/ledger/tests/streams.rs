@@ -280,8 +280,8 @@ async fn ids_of_actions_and_accounts_are_any_text() {
     assert_eq!(open[0].destinations, keys[2..3]);
 }
 
-/// Two contacts were known, each with an entry that went to the action; then they were merged, and the event was deleted and
-/// created again. What it notes before it has the action is known there, under whatever canonical contact.
+/// Two contacts were known, each with an entry that went to the action; then they were merged, and the event was
+/// deleted and created again. What it notes before it has the action is known there, under whatever canonical contact.
 #[tokio::test]
 async fn entries_of_contacts_merged_meanwhile_count_once_for_an_event_created_again() {
     for archived in [false, true] {

@@ -1,8 +1,8 @@
 //! Leader election: several replicas, one of which holds a Lease of the Kubernetes API and works.
 //!
-//! The rules are those of client-go's `leaderelection`: a Lease is free when its holder has let it go, or has not changed it
-//! for as long as it promised, by this process's own clock since it saw the last change. No other machine's clock counts.
-//! The Lease says who works; that nobody else does is for the ledger to say
+//! The rules are those of client-go's `leaderelection`: a Lease is free when its holder has let it go, or has not
+//! changed it for as long as it promised, by this process's own clock since it saw the last change. No other machine's
+//! clock counts. The Lease says who works; that nobody else does is for the ledger to say
 //! (<https://github.com/kubernetes/client-go/blob/master/tools/leaderelection/leaderelection.go>).
 
 mod record;
@@ -98,7 +98,8 @@ impl Election {
         self.observed.uid()
     }
 
-    /// Waits until this process holds the Lease. May be dropped at any moment, then [`Self::release_lease`] is to be called.
+    /// Waits until this process holds the Lease. May be dropped at
+    /// any moment, then [`Self::release_lease`] is to be called.
     pub async fn win_lease(&mut self) {
         let mut changes = None;
         let mut holder = None;

@@ -31,8 +31,8 @@ struct OccurrenceLabels {
 pub struct EventCounts {
     /// How many rows are in each outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// Since when the conversion that has waited longest waits; not while the event is suspended, nor for its settle delay
-    /// or a visitor's consent.
+    /// Since when the conversion that has waited longest waits; not while the
+    /// event is suspended, nor for its settle delay or a visitor's consent.
     pub waiting_since: Option<Timestamp>,
     /// When a conversion was last sent.
     pub last_upload: Option<Timestamp>,

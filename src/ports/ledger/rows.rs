@@ -19,8 +19,8 @@ pub struct NewRow {
     pub keys: Vec<OccurrenceKey>,
     /// The contact's record id today; [`ContactId::UNKNOWN`] if a submission's contact was not found (yet).
     pub contact: ContactId,
-    /// A submission's `conversionId`: what Google knows the conversion by. `None` for lifecycle rows and for submissions
-    /// without one.
+    /// A submission's `conversionId`: what Google knows the conversion
+    /// by. `None` for lifecycle rows and for submissions without one.
     pub submission: Option<String>,
     /// When the stage was reached, from the history; when the form was submitted.
     pub occurred_at: Timestamp,

@@ -1,9 +1,9 @@
-//! Contacts that the feed has met and could not read, or only as they were before the search that found them. They are put
-//! aside, so that neither the page nor the portal waits for them, and are read again with growing pauses.
+//! Contacts that the feed has met and could not read, or only as they were before the search that found them. They are
+//! put aside, so that neither the page nor the portal waits for them, and are read again with growing pauses.
 //!
-//! The feed marks move past them: what brings them back is this list alone, so the ledger keeps its ids, and it is written
-//! before the marks are. A process that ends in between reads the same pages once more. (A full scan would not do: nothing
-//! says that a record's modification time moves when it becomes readable.)
+//! The feed marks move past them: what brings them back is this list alone, so the ledger keeps its ids, and it is
+//! written before the marks are. A process that ends in between reads the same pages once more. (A full scan would not
+//! do: nothing says that a record's modification time moves when it becomes readable.)
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,8 +19,8 @@ use crate::ports::ledger::AsideContact;
 
 /// Most contacts put aside. Beyond this single records are not the reason any more, and the feed stops where it is.
 const MOST: usize = 1_000;
-/// Most of them that lack an entry which a property shows. If a portal has more, that is how it is and not a sign of old
-/// answers: they must not take the room of contacts that cannot be read.
+/// Most of them that lack an entry which a property shows. If a portal has more, that is how it is and not a sign of
+/// old answers: they must not take the room of contacts that cannot be read.
 const MOST_LACKING: usize = 500;
 /// Contacts whose rows two reads have shown alike; beyond this all are forgotten, and each is read twice once more.
 const MOST_AGREED: usize = 50_000;
@@ -134,8 +134,8 @@ impl Aside {
         }
     }
 
-    /// Takes a read of a contact. One that is behind is put aside: `Some`. Others are released, and so are those that have been
-    /// behind the same state for long: whatever the reason, HubSpot will not show more.
+    /// Takes a read of a contact. One that is behind is put aside: `Some`. Others are released, and so are those that
+    /// have been behind the same state for long: whatever the reason, HubSpot will not show more.
     pub fn take_read(
         &mut self,
         read: &Contact,
@@ -186,8 +186,8 @@ impl Aside {
         put
     }
 
-    /// True if a read shows entries that nothing else tells of (`is_unconfirmed`, by what searches have shown), and they are
-    /// not to be noted before another read shows the same. The others need not wait.
+    /// True if a read shows entries that nothing else tells of (`is_unconfirmed`, by what searches have shown), and
+    /// they are not to be noted before another read shows the same. The others need not wait.
     pub fn is_doubtful(
         &self,
         read: &Contact,
@@ -239,8 +239,8 @@ impl Aside {
         }
     }
 
-    /// True if the entries of this read may be noted. Those of one that is behind may be at the wrong time, as what it lacks
-    /// is shown elsewhere: so it takes two that show the same.
+    /// True if the entries of this read may be noted. Those of one that is behind may be at the wrong time, as what it
+    /// lacks is shown elsewhere: so it takes two that show the same.
     pub fn may_count(&self, read: &Contact, shown: Option<&ShownState>) -> bool {
         self.compare_read(read, shown).is_none() || self.agrees(read)
     }

@@ -1,5 +1,5 @@
-//! How late a time of HubSpot's clock can be. A record that claims a later one (an import with the year 9999) tells nothing of
-//! that clock: no cursor follows it, as everything before a cursor counts as read.
+//! How late a time of HubSpot's clock can be. A record that claims a later one (an import with the year 9999) tells
+//! nothing of that clock: no cursor follows it, as everything before a cursor counts as read.
 
 use jiff::Timestamp;
 

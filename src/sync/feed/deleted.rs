@@ -1,22 +1,22 @@
-//! Looks for contacts that HubSpot has deleted: what the ledger names is asked for again, round after round, a few ids at a
-//! time, whenever the feed has nothing else to do.
+//! Looks for contacts that HubSpot has deleted: what the ledger names is asked for again, round after round, a few ids
+//! at a time, whenever the feed has nothing else to do.
 //!
-//! An id is missing where HubSpot answers for others and neither shows a record for it nor names it among the ids merged
-//! into one; a call that fails and a record that cannot be read say nothing. What protects from a view that has become
-//! narrower, when everything would look deleted:
+//! An id is missing where HubSpot answers for others and neither shows a record for it nor names it among the ids
+//! merged into one; a call that fails and a record that cannot be read say nothing. What protects from a view that has
+//! become narrower, when everything would look deleted:
 //!
 //! - The token must still be one of the portal that the ids are of: asked before anything counts as missing.
 //! - An answer that shows nobody counts only if HubSpot shows in a second one somebody whom an earlier look has found;
 //!   where there is nobody else, and few are in question, a contact that a search lists. So neither an outage, nor a scope
 //!   that was taken away, nor a token that may see other owners' contacts no longer, marks a whole portal. (Nor does
 //!   a portal in which all of more than ten are deleted between two rounds: their ids stay.)
-//! - A mark is not yet an erasure: all looks over the whole retention must miss the contact, and a single one that finds it
-//!   takes the mark away ([`crate::ports::ledger::Ledger::erase_contacts`]).
-//! - Each account of a portal looks for itself and believes what it has seen itself. Where another account of the portal
-//!   sees a contact, the marks of a token that may see less erase nothing.
+//! - A mark is not yet an erasure: all looks over the whole retention must miss the contact, and a single one that
+//!   finds it takes the mark away ([`crate::ports::ledger::Ledger::erase_contacts`]).
+//! - Each account of a portal looks for itself and believes what it has seen itself. Where another account of the
+//!   portal sees a contact, the marks of a token that may see less erase nothing.
 //!
-//! And an erasure by mistake costs little: the keys of what was sent stay, and whoever shows up again under the same ids
-//! has them.
+//! And an erasure by mistake costs little: the keys of what was sent
+//! stay, and whoever shows up again under the same ids has them.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -10,7 +10,8 @@ use crate::api::ChangeDetection;
 use crate::domain::ids::ContactId;
 use crate::domain::time::to_signed;
 
-/// With more stages than this their properties don't fit into one search (3,000 characters; docs/reference/hubspot.md 3).
+/// With more stages than this their properties don't fit into
+/// one search (3,000 characters; docs/reference/hubspot.md 3).
 const MAX_DATED_STAGES: usize = 30;
 
 /// The way of finding changes, picked once for each set of stages and listing of properties.

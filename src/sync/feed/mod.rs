@@ -150,8 +150,8 @@ impl Feed {
         events.iter().map(Member::new).collect()
     }
 
-    /// True if others take part than in the last pass, or if one of them has another action: rows of an event move to the
-    /// stream of its action once that is known, and the uploader follows.
+    /// True if others take part than in the last pass, or if one of them has another action: rows of an event move to
+    /// the stream of its action once that is known, and the uploader follows.
     fn has_other_members(&self) -> bool {
         let now = self.current_members();
         now != self.members
@@ -274,8 +274,8 @@ impl Feed {
         self.read_aside(pass).await
     }
 
-    /// If an event joins or comes back, or an action of another id replaces the old one, nothing that was read before counts
-    /// for it.
+    /// If an event joins or comes back, or an action of another id
+    /// replaces the old one, nothing that was read before counts for it.
     fn restart_for_newcomers(&mut self, events: &[Tracked]) {
         let newcomer = |t: &Tracked| match self.served.get(&Member::new(&t.event)) {
             None => true,
@@ -343,8 +343,8 @@ impl Feed {
         Ok(seen)
     }
 
-    /// What is polled for while a scan of this pass goes on, so that the first read of one event does not hold up the fresh
-    /// conversions of others.
+    /// What is polled for while a scan of this pass goes on, so that the first
+    /// read of one event does not hold up the fresh conversions of others.
     fn fresh_poll(&self, pass: &Pass) -> FreshPoll {
         let covered: Vec<Tracked> = pass.events.iter().filter(|t| !t.is_backfill()).cloned().collect();
         FreshPoll {
@@ -373,7 +373,7 @@ impl Feed {
         for tracked in &pass.events {
             let newest = seen.newest_of(tracked.stage()).and_then(|t| t.checked_sub(length).ok());
             let mark = tracked.mark_after(back.by, newest.unwrap_or(Timestamp::MIN));
-            // A contact without an id can't be put aside: then the marks stay, and the same rows are searched once more.
+            // A contact without an id can't be put aside: the marks stay then, and the same rows are searched again.
             if tracked.mark != Some(mark) && seen.nameless == 0 {
                 let kept = marks.entry(tracked.stream).or_insert(mark);
                 *kept = if mark.cursor < kept.cursor { mark } else { *kept };

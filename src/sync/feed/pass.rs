@@ -10,8 +10,8 @@ use crate::domain::ids::{ActionKey, ObjectKey};
 use crate::domain::trigger::Trigger;
 use crate::registry::{Event, HubSpotAccount};
 
-/// An event as it takes part in passes. Two are the same while nothing has changed that makes a pass necessary before its
-/// time: who takes part, and since when.
+/// An event as it takes part in passes. Two are the same while nothing has changed that makes a pass necessary before
+/// its time: who takes part, and since when.
 #[derive(Clone)]
 pub(in crate::sync) struct Member(Arc<Event>);
 

@@ -14,8 +14,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Most contacts that are asked for together: those of one call.
 const MOST: usize = 50;
 
-/// How many contacts the next read asks for: one as long as reads fail, which may take long, and twice as many after each
-/// success.
+/// How many contacts the next read asks for: one as long as reads
+/// fail, which may take long, and twice as many after each success.
 const fn next_size(size: usize, fails: bool) -> usize {
     match (fails, size * 2) {
         (true, _) => 1,

@@ -28,8 +28,8 @@ pub struct ReadHistory {
     pub read_any: bool,
     /// Reads that show nobody.
     pub fruitless: FruitlessReads,
-    /// Ids of contacts with an id that was merged into each. The ledger knows most of them as one; not those of whom both
-    /// had conversions of their own.
+    /// Ids of contacts with an id that was merged into each. The ledger knows
+    /// most of them as one; not those of whom both had conversions of their own.
     confirmed: HashSet<(ContactId, ContactId)>,
 }
 
@@ -146,8 +146,8 @@ impl<'a> Candidate<'a> {
 }
 
 impl ReadHistory {
-    /// Found by entry time: the history must be read unless it was read in this very state. Of a contact of which the search
-    /// shows nothing nobody knows, but for one that is read again anyway.
+    /// Found by entry time: the history must be read unless it was read in this very state. Of a contact of which the
+    /// search shows nothing nobody knows, but for one that is read again anyway.
     pub fn new_entry(&self, found: &Candidate<'_>) -> bool {
         let id = found.contact.id;
         let unknown = found.modified.is_none() && found.entered.is_empty() && !self.aside.is_aside(id);
@@ -155,8 +155,8 @@ impl ReadHistory {
         read.is_none_or(|(_, entries)| unknown || *entries != found.entries)
     }
 
-    /// Found by modification time: the history must be read unless it was read since the modification. Without that time
-    /// nobody knows, but for a contact that is read again anyway.
+    /// Found by modification time: the history must be read unless it was read since the modification. Without that
+    /// time nobody knows, but for a contact that is read again anyway.
     pub fn new_modification(&self, found: &Candidate<'_>) -> bool {
         let id = found.contact.id;
         let unknown = found.modified.is_none() && !self.aside.is_aside(id);

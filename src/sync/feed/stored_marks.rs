@@ -15,8 +15,8 @@ use crate::registry::{Event, Notice};
 const STORED_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
 impl Feed {
-    /// How far the streams of these events are covered. A cursor ahead of all clocks says nothing: the stream is read again
-    /// from its start, and its event says so.
+    /// How far the streams of these events are covered. A cursor ahead of all clocks says nothing: the stream is read
+    /// again from its start, and its event says so.
     pub(super) async fn stored_marks(
         &self,
         events: &[Arc<Event>],

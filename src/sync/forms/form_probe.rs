@@ -25,8 +25,8 @@ const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 /// How far a contact's property and the submission it is about may lie apart.
 const SAME: SignedDuration = SignedDuration::from_secs(10);
 
-/// Submissions that the forms showed: whose and when. Of more than fit the newest are kept, as lists begin with them; the
-/// forms are read for the others once more.
+/// Submissions that the forms showed: whose and when. Of more than fit the newest are kept, as lists begin with them;
+/// the forms are read for the others once more.
 #[derive(Default)]
 pub struct ShownSubmissions(BTreeSet<(ContactId, Timestamp)>);
 
@@ -73,8 +73,8 @@ pub struct FormProbe {
 }
 
 impl FormProbe {
-    /// Asks who submitted anything, going `back` from the newest time seen, at first from `since`. A portal that does not
-    /// take the search has its probe open always.
+    /// Asks who submitted anything, going `back` from the newest time seen, at first from `since`. A portal that does
+    /// not take the search has its probe open always.
     pub async fn search_submitters(
         &mut self,
         crm: &dyn Crm,
@@ -117,7 +117,8 @@ impl FormProbe {
         }
     }
 
-    /// A time later than the record's modification is no time of HubSpot's clock; without that time it tells nothing of it.
+    /// A time later than the record's modification is no time of
+    /// HubSpot's clock; without that time it tells nothing of it.
     fn record_submission(&mut self, contact: ContactId, at: Timestamp, modified: Option<Timestamp>) {
         if self.seen.len() >= MAX_CONTACTS {
             self.seen.clear();
@@ -167,7 +168,8 @@ impl FormProbe {
         self.open
     }
 
-    /// The forms were read and showed submissions of these contacts and times; or they were not read, as there was no need.
+    /// The forms were read and showed submissions of these contacts
+    /// and times; or they were not read, as there was no need.
     pub fn forms_read(&mut self, shown: Option<&ShownSubmissions>, now: Instant) {
         self.passes = self.passes.saturating_add(1);
         let Some(shown) = shown else { return };

@@ -27,7 +27,8 @@ fn somebody() -> Beside {
     Beside::Somebody(vec!["known@x".to_owned()])
 }
 
-/// Who was asked for beside, who is shown, who can't be read; whether the answer tells of the others, and whether it was in vain.
+/// Who was asked for beside, who is shown, who can't be read; whether
+/// the answer tells of the others, and whether it was in vain.
 #[rstest::rstest]
 #[case::nobody_of_anybody(Beside::Unknown, &[], &[], (false, false))]
 #[case::somebody_by_chance(Beside::Unknown, &["a@x"], &[], (true, false))]

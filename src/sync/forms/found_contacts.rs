@@ -27,8 +27,9 @@ impl FormReader {
         later(submission.at, deadline)
     }
 
-    /// A contact that was not found is looked for until looks that are `--click-grace` apart have all found that there is none
-    /// (`nobodys_for`: how far they are apart so far); one that can't be read, until nothing could be sent any more.
+    /// A contact that was not found is looked for until looks that are `--click-grace`
+    /// apart have all found that there is none (`nobodys_for`: how far they are apart so
+    /// far); one that can't be read, until nothing could be sent any more.
     pub(super) fn remember_submission(
         &mut self,
         key: TransactionId,
@@ -114,8 +115,8 @@ impl FormReader {
         Ok(found)
     }
 
-    /// Takes out what is not believed yet: a time that has not come, and a missing id while the submission could still be
-    /// sent. Old data has no ids (docs/reference/hubspot.md 7.2); nothing of it can be sent, so it counts as it is.
+    /// Takes out what is not believed yet: a time that has not come, and a missing id while the submission could still
+    /// be sent. Old data has no ids (docs/reference/hubspot.md 7.2); nothing of it can be sent, so it counts as it is.
     pub(super) fn take_implausible(&self, page: &mut SubmissionPage, latest: Timestamp) {
         let now = self.ctx.clock.now();
         let why = |submission: &Submission| {
@@ -136,8 +137,8 @@ impl FormReader {
         page.unreadable.extend(odd);
     }
 
-    /// Names the submissions of a page that cannot be read, and has them looked for until nothing of them could be sent any
-    /// more. HubSpot's list shows the newest first: they are as old as the next one that can be read.
+    /// Names the submissions of a page that cannot be read, and has them looked for until nothing of them could be sent
+    /// any more. HubSpot's list shows the newest first: they are as old as the next one that can be read.
     pub(super) fn seek_unreadable(
         &mut self,
         pass: &Pass,
@@ -148,7 +149,8 @@ impl FormReader {
     ) {
         let now = self.ctx.clock.now();
         let next = page.submissions.last().map_or(bound, |last| last.at);
-        // All forms are read whole once more within a quarter of the deadline: one that came to nothing is counted then.
+        // All forms are read whole once more within a quarter of
+        // the deadline: one that came to nothing is counted then.
         let deadline = self.ctx.settings.enhancement_deadline;
         let until = later(now, deadline + deadline / 4);
         for odd in &page.unreadable {

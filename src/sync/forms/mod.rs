@@ -1,7 +1,7 @@
 //! Forms: reads the submissions of the forms of all form events, newest first, and notes them in the ledger.
 //!
-//! A form's list has no time filter and shifts while it is read (docs/reference/hubspot.md 7.2): every read begins at the
-//! newest submission and ends behind what was seen before.
+//! A form's list has no time filter and shifts while it is read (docs/reference/hubspot.md 7.2): every read begins at
+//! the newest submission and ends behind what was seen before.
 
 mod findings;
 mod form_probe;
@@ -86,8 +86,8 @@ impl FormReader {
         self.failing.next_try(Instant::now())
     }
 
-    /// Reads the forms if the probe says so. Returns what failed, after reporting it to the events: without what is the matter
-    /// of single forms, where others, or (`others`) the stages, could be read.
+    /// Reads the forms if the probe says so. Returns what failed, after reporting it to the events: without what is the
+    /// matter of single forms, where others, or (`others`) the stages, could be read.
     pub(super) async fn read_all(&mut self, pass: &Pass, others: bool) -> Vec<SyncError> {
         let began = Instant::now();
         let all: Vec<&Tracked> = pass.forms.iter().collect();
@@ -154,8 +154,8 @@ impl FormReader {
         }
     }
 
-    /// What to read of one form: all where an event joined, or where it was not read whole for long. One form that can't
-    /// be read changes nothing for the others.
+    /// What to read of one form: all where an event joined, or where it was not read whole for long. One form that
+    /// can't be read changes nothing for the others.
     fn depth_for(
         &self,
         form: &str,

@@ -1,5 +1,5 @@
-//! A form's read in parts: a list without end takes no more of a pass than its share, so that the stages and the other forms
-//! of the portal come to their turn.
+//! A form's read in parts: a list without end takes no more of a pass than its share, so that the stages and the other
+//! forms of the portal come to their turn.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -31,7 +31,8 @@ impl FormReader {
         }
     }
 
-    /// A read of this form failed. True where that is a matter of this form: it is tried again by itself, and read whole then.
+    /// A read of this form failed. True where that is a matter of
+    /// this form: it is tried again by itself, and read whole then.
     pub(super) fn form_failed(&mut self, form: &str, fault: &SyncError, events: &[&Tracked]) -> bool {
         report_failure(&self.ctx, &self.key, fault, events);
         let longest = self.ctx.settings.backoff_max;

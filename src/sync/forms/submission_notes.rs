@@ -1,5 +1,5 @@
-//! What is known of single submissions in this life of the process, within bounds: what does not fit is read and looked up once
-//! more. The ledger knows each by its key, so that none is counted twice.
+//! What is known of single submissions in this life of the process, within bounds: what does not fit is read and looked
+//! up once more. The ledger knows each by its key, so that none is counted twice.
 
 use std::collections::HashMap;
 

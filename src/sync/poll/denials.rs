@@ -1,6 +1,6 @@
-//! Refusals that claim to be about the account while results are asked for: of single actions in the status of a request,
-//! and of the question itself. New credentials may not see what the old ones sent, and one action may be refused in the
-//! same words as an account. A dummy conversion decides ([`account_judgement`]).
+//! Refusals that claim to be about the account while results are asked for: of single actions in the status of a
+//! request, and of the question itself. New credentials may not see what the old ones sent, and one action may be
+//! refused in the same words as an account. A dummy conversion decides ([`account_judgement`]).
 
 use jiff::Timestamp;
 

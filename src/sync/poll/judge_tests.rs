@@ -89,7 +89,8 @@ async fn poller() -> Poller {
 /// Row, outcome and reason; its isolation group.
 type Moved = (i64, Outcome, String, i64);
 
-/// What an answer comes to: the rows that move; whether nothing more is to be asked, or another answer has to say the same.
+/// What an answer comes to: the rows that move; whether nothing
+/// more is to be asked, or another answer has to say the same.
 fn judge(poller: &mut Poller, statuses: &[DestinationStatus]) -> (Vec<Moved>, bool, bool) {
     let judged = poller.judge_statuses(route_info("route"), &request(), statuses, at(0));
     let moved = judged.updates.into_iter();

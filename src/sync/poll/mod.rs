@@ -162,8 +162,8 @@ impl Poller {
         Ok(next.map_or(MAX_PAUSE, |t| to_std(t.duration_since(now))).min(MAX_PAUSE))
     }
 
-    /// Asks about one request; returns the error if that failed. An answer that makes the code which reads it panic counts as
-    /// no answer.
+    /// Asks about one request; returns the error if that failed. An answer
+    /// that makes the code which reads it panic counts as no answer.
     async fn look_safely(
         &mut self,
         sink: &dyn ConversionSink,
@@ -184,8 +184,8 @@ impl Poller {
         }
     }
 
-    /// Asks about this request again after a pause, and has its events say so. `own`: it is about this request alone, so the
-    /// account does not say so.
+    /// Asks about this request again after a pause, and has its events say so.
+    /// `own`: it is about this request alone, so the account does not say so.
     async fn put_off(
         &mut self,
         (request, network): (&OpenRequest, &str),

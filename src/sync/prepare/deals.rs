@@ -44,8 +44,8 @@ struct Deals {
 }
 
 impl EligibleEvent {
-    /// The value of each row: what an earlier try may have sent, else by the rule. Rows whose deals cannot be read wait, for
-    /// `--click-grace` at most: a deal that the token may never see holds nothing up for ever.
+    /// The value of each row: what an earlier try may have sent, else by the rule. Rows whose deals cannot be read
+    /// wait, for `--click-grace` at most: a deal that the token may never see holds nothing up for ever.
     pub(crate) async fn price_rows(
         &self,
         ctx: &SyncContext,
@@ -109,8 +109,8 @@ impl EligibleEvent {
         conversion_value(rule, deals, &self.portal.company_currency).map(Some)
     }
 
-    /// Until when a row waits for deals to be read again: what is sent stays, and of a contact with deals it takes two reads
-    /// to send the event's default.
+    /// Until when a row waits for deals to be read again: what is sent stays, and
+    /// of a contact with deals it takes two reads to send the event's default.
     fn doubted_until(
         &self,
         ctx: &SyncContext,

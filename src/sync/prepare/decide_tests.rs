@@ -148,7 +148,8 @@ fn flawed() -> Contact {
     }
 }
 
-/// What HubSpot shows of a contact; whether its row is sent; if not, why it waits and until when, and what is said of it.
+/// What HubSpot shows of a contact; whether its row is sent; if
+/// not, why it waits and until when, and what is said of it.
 #[rstest::rstest]
 #[case::with_a_click(Some(good(ID)), None, &[])]
 #[case::by_one_read_without_a_click(Some(without_click(good(ID))), None, &[pending(ID, reason::NOT_DUE, NOW + 60)])]

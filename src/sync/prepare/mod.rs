@@ -62,7 +62,8 @@ pub struct EligibleEvent {
     addresses: bool,
 }
 
-/// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, its window, too new).
+/// The event with all it takes to send, or `None` while a gate
+/// is closed (suspended, accounts, action, its window, too new).
 pub fn eligible_event(ctx: &SyncContext, event: Arc<Event>) -> Option<EligibleEvent> {
     let action = event.action.clone()?;
     if event.suspended || action.held(ctx.clock.now()).is_some() {
@@ -104,8 +105,8 @@ impl EligibleEvent {
         self.stream
     }
 
-    /// Takes up to `limit` due rows and decides about each. Rows to send are returned, the others settled in the ledger.
-    /// Returns also how many rows were looked at: fewer than `limit` means that no more are due.
+    /// Takes up to `limit` due rows and decides about each. Rows to send are returned, the others settled in the
+    /// ledger. Returns also how many rows were looked at: fewer than `limit` means that no more are due.
     pub async fn prepare_rows(&self, ctx: &SyncContext, limit: usize) -> Result<(Vec<PreparedRow>, usize), SyncError> {
         let now = ctx.clock.now();
         let due_rows = || ctx.ledger.due_rows(self.stream, self.event.start, now, limit);
@@ -122,7 +123,8 @@ impl EligibleEvent {
         Ok((ready, looked_at))
     }
 
-    /// Decides again about rows that wait to be sent; what was read in the last half of the upload interval still counts.
+    /// Decides again about rows that wait to be sent; what was
+    /// read in the last half of the upload interval still counts.
     pub async fn refresh_rows(&self, ctx: &SyncContext, rows: Vec<PreparedRow>) -> Result<Vec<PreparedRow>, SyncError> {
         let rows = rows.into_iter().map(|ready| ready.row).collect();
         self.decide_all(ctx, rows, ctx.settings.upload_interval / 2).await
@@ -180,8 +182,8 @@ impl EligibleEvent {
         Ok(all.collect())
     }
 
-    /// What becomes of a row whose contact, or a deal of it, cannot be read: it is read again with growing pauses, and named
-    /// to the event.
+    /// What becomes of a row whose contact, or a deal of it, cannot be
+    /// read: it is read again with growing pauses, and named to the event.
     fn set_aside(&self, ctx: &SyncContext, row: &Row, what: &str) -> RowUpdate {
         unreadable::report_contact(ctx, &self.event.key, row.contact, what, row.attempts > 0);
         let pause = backoff(row.attempts, ctx.settings.backoff_max, row.contact.0);
@@ -212,8 +214,8 @@ impl EligibleEvent {
         }
     }
 
-    /// A row waits until a property is asked for again that its event needs and that HubSpot does not give. The row itself has
-    /// failed at nothing.
+    /// A row waits until a property is asked for again that its event needs
+    /// and that HubSpot does not give. The row itself has failed at nothing.
     fn wait_for_property(&self, ctx: &SyncContext, row: &Row, again: SignedDuration) -> RowUpdate {
         let pause = again.max(SignedDuration::from_secs(1));
         let waiting = self.try_again(ctx, row, pause);
@@ -229,8 +231,8 @@ impl EligibleEvent {
         }
     }
 
-    /// Rows wait after a failed read of what not every event needs: deals, or the submissions of a form. That HubSpot does
-    /// not show these to this token is a matter of the event, not of the account.
+    /// Rows wait after a failed read of what not every event needs: deals, or the submissions of a form. That HubSpot
+    /// does not show these to this token is a matter of the event, not of the account.
     async fn put_off(&self, ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Result<(), SyncError> {
         let refused = matches!(error.cause, Cause::MissingScope | Cause::AccessDenied);
         let fault = postpone_rows(ctx, rows, error).await;

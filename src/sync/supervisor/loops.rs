@@ -48,8 +48,8 @@ pub(super) struct Loops {
 }
 
 impl Loops {
-    /// Stops what is not wanted any more, starts what is, each loop by itself. Returns when to look again at the latest;
-    /// `None`: when something happens.
+    /// Stops what is not wanted any more, starts what is, each loop by itself. Returns when to look again at the
+    /// latest; `None`: when something happens.
     pub(super) fn start_and_stop(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken) -> Option<Instant> {
         let google = ctx.registry.ad_account_keys();
         let mut wanted: BTreeSet<LoopId> = BTreeSet::new();
@@ -120,7 +120,8 @@ impl Loops {
         let (ctx, stop) = (ctx.clone(), stop.clone());
         self.tasks.spawn(async move {
             // The text of a panic may hold anything: where it happened is logged where it is counted.
-            // By the process's stop alone: the loop of an account that is gone leaves no batch behind that nobody settles.
+            // By the process's stop alone: the loop of an account that
+            // is gone leaves no batch behind that nobody settles.
             let work = async { run_until_stopped(&stop, work).await };
             drop(AssertUnwindSafe(ctx.run_watched(name, work)).catch_unwind().await);
             id

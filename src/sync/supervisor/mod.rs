@@ -1,6 +1,6 @@
 //! Starts and stops the loops as accounts come and go: a feed for each HubSpot account, an uploader and a poller for
-//! each Google account. A loop that ends unexpectedly is started again, alone and after a growing pause; the others, also
-//! those of the same account, go on.
+//! each Google account. A loop that ends unexpectedly is started again, alone and after a growing pause; the others,
+//! also those of the same account, go on.
 
 mod loops;
 
@@ -31,8 +31,8 @@ const TICK: Duration = Duration::from_secs(30);
 const SUPERVISOR: &str = "supervisor of the sync loops";
 const RETENTION: &str = "retention";
 
-/// Runs the loops until `stop`; then waits for them, within limits. Where the supervisor itself ends unexpectedly, its loops
-/// end with it, and all are started again.
+/// Runs the loops until `stop`; then waits for them, within limits. Where the supervisor itself ends unexpectedly, its
+/// loops end with it, and all are started again.
 pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
     let begin = |_| {
         let (ctx, stop) = (ctx.clone(), stop.clone());

@@ -1,5 +1,5 @@
-//! What unit tests of the loops share: settings whose durations all differ, a ledger in memory, an event with its rows, and a
-//! portal that shows what a test tells it to. A test changes what it is about.
+//! What unit tests of the loops share: settings whose durations all differ, a ledger in memory, an event with its rows,
+//! and a portal that shows what a test tells it to. A test changes what it is about.
 
 #![allow(clippy::unwrap_used)]
 
@@ -68,8 +68,8 @@ pub(crate) fn action(id: u64) -> ActionKey {
     owner.action_key(ActionId(id))
 }
 
-/// The event `tenant/NAME`: entries into [`STAGE`] from [`at`] second 0 on become conversions of action 7, by a click id, without
-/// a value.
+/// The event `tenant/NAME`: entries into [`STAGE`] from [`at`] second 0
+/// on become conversions of action 7, by a click id, without a value.
 pub(crate) fn event(name: &str) -> Event {
     Event {
         key: ObjectKey::new("tenant", name),

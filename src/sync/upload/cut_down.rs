@@ -38,8 +38,8 @@ impl Uploader {
         Some(plan)
     }
 
-    /// Takes what an answer says for good of these rows, by their places. True if the answer before said the same: then it is
-    /// settled.
+    /// Takes what an answer says for good of these rows, by their places.
+    /// True if the answer before said the same: then it is settled.
     pub(super) fn final_words_of<'a>(
         &'a mut self,
         ready: &'a [PreparedRow],

@@ -1,6 +1,7 @@
-//! Refusals that claim to be about the account: of a whole request, and of rows in a good answer. An ad network may deny a
-//! request because of one of its rows in the same words as it denies credentials that may do nothing, and an action or a
-//! row in the same words as an account that may send nothing. A dummy conversion decides ([`account_judgement`]).
+//! Refusals that claim to be about the account: of a whole request, and of rows in a good
+//! answer. An ad network may deny a request because of one of its rows in the same words as
+//! it denies credentials that may do nothing, and an action or a row in the same words as
+//! an account that may send nothing. A dummy conversion decides ([`account_judgement`]).
 
 use super::Uploader;
 use super::request::destinations_of;

@@ -1,7 +1,7 @@
-//! Rows that were refused alone, by an answer that names none: it may be about anything, also about all that goes to this
-//! action or by this route. It is held against the row only if others of the same action were accepted between two refused
-//! requests that it was in, all within one round (docs/reference/google.md 6.5). Else the row waits, and the next round
-//! looks again.
+//! Rows that were refused alone, by an answer that names none: it may be about anything, also
+//! about all that goes to this action or by this route. It is held against the row only if others
+//! of the same action were accepted between two refused requests that it was in, all within one
+//! round (docs/reference/google.md 6.5). Else the row waits, and the next round looks again.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::ports::ledger::ActionKey;
 /// A conversion action and the route that its rows go by.
 pub(crate) type ActionRoute = (&'static str, ActionKey);
 
-/// After so many rows refused alone in one round, with nothing accepted since, the other rows of the action wait too: where
-/// everything is refused, the ad network is not asked about each of them.
+/// After so many rows refused alone in one round, with nothing accepted since, the other rows of the action wait too:
+/// where everything is refused, the ad network is not asked about each of them.
 const MOST_FRUITLESS: u32 = 4;
 /// So many rounds in which nothing was accepted are worth an alarm: before, it may be one row with no other to compare.
 const ALARMING_ROUNDS: u32 = 3;
@@ -30,8 +30,8 @@ struct ActionRouteState {
     rounds: u32,
 }
 
-/// What an uploader remembers of refusals that name no row. A process that has just started knows nothing, and has to see a
-/// row refused and others accepted once more.
+/// What an uploader remembers of refusals that name no row. A process that has just started knows nothing, and has to
+/// see a row refused and others accepted once more.
 #[derive(Default)]
 pub(crate) struct LoneRows {
     /// Counts answers: the time of this file.

@@ -1,5 +1,5 @@
-//! The uploader: one per account of an ad network, fills requests across its events. Every batch is in the ledger before it is
-//! sent; what came of it is in the ledger before anything else happens.
+//! The uploader: one per account of an ad network, fills requests across its events. Every batch is in the ledger
+//! before it is sent; what came of it is in the ledger before anything else happens.
 
 mod cut_down;
 mod deferral;
@@ -59,8 +59,8 @@ pub struct Uploader {
     states: BTreeMap<&'static str, RouteState>,
     /// Requests of this round that failed, on routes that go on.
     failed: Vec<FailedRequest>,
-    /// The ledger may hold a batch that will never be sent: it failed as one was to begin, or the uploader before this one
-    /// ended in the midst of its work.
+    /// The ledger may hold a batch that will never be sent: it failed as one was
+    /// to begin, or the uploader before this one ended in the midst of its work.
     must_recover: bool,
     refusals: Refusals,
     lone_rows: LoneRows,
@@ -82,8 +82,8 @@ enum AfterRequest {
 }
 
 impl Uploader {
-    /// The uploader of this account; `uploaded` is notified after each accepted request. `must_recover`: the one before ended in
-    /// the midst of its work, so the ledger may hold a batch that will never be sent.
+    /// The uploader of this account; `uploaded` is notified after each accepted request. `must_recover`: the one before
+    /// ended in the midst of its work, so the ledger may hold a batch that will never be sent.
     pub fn new(sender: Sender, ctx: Arc<SyncContext>, uploaded: Arc<tokio::sync::Notify>, must_recover: bool) -> Self {
         Self {
             key: sender.account.clone(),
@@ -140,8 +140,8 @@ impl Uploader {
         }
     }
 
-    /// Sends everything that is due, beginning with rows of these portals. Accounts and events are looked at again before
-    /// each request.
+    /// Sends everything that is due, beginning with rows of these portals.
+    /// Accounts and events are looked at again before each request.
     async fn run_round(&mut self, stop: &CancellationToken, mut portals: PortalChoice) -> Result<(), SyncError> {
         if self.must_recover {
             // This uploader sends one request after the other, so no batch of the account is under way now.
@@ -213,8 +213,8 @@ impl Uploader {
         Ok(open)
     }
 
-    /// The events whose rows may be sent this moment. Not one that was resumed a moment ago, nor one whose rows have just
-    /// moved to the stream of its action: what it missed may have to be skipped first.
+    /// The events whose rows may be sent this moment. Not one that was resumed a moment ago, nor one whose rows have
+    /// just moved to the stream of its action: what it missed may have to be skipped first.
     fn eligible_events(&self) -> Vec<EligibleEvent> {
         let events = self.ctx.registry.events_of_ad_account(&self.key);
         let mut open: Vec<_> = events
@@ -233,8 +233,8 @@ impl Uploader {
         self.ctx.registry.ad_account(&self.key)?.usable_routes()
     }
 
-    /// When an event has come out of suspension, its missed rows go or are skipped, once; and once more where they move to
-    /// another stream, as nothing is created for a suspended event and its rows wait without an action.
+    /// When an event has come out of suspension, its missed rows go or are skipped, once; and once more where they move
+    /// to another stream, as nothing is created for a suspended event and its rows wait without an action.
     async fn apply_resumes(&mut self, events: &[Arc<Event>]) -> Result<(), SyncError> {
         let known: BTreeSet<&ObjectKey> = events.iter().map(|event| &event.key).collect();
         self.resumed.retain(|key, _| known.contains(key));

@@ -137,7 +137,8 @@ impl PortalReads {
         !self.tasks.is_empty() || !self.arrived.is_empty()
     }
 
-    /// Waits until a read that the round did not wait for has come; for ever while there is none. May be dropped at any time.
+    /// Waits until a read that the round did not wait for has come;
+    /// for ever while there is none. May be dropped at any time.
     pub async fn wait_for_read(&mut self, ctx: &SyncContext) {
         let Some(joined) = self.tasks.join_next_with_id().await else {
             return std::future::pending().await;

@@ -14,13 +14,13 @@ use crate::registry::Routes;
 use crate::sync::prepare::PreparedRow;
 use crate::sync::upload::route_state::TRIED;
 
-/// What rows of one request have in common: the route, the account if the route wants one, the isolation group, the action
-/// if the route is in trouble.
+/// What rows of one request have in common: the route, the account if the route
+/// wants one, the isolation group, the action if the route is in trouble.
 type Together = (&'static str, Option<AdAccountKey>, i64, Option<ActionKey>);
 
 /// Rows as requests: of one route each, rows of an isolation group only among themselves, at most as many rows and
-/// destinations as the route takes, of one account if it wants that. By a route of which `is_troubled` is true the rows of
-/// each action go by themselves.
+/// destinations as the route takes, of one account if it wants that. By a route
+/// of which `is_troubled` is true the rows of each action go by themselves.
 fn into_requests(
     ready: Vec<PreparedRow>,
     routes: &Routes,
@@ -90,9 +90,9 @@ pub(super) fn is_known_to_fail(rows: &[PreparedRow]) -> bool {
     matches!(rows, [row] if row.row.attempts >= TRIED)
 }
 
-/// The order in which requests go. First those that nothing is known against, with the fewest tries. Then those of failing
-/// actions take turns with what was cut apart, and last go single rows that fail each time: of each kind what failed longest
-/// ago first, so that nobody waits for ever where a round has room for some.
+/// The order in which requests go. First those that nothing is known against, with the fewest tries. Then those of
+/// failing actions take turns with what was cut apart, and last go single rows that fail each time: of each kind what
+/// failed longest ago first, so that nobody waits for ever where a round has room for some.
 fn in_turns<T>(requests: Vec<(Prospects, T)>) -> Vec<T> {
     let (mut poor, mut good): (Vec<_>, Vec<_>) = requests.into_iter().partition(|(request, _)| request.are_poor());
     good.sort_by_key(|(request, _)| request.attempts);

@@ -12,7 +12,8 @@ pub(super) struct QueuedRequest<R = PreparedRow> {
     /// The way they go.
     pub route: RouteInfo,
     pub rows: Vec<R>,
-    /// Which answer of this round refused them last, without naming a row ([`super::lone_rows::LoneRows::record_refused`]).
+    /// Which answer of this round refused them last, without naming a row
+    /// ([`super::lone_rows::LoneRows::record_refused`]).
     pub refused: Option<u64>,
 }
 

@@ -1,6 +1,7 @@
-//! What an uploader knows of a route on which requests fail. A route that has failed several times in a row is in trouble:
-//! it may be down, or some conversions may be what its requests fail with, time after time. Then more than one
-//! request is tried a round, so that those of others get through; how many may fail, and how long they may take, is limited.
+//! What an uploader knows of a route on which requests fail. A route that has failed several
+//! times in a row is in trouble: it may be down, or some conversions may be what its
+//! requests fail with, time after time. Then more than one request is tried a round, so that
+//! those of others get through; how many may fail, and how long they may take, is limited.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,8 +20,8 @@ pub(super) const MOST_FAILING: usize = 8;
 const FAILING_TIME: Duration = Duration::from_secs(10);
 /// How long the last answer counts as proof that the route works, and of how fast it is.
 const ANSWER_HOLDS: SignedDuration = SignedDuration::from_mins(10);
-/// Rows that fail each time are tried one by one, this part of the longest pause apart: 1,440 requests a day by default, however
-/// many they are, of the 2,880 of the smallest quota (docs/reference/google.md 1.2).
+/// Rows that fail each time are tried one by one, this part of the longest pause apart: 1,440 requests a day by
+/// default, however many they are, of the 2,880 of the smallest quota (docs/reference/google.md 1.2).
 const PART_OF_PAUSE: i32 = 5;
 /// How long a route stays in trouble after a failure, at least.
 const TROUBLE: SignedDuration = SignedDuration::from_mins(10);
@@ -133,8 +134,8 @@ impl RouteState {
         self.troubled_until = Some(now.saturating_add(lasts).unwrap_or(Timestamp::MAX));
     }
 
-    /// Nothing more goes by this route for a while; returns until when. The pause follows the failures of the route: a row that
-    /// waits for a reason of its own lengthens nobody's.
+    /// Nothing more goes by this route for a while; returns until when. The pause follows the failures of the route: a
+    /// row that waits for a reason of its own lengthens nobody's.
     pub(super) fn hold(
         &mut self,
         asked: Option<SignedDuration>,

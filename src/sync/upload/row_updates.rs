@@ -78,14 +78,15 @@ pub fn row_result_update(ctx: &SyncContext, row: RowRef, row_result: &RowResult,
     }
 }
 
-/// A number that rows of no other request, destination or part have ([`Row::isolation_group`]). A request has at most 16
-/// destinations and is cut into at most four parts at a time.
+/// A number that rows of no other request, destination or part have ([`Row::isolation_group`]). A request has at most
+/// 16 destinations and is cut into at most four parts at a time.
 pub fn isolation_group_of(batch: BatchId, destination: usize, part: u8) -> i64 {
     let destination = i64::try_from(destination).unwrap_or(0);
     (batch.0 * 16 + destination) * 4 + i64::from(part) + 1
 }
 
-/// Rows of unknown outcome are sent again at once the first times, in halves; if that does not help, after growing pauses.
+/// Rows of unknown outcome are sent again at once the first
+/// times, in halves; if that does not help, after growing pauses.
 fn unknown_due(attempts: u32, now: Timestamp) -> Timestamp {
     let pause = backoff(attempts, LONGEST_UNKNOWN, 0);
     let pause = if attempts == 0 { SignedDuration::ZERO } else { pause };

@@ -36,8 +36,8 @@ fn send_again(updates: &mut [RowUpdate], ready: &[PreparedRow], doubted: &BTreeS
 }
 
 impl Uploader {
-    /// Sends rows as requests: rows that must stay among themselves apart, within the limits of their route. What is not
-    /// sent when the process stops, the account is no longer ready or the event no longer sends there stays due.
+    /// Sends rows as requests: rows that must stay among themselves apart, within the limits of their route. What is
+    /// not sent when the process stops, the account is no longer ready or the event no longer sends there stays due.
     pub(super) async fn send_all(
         &mut self,
         routes: &Routes,

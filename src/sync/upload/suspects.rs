@@ -65,7 +65,8 @@ impl Uploader {
         })
     }
 
-    /// A row was refused alone, for what may be anything: it waits, and goes again in this round if others are accepted.
+    /// A row was refused alone, for what may be anything: it
+    /// waits, and goes again in this round if others are accepted.
     pub(super) fn suspect_row(
         &mut self,
         queued: QueuedRequest,

@@ -27,7 +27,8 @@ pub fn row_results_of(answer: &UploadAnswer) -> BTreeMap<usize, RowResult> {
     row_results
 }
 
-/// The rows that an answer says nothing about: those of unknown outcome, except those that a code has named (`doubted`).
+/// The rows that an answer says nothing about: those of unknown
+/// outcome, except those that a code has named (`doubted`).
 pub fn unanswered_rows(row_results: &BTreeMap<usize, RowResult>, doubted: &BTreeSet<usize>) -> BTreeSet<usize> {
     let unknown = row_results
         .iter()

@@ -52,7 +52,8 @@ pub struct Timeouts {
     pub ingest: Duration,
     /// Pause before a read is tried again after a failure of Google's; doubled for the last try. Default 500 ms.
     pub retry_pause: Duration,
-    /// Longest wait asked for by Google that a call sits out itself; longer ones are handed to the caller. Default 15 s.
+    /// Longest wait asked for by Google that a call sits out
+    /// itself; longer ones are handed to the caller. Default 15 s.
     pub patience: Duration,
 }
 

@@ -1,6 +1,6 @@
 //! From an answer of Google's to one [`UpstreamError`]: pure, for both APIs. Understands `google.rpc.Status` with
-//! `GoogleAdsFailure`, `ErrorInfo`, `BadRequest`, `RetryInfo` (docs/reference/google.md 2.4, 6.5), a list around it, and
-//! answers that are no JSON. Field texts that may echo what was sent (`trigger`, `description`) are never read.
+//! `GoogleAdsFailure`, `ErrorInfo`, `BadRequest`, `RetryInfo` (docs/reference/google.md 2.4, 6.5), a list around it,
+//! and answers that are no JSON. Field texts that may echo what was sent (`trigger`, `description`) are never read.
 
 use std::ops::Deref;
 

@@ -1,4 +1,5 @@
-//! Makes Google's texts fit for logs, events and status: values that they may echo are cut out, and lengths are bounded.
+//! Makes Google's texts fit for logs, events and status: values
+//! that they may echo are cut out, and lengths are bounded.
 
 use crate::upstream::http::limits::{FIELD_LIMIT, MESSAGE_LIMIT, MOST_DIGITS};
 use crate::upstream::http::prose::keep_prose;

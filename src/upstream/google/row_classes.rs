@@ -34,8 +34,8 @@ pub(crate) fn silent_code(name: &str) -> Code {
     Code::new(name, name, Class::SaysNothing)
 }
 
-/// The class of a complaint about a destination: it is about the action, whatever its code, unless the code names another
-/// matter or a wait. `whole`: the code of the request, which stands in for a complaint without one.
+/// The class of a complaint about a destination: it is about the action, whatever its code, unless the code names
+/// another matter or a wait. `whole`: the code of the request, which stands in for a complaint without one.
 pub(crate) fn of_destination(code: Option<Code>, whole: Option<&Code>) -> Code {
     let code = code.or_else(|| whole.cloned());
     code.unwrap_or_else(|| Code::new(DESTINATION, DESTINATION, upload_class(DESTINATION)))

@@ -128,7 +128,8 @@ impl Session {
         }
     }
 
-    /// Makes a call once, and once more with a new token if the token is refused: the refused call surely had no effect.
+    /// Makes a call once, and once more with a new token if the
+    /// token is refused: the refused call surely had no effect.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Parsed, Box<CallFailure>> {
         self.call_with_id(call).await.map(|(answer, _)| answer)
     }

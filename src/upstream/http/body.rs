@@ -1,5 +1,5 @@
-//! Bounded reading of answers: bytes are counted after decompression, and what their JSON would take in memory before it
-//! is parsed.
+//! Bounded reading of answers: bytes are counted after decompression,
+//! and what their JSON would take in memory before it is parsed.
 
 use axum::body::Bytes;
 use reqwest::Response;
@@ -194,11 +194,12 @@ impl Arrived {
     }
 }
 
-/// Reads a body up to the limit. A large one waits for its share of the process's memory, at most as long as the call may
-/// take.
+/// Reads a body up to the limit. A large one waits for its share
+/// of the process's memory, at most as long as the call may take.
 ///
 /// # Errors
-/// Where it is too large, breaks off, comes in tiny pieces, finds no memory, or comes too slowly while others need the memory.
+/// Where it is too large, breaks off, comes in tiny pieces, finds
+/// no memory, or comes too slowly while others need the memory.
 pub async fn read_body(mut response: Response, limit: AnswerLimit, ends: Instant) -> Result<Body, BodyError> {
     if limit == AnswerLimit::OUTLINE {
         return read_outline(response, limit, ends).await;

@@ -18,8 +18,8 @@ use super::growing::GrowingPool;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// Size up to which an answer needs no share, so that small ones never wait. Hundreds may come at a time, so it has to be
-/// small.
+/// Size up to which an answer needs no share, so that small ones
+/// never wait. Hundreds may come at a time, so it has to be small.
 pub const FREE: usize = 32 * KIB;
 
 /// The first pool: what searches keep of their pages until they end.
@@ -29,7 +29,8 @@ pub static TEXT: LazyLock<GrowingPool> = LazyLock::new(|| GrowingPool::new(32 * 
 /// The last pool: parsed answers.
 pub static PARSED: LazyLock<Pool> = LazyLock::new(|| Pool::new(64 * MIB));
 
-/// Tests that fill the pools, or need much of them, take turns: the pools are those of the process, and so of all tests.
+/// Tests that fill the pools, or need much of them, take turns:
+/// the pools are those of the process, and so of all tests.
 #[cfg(test)]
 pub static TURN_OF_TESTS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 

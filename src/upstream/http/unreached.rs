@@ -9,8 +9,8 @@ use crate::ports::unreached::describe_unreached;
 /// The proxies that the environment names, as the clients read it.
 static PROXIES: LazyLock<Matcher> = LazyLock::new(Matcher::from_env);
 
-/// The innermost reason ("connection refused"), as `clean` leaves it, and the proxy if the call could not connect through one. Of
-/// the proxy's address it names host and port, never a user or a password.
+/// The innermost reason ("connection refused"), as `clean` leaves it, and the proxy if the call could not connect
+/// through one. Of the proxy's address it names host and port, never a user or a password.
 pub(crate) fn describe_call(error: &reqwest::Error, clean: impl FnOnce(&str) -> String) -> String {
     let reason = clean(&describe_unreached(error));
     let url = error.url().filter(|_| error.is_connect());

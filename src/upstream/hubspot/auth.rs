@@ -61,7 +61,8 @@ struct Held {
 }
 
 impl Held {
-    /// The portal that it opens, as far as that is known. Of two answers, the one that is not the `right` portal counts.
+    /// The portal that it opens, as far as that is known. Of two
+    /// answers, the one that is not the `right` portal counts.
     fn opened_portal(&self, right: PortalId) -> Option<PortalId> {
         [self.named, self.reported]
             .into_iter()
@@ -73,7 +74,8 @@ impl Held {
 
 #[derive(Default)]
 struct State {
-    /// The current refresh token: HubSpot keeps them, but should it ever hand out a new one, that one counts until it is refused.
+    /// The current refresh token: HubSpot keeps them, but should it
+    /// ever hand out a new one, that one counts until it is refused.
     newer_refresh_token: Option<SecretString>,
     held: Option<Held>,
     guard: PortalGuard,
@@ -248,8 +250,8 @@ impl OAuth {
         Ok(held.token)
     }
 
-    /// Buys with the newer refresh token, if HubSpot ever gave one, and where that is refused with the Secret's: one odd answer must
-    /// not be all that is left of the credentials.
+    /// Buys with the newer refresh token, if HubSpot ever gave one, and where that is refused with the Secret's: one
+    /// odd answer must not be all that is left of the credentials.
     async fn buy_token(&self, transport: &Transport, state: &mut State) -> Result<Held, UpstreamError> {
         let Some(newer) = state.newer_refresh_token.clone() else {
             return self.buy_with(&self.keys.refresh_token, transport, state).await;

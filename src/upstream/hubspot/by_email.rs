@@ -1,4 +1,5 @@
-//! Contacts by e-mail: by primary address, then by secondary ones of merged records (docs/reference/hubspot.md 4.4, 7.2).
+//! Contacts by e-mail: by primary address, then by secondary
+//! ones of merged records (docs/reference/hubspot.md 4.4, 7.2).
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -130,8 +131,8 @@ impl HubSpot {
         self.read_batch(("read", Bucket::Other), path, &body.to_string()).await
     }
 
-    /// Looks among the further addresses for those that are nobody's primary one. Whoever HubSpot does not answer for may have
-    /// a contact that cannot be read, and is no reason to keep the contacts that were found from anybody.
+    /// Looks among the further addresses for those that are nobody's primary one. Whoever HubSpot does not answer for
+    /// may have a contact that cannot be read, and is no reason to keep the contacts that were found from anybody.
     async fn search_groups(
         &self,
         wanted: BTreeSet<String>,
@@ -163,8 +164,8 @@ impl HubSpot {
         Ok(())
     }
 
-    /// Searches for the contacts of some further addresses; returns those that are not known to be nobody's. But it is not
-    /// documented that every portal can search this property: what HubSpot itself finds malformed is nobody's.
+    /// Searches for the contacts of some further addresses; returns those that are not known to be nobody's. But it is
+    /// not documented that every portal can search this property: what HubSpot itself finds malformed is nobody's.
     async fn search_group(
         &self,
         group: &[String],

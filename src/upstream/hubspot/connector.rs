@@ -1,4 +1,5 @@
-//! Makes clients from Secrets. The same credentials always get the same client, and with it the same limiters and token.
+//! Makes clients from Secrets. The same credentials always get
+//! the same client, and with it the same limiters and token.
 
 use std::collections::HashMap;
 use std::sync::Arc;

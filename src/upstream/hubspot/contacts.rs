@@ -147,7 +147,8 @@ fn resolve_batch(
             None => open.mark_unattributed(ODD_ID),
         }
     }
-    // Before the errors, since HubSpot may call an id from before a merge not found beside the record that it has become.
+    // Before the errors, since HubSpot may call an id from before
+    // a merge not found beside the record that it has become.
     let (found, is_stray) = assign_records(&mut open, &by_id);
     open.take_errors(batch.item_errors(), |text| text.trim().parse().ok());
     open.mark_flawed(batch.flaw());

@@ -25,7 +25,8 @@ const ASSOCIATION_LIMIT: usize = 1_000;
 const DEAL_LIMIT: usize = 100;
 /// Most pages of associations that are followed; a contact with more deals than these hold is not a real contact.
 const PAGE_LIMIT: usize = 100;
-/// Most deals of all contacts of a read together, about 2 MiB. Beyond it, the contacts with the most deals are given up.
+/// Most deals of all contacts of a read together, about 2 MiB.
+/// Beyond it, the contacts with the most deals are given up.
 const LINK_LIMIT: usize = 100_000;
 /// Length of a currency that is kept: a code has three letters, and a longer text is not one.
 const MAX_CURRENCY: usize = 16;

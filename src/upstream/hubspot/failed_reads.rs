@@ -188,7 +188,8 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         refused
     }
 
-    /// The inputs that can't be read. The error, if there are several and none could be read: then it is not about them.
+    /// The inputs that can't be read. The error, if there are
+    /// several and none could be read: then it is not about them.
     pub(crate) fn into_unreadable(self) -> Result<Unreadable<I>, UpstreamError> {
         let alone = self.keys_of(&self.parts.failed_alone());
         let unreadable = self.parts.into_unreadable();

@@ -178,7 +178,8 @@ fn next_page(paging: Option<Paging>, after: Option<&str>) -> Result<Option<Strin
     Ok(next)
 }
 
-/// Removes submissions of different times with the same id: HubSpot gives each its own, so nobody knows which one has it.
+/// Removes submissions of different times with the same id:
+/// HubSpot gives each its own, so nobody knows which one has it.
 fn take_namesakes(submissions: &mut Vec<Submission>) -> Vec<OddSubmission> {
     let mut times: BTreeMap<String, BTreeSet<Timestamp>> = BTreeMap::new();
     for submission in submissions.iter() {

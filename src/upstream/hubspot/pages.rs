@@ -8,7 +8,8 @@ use crate::ports::{Cause, UpstreamError, pulse};
 /// has the usual size again: HubSpot's cursors say where a page begins, not how long it is.
 ///
 /// # Errors
-/// The error of the call. If a single row is too large, nothing tells how to continue after it: `what` names such a row.
+/// The error of the call. If a single row is too large, nothing
+/// tells how to continue after it: `what` names such a row.
 pub(crate) async fn page<T, F>(rows: usize, what: &str, ask: impl Fn(usize) -> F) -> Result<T, UpstreamError>
 where
     F: Future<Output = Result<T, UpstreamError>>,

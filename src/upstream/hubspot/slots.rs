@@ -14,8 +14,9 @@ const BURST: u32 = 10;
 /// A number of slots, each good for one call per window.
 ///
 /// A slot is usable again one window after its call has *ended*. The call reaches HubSpot between its start and its
-/// end, so two calls of one slot arrive at least a window apart, whatever the network does; hence no window of HubSpot's
-/// clock sees more calls than there are slots. Counting from the start would let a slow call and a fast one meet.
+/// end, so two calls of one slot arrive at least a window apart, whatever the network
+/// does; hence no window of HubSpot's clock sees more calls than there are slots.
+/// Counting from the start would let a slow call and a fast one meet.
 pub(crate) struct Slots {
     permits: Semaphore,
     state: Mutex<State>,

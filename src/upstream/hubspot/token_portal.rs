@@ -16,7 +16,8 @@ use crate::ports::{Cause, UpstreamError};
 const PAUSE: Duration = Duration::from_secs(5);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// Tokens of another portal in a row that are no longer a single odd answer: the account's check may then see the portal.
+/// Tokens of another portal in a row that are no longer a single
+/// odd answer: the account's check may then see the portal.
 const IN_A_ROW: u32 = 2;
 
 /// What a token is needed for.
@@ -77,7 +78,8 @@ impl PortalGuard {
     }
 }
 
-/// The portal of a token that was just bought: by the introspection, or by the account details if that does not name it.
+/// The portal of a token that was just bought: by the introspection,
+/// or by the account details if that does not name it.
 pub(crate) async fn ask_portal(
     transport: &Transport,
     keys: &OAuthKeys,

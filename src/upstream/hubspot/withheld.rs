@@ -255,7 +255,8 @@ impl WithheldMemory {
         self.hunt = Some(hunt);
     }
 
-    /// Leaves these out from now on: reads fail with them and are answered without. False if there are too many already.
+    /// Leaves these out from now on: reads fail with them and are
+    /// answered without. False if there are too many already.
     pub(crate) fn withhold(&mut self, found: &PropertyNames, why: &str, now: Instant) -> bool {
         if self.known.len() >= MOST {
             return false;

@@ -1,4 +1,5 @@
-//! Values that contradict each other are refused with a sentence; values that are set to null are left out, or missed by name.
+//! Values that contradict each other are refused with a sentence;
+//! values that are set to null are left out, or missed by name.
 
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -22,7 +22,8 @@ const SYSTEM: &str = "adconversion-system";
 const EVENTS: &str = "adconversionevents.adconversion.dev";
 /// How long the API server may take until it serves a definition that was changed.
 const SERVED: Duration = Duration::from_mins(1);
-/// What an older definition of events lacks in the test: `examples/became-customer.yaml` has it, `examples/qualified-lead.yaml` not.
+/// What an older definition of events lacks in the test:
+/// `examples/became-customer.yaml` has it, `examples/qualified-lead.yaml` not.
 const NEWER: &str = "eventName";
 
 fn plane() -> ControlPlane {
@@ -243,7 +244,8 @@ fn newer_field_is_taken(kubectl: &Kubectl, taken: bool) {
     });
 }
 
-/// From an older release to this one, back, and forth again: the manifests are served all the time and are what they were.
+/// From an older release to this one, back, and forth again: the
+/// manifests are served all the time and are what they were.
 #[test]
 fn an_upgrade_brings_the_definitions_and_a_rollback_takes_them_back() {
     let plane = plane();

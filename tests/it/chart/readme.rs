@@ -49,7 +49,8 @@ fn the_tests_that_the_security_page_names_are_there() {
     }
 }
 
-/// The pod that copies a ledger: complete, allowed where the level "restricted" is enforced, and with arguments that the program knows.
+/// The pod that copies a ledger: complete, allowed where the level
+/// "restricted" is enforced, and with arguments that the program knows.
 #[test]
 fn the_pod_of_the_ledgers_page_is_taken() {
     let text = page("docs/ledger.md");

@@ -91,7 +91,8 @@ fn wait(stage: &Stage, name: &str, what: &str, found: impl Fn(&Value, Counts) ->
     })
 }
 
-/// Contacts that become customers this moment: what lay further back than the settle delay would go with the first read.
+/// Contacts that become customers this moment: what lay further
+/// back than the settle delay would go with the first read.
 fn crowd(stage: &Stage, from: u32, count: u32) {
     for n in from..from + count {
         stage.contact(&[("customer", ago(0))], Some(&format!("click-{n}")), &json!({}));
@@ -201,7 +202,8 @@ fn nothing_is_sent_for_a_contact_in_whose_place_another_comes() {
     assert_eq!(clicks, [Some("click-right")]);
 }
 
-/// `silent`: HubSpot says nothing of deleted contacts. `others`: there are further contacts, of whom nothing is to be sent.
+/// `silent`: HubSpot says nothing of deleted contacts. `others`:
+/// there are further contacts, of whom nothing is to be sent.
 fn deleted(silent: bool, others: bool) {
     let flags = [
         ("settle-delay", "3s"),

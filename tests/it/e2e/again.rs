@@ -100,8 +100,9 @@ fn a_typo_in_a_form_is_corrected() {
     );
 }
 
-/// The advice, literally: with another Google account object the action and the trigger stay the same, so all is counted
-/// on; with another stage the new trigger counts from the old start, and the old conversions stay at Google as they are.
+/// The advice, literally: with another Google account object the action and the trigger
+/// stay the same, so all is counted on; with another stage the new trigger counts from
+/// the old start, and the old conversions stay at Google as they are.
 #[test]
 fn who_follows_the_advice_of_a_refusal_keeps_counts_and_loses_nothing() {
     let stage = Stage::start("advice");

@@ -1,4 +1,5 @@
-//! What the README and the page of commands show of `adconversion check`, `plan`, `explain` and `conversions` is what they print.
+//! What the README and the page of commands show of `adconversion
+//! check`, `plan`, `explain` and `conversions` is what they print.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

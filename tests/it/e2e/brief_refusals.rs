@@ -1,5 +1,5 @@
-//! HubSpot or Google refuses for seconds, in its own words, what is good: nobody waits for long after it, however seldom
-//! accounts are looked at that a person must mend.
+//! HubSpot or Google refuses for seconds, in its own words, what is good: nobody waits for long after it, however
+//! seldom accounts are looked at that a person must mend.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! `adconversion check`: each mistake that keeps an event from working is named with its way out, before anything is applied and
-//! after, and nothing is counted or changed by asking.
+//! `adconversion check`: each mistake that keeps an event from working is named with its way out, before anything is
+//! applied and after, and nothing is counted or changed by asking.
 
 mod crowds;
 mod mistakes;

@@ -7,7 +7,8 @@ use super::stage::{Counts, ago};
 
 const CONTACTS: u64 = 40;
 
-/// Kills the operator when the n-th request of a service is about to be applied, or has just been; then starts it again.
+/// Kills the operator when the n-th request of a service is
+/// about to be applied, or has just been; then starts it again.
 fn kill_at(stage: &Stage, service: &str, mutating: bool, number: u64, when: &str) -> bool {
     let gate = json!({"service": service, "mutating": mutating, "number": number, "when": when});
     stage.post("/gate", &gate);

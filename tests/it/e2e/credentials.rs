@@ -1,4 +1,5 @@
-//! Tokens that end, and Secrets that are replaced, while rows are on their way: nothing is lost and nothing counts twice.
+//! Tokens that end, and Secrets that are replaced, while rows
+//! are on their way: nothing is lost and nothing counts twice.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Contacts that are deleted in HubSpot after their conversions were sent: in time nothing in the ledger names them, counts
-//! stay, and nothing is ever sent twice.
+//! Contacts that are deleted in HubSpot after their conversions were sent: in time nothing in the ledger names them,
+//! counts stay, and nothing is ever sent twice.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Lists of HubSpot's and Google's that only some events have need of, or nobody at the moment: where they can't be read for long, what was known
-//! stands, and everybody whom they do not concern goes on.
+//! Lists of HubSpot's and Google's that only some events have need of, or nobody at the moment: where they can't be
+//! read for long, what was known stands, and everybody whom they do not concern goes on.
 
 use std::time::Duration;
 

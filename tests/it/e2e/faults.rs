@@ -1,5 +1,5 @@
-//! Faults of what the operator stands on: the API server goes away or refuses its writes, the ledger can't be written or
-//! is damaged.
+//! Faults of what the operator stands on: the API server goes away
+//! or refuses its writes, the ledger can't be written or is damaged.
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};

@@ -1,5 +1,5 @@
-//! Answers without end and without measure, of many accounts at once: the process stays within the memory that the chart gives
-//! it, whoever answers as agreed is served, and all heals once the others do.
+//! Answers without end and without measure, of many accounts at once: the process stays within the memory that the
+//! chart gives it, whoever answers as agreed is served, and all heals once the others do.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -14,7 +14,8 @@ use super::stage::{ago, condition};
 const DAY: i64 = 86_400;
 /// A finalizer of somebody else's.
 const FOREIGN: &str = "example.com/x";
-/// How much of one processor an operator may take that has nothing to do but to poll. Debug builds take more than others.
+/// How much of one processor an operator may take that has
+/// nothing to do but to poll. Debug builds take more than others.
 const AT_REST: f64 = 0.5;
 
 /// Waits until the operator takes little processor time for two seconds on end.

@@ -1,4 +1,5 @@
-//! Reads of contacts fail for everybody whom HubSpot would show, or show nobody, and an answer for nobody is good: people are told.
+//! Reads of contacts fail for everybody whom HubSpot would show, or
+//! show nobody, and an answer for nobody is good: people are told.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Reads and searches by address are refused, fail, or leave somebody out: who submitted with that address is not given up by it,
-//! and nobody else waits.
+//! Reads and searches by address are refused, fail, or leave somebody out: who
+//! submitted with that address is not given up by it, and nobody else waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

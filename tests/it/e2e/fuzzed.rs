@@ -1,5 +1,6 @@
-//! Whatever people ask for, by whichever way: quotes, angle brackets, control characters, marks of direction, paths, a megabyte. They
-//! get an answer in its form, nothing of it steers a terminal or a browser, no address comes back, and the operator goes on.
+//! Whatever people ask for, by whichever way: quotes, angle brackets, control characters,
+//! marks of direction, paths, a megabyte. They get an answer in its form, nothing of it
+//! steers a terminal or a browser, no address comes back, and the operator goes on.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -129,7 +130,8 @@ fn judge_json(answer: &Answer, asked: &str) {
     assert!(!body.contains(DOMAIN), "{asked:?}: an address in {body}");
 }
 
-/// An event, a stage and a form whose names are as odd as HubSpot and the API server let them be; a contact that is a conversion.
+/// An event, a stage and a form whose names are as odd as HubSpot
+/// and the API server let them be; a contact that is a conversion.
 fn odd_stage() -> (Stage, String) {
     let stage = Stage::start("fuzzed");
     let label = "<b>\"Trial\"</b>\u{202e}&amp; 'x'";

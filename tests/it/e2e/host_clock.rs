@@ -1,5 +1,5 @@
-//! The clock of the node is wrong by days, for a while or from the start: nothing is skipped as too late that is not, and nothing
-//! waits for the day that the clock showed.
+//! The clock of the node is wrong by days, for a while or from the start: nothing is skipped as too late that is not,
+//! and nothing waits for the day that the clock showed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};

@@ -1,5 +1,5 @@
-//! What one tenant writes into Secrets and accounts reaches neither the operator's files nor its identity, and holds nobody
-//! else up.
+//! What one tenant writes into Secrets and accounts reaches neither
+//! the operator's files nor its identity, and holds nobody else up.
 
 use serde_json::{Value, json};
 

@@ -159,8 +159,8 @@ pub fn calls(stage: &Stage, path: &str) -> Vec<(jiff::Timestamp, u64)> {
         .collect()
 }
 
-/// Waits for so many more searches for contacts, of which each pass of the feed makes one. What the operator has not done by
-/// then it does not do.
+/// Waits for so many more searches for contacts, of which each pass of the
+/// feed makes one. What the operator has not done by then it does not do.
 pub fn more_polls(stage: &Stage, count: usize) {
     more_requests(stage, "hubspot", "/contacts/search", count);
 }

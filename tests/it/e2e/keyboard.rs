@@ -158,8 +158,8 @@ fn does_not_scroll_sideways(page: &mut Page, name: &str, width: u32) {
     assert!(whole <= seen && seen <= u64::from(width), "{name}: {whole} of {seen}");
 }
 
-/// What of the tables that become cards is not to be read without moving them: cells beside the screen, narrow ones, and those
-/// that do not say what they are.
+/// What of the tables that become cards is not to be read without moving them: cells beside the screen, narrow ones,
+/// and those that do not say what they are.
 const UNREADABLE: &str = "(() => {
     const all = [...document.querySelectorAll('.cards [data-label]')].filter(one => one.textContent);
     const bad = all.filter(one => {
@@ -177,7 +177,8 @@ fn cards_are_read_without_moving(page: &mut Page, name: &str) {
     assert_eq!(found["bad"], json!([]), "{name}");
 }
 
-/// On a narrow screen nothing but the numbers by day has to be moved sideways, and no word of the legend is parted from its colour.
+/// On a narrow screen nothing but the numbers by day has to be moved
+/// sideways, and no word of the legend is parted from its colour.
 fn fits_a_telephone(page: &mut Page, base: &str, namespace: &str) {
     let event = format!("events/{namespace}/became-customer");
     for size in TELEPHONES {

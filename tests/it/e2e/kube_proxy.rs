@@ -1,7 +1,8 @@
 //! A proxy between operator and API server: numbers the operator's calls and lets one of them go wrong.
 //!
-//! Plain HTTP on the operator's side, TLS with the control plane's CA to the API server. The operator's own token is passed
-//! on, so it may do what the chart's service account may do and nothing else. A watch counts once, when it is opened.
+//! Plain HTTP on the operator's side, TLS with the control plane's CA to the API server.
+//! The operator's own token is passed on, so it may do what the chart's service account
+//! may do and nothing else. A watch counts once, when it is opened.
 
 use std::future::pending;
 use std::path::Path;

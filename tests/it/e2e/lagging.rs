@@ -1,5 +1,5 @@
-//! A fail-over to a standby that lags, under an operator that goes on: what the ledger has forgotten is found in HubSpot again.
-//! Without a server there is nothing to test.
+//! A fail-over to a standby that lags, under an operator that goes on: what the ledger has forgotten is found in
+//! HubSpot again. Without a server there is nothing to test.
 
 use std::time::Duration;
 

@@ -17,8 +17,8 @@ const IN_ORDER: Duration = Duration::from_secs(4);
 /// Hand-over after a kill, beyond the Lease's duration.
 const BEYOND_THE_LEASE: Duration = Duration::from_secs(5);
 const DEFAULT_DURATION: Duration = Duration::from_secs(15);
-/// A Lease that is over soon. A leader that cannot renew it in time ends, as it must, and here nobody starts it again: on a
-/// busy machine the API server may take seconds to answer.
+/// A Lease that is over soon. A leader that cannot renew it in time ends, as it must, and here nobody starts it again:
+/// on a busy machine the API server may take seconds to answer.
 const SHORT: [(&str, &str); 3] = [
     ("lease-duration", "8s"),
     ("lease-renew", "6s"),

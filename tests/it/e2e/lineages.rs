@@ -1,5 +1,5 @@
-//! What a record says of the contacts that were merged into it: believed only where HubSpot itself does not contradict it, as the
-//! ledger joins contacts for good, for all events of the portal.
+//! What a record says of the contacts that were merged into it: believed only where HubSpot itself does not contradict
+//! it, as the ledger joins contacts for good, for all events of the portal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,7 +119,8 @@ fn one_answer_that_names_a_living_contact_joins_nobody() {
     all_arrive(&stage, "once");
 }
 
-/// HubSpot still shows a contact by itself for some time after it was merged: the new record waits, and is the old one then.
+/// HubSpot still shows a contact by itself for some time after
+/// it was merged: the new record waits, and is the old one then.
 #[test]
 fn a_contact_that_was_merged_this_moment_heals() {
     let (stage, meddler) = stage("race");

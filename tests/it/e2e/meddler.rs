@@ -1,8 +1,8 @@
 //! A proxy between the operator and HubSpot and Google: passes everything on to the sandbox, and changes, holds back or
 //! replaces the answers that a test's rules pick, as a vendor, a proxy or a stranger in between might.
 //!
-//! Faults that a vendor itself has (a status, a hang, a cut body) are the sandbox's own; these rules are for what no vendor
-//! should ever answer.
+//! Faults that a vendor itself has (a status, a hang, a cut body) are the
+//! sandbox's own; these rules are for what no vendor should ever answer.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -209,7 +209,8 @@ impl Meddler {
         }
     }
 
-    /// From now on this happens to each call that is picked, until the rule is lifted. Of several rules the first counts.
+    /// From now on this happens to each call that is picked, until
+    /// the rule is lifted. Of several rules the first counts.
     pub fn always(&self, picks: impl Fn(&Asked) -> bool + Send + Sync + 'static, meddling: Meddling) -> Rule {
         self.arm(None, picks, meddling)
     }

@@ -1,5 +1,5 @@
-//! Strangers on the port of health and metrics: the kubelet and Prometheus are served meanwhile, the process keeps its file
-//! descriptors, and it ends when it is told to.
+//! Strangers on the port of health and metrics: the kubelet and Prometheus are served meanwhile, the process keeps its
+//! file descriptors, and it ends when it is told to.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

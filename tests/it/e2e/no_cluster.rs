@@ -1,5 +1,5 @@
-//! Commands that look at files: without any cluster they go on, and one that is set up and does not answer is no cluster that was
-//! asked.
+//! Commands that look at files: without any cluster they go on, and one
+//! that is set up and does not answer is no cluster that was asked.
 
 use std::fs;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! What a team has committed is what stands in the cluster, whatever the operator does: tools that compare both find nothing to
-//! put right.
+//! What a team has committed is what stands in the cluster, whatever the
+//! operator does: tools that compare both find nothing to put right.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Foreign numbers and wrong shapes in the answers of every call of one account, of HubSpot's and of Google's: nothing breaks,
-//! the account beside it goes on, and the sick one catches up with exactly what it should.
+//! Foreign numbers and wrong shapes in the answers of every call of one account, of HubSpot's and of Google's: nothing
+//! breaks, the account beside it goes on, and the sick one catches up with exactly what it should.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,8 +20,8 @@ pub const WELL: u64 = 777;
 /// How often each call is answered oddly at least.
 const TIMES: usize = 2;
 
-/// And at most: an account whose every read is odd in some place stays closed, and what is sent through it is never asked for.
-/// No call has more places.
+/// And at most: an account whose every read is odd in some place stays closed,
+/// and what is sent through it is never asked for. No call has more places.
 const MOST: usize = 8;
 
 /// JSON that is no number, or none that anything could mean here. No list and object are empty: that could be so.

@@ -1,9 +1,10 @@
-//! Answers whose bytes are odd, on every call: empty, compressed otherwise than they say, cut off, in another encoding, no
-//! JSON, or JSON that readers trip over. While they come nothing is called uploaded that the sandbox did not take, and the
-//! accounts beside go on; once they end, all is there exactly once.
+//! Answers whose bytes are odd, on every call: empty, compressed otherwise than they say, cut off, in another encoding,
+//! no JSON, or JSON that readers trip over. While they come nothing is called uploaded that the sandbox did not take,
+//! and the accounts beside go on; once they end, all is there exactly once.
 //!
-//! A few oddities for each call run by default, others every day. `ADCONVERSION_ODDITIES=all` runs every oddity on every call
-//! (4 minutes on two cores), `events:ingest` all of them on the calls of such a path, `1e400` this one on every call.
+//! A few oddities for each call run by default, others every day.
+//! `ADCONVERSION_ODDITIES=all` runs every oddity on every call (4 minutes on two cores),
+//! `events:ingest` all of them on the calls of such a path, `1e400` this one on every call.
 
 mod oddities;
 mod plan;

@@ -1,5 +1,6 @@
-//! Odd answers around the create of a conversion action. One names an action that the create did not make: it is not taken for
-//! ours, and not removed with the event. Lists do not show the new action yet: nothing is sent that may be outside its window.
+//! Odd answers around the create of a conversion action. One names an action that the
+//! create did not make: it is not taken for ours, and not removed with the event. Lists
+//! do not show the new action yet: nothing is sent that may be outside its window.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! HubSpot names another portal than the token's in one answer: nothing is counted under it, and nobody is stalled for it.
+//! HubSpot names another portal than the token's in one answer:
+//! nothing is counted under it, and nobody is stalled for it.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
-//! One answer of Google's about an account is odd, the next is right again: nothing that can't be taken back follows from it.
-//! No conversion is skipped, no stranger's action is taken, no note is forgotten, nothing is created elsewhere.
+//! One answer of Google's about an account is odd, the next is right again: nothing that
+//! can't be taken back follows from it. No conversion is skipped, no stranger's action is
+//! taken, no note is forgotten, nothing is created elsewhere.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! One answer of HubSpot's about a contact, a deal or the portal is odd, the others are right: no conversion is skipped for it,
-//! and none goes with a value that nobody meant.
+//! One answer of HubSpot's about a contact, a deal or the portal is odd, the others are right: no conversion is skipped
+//! for it, and none goes with a value that nobody meant.
 
 use std::collections::BTreeMap;
 
@@ -111,7 +111,8 @@ fn it_takes_two_reads_of_the_click_to_skip_a_conversion() {
     exactly(&stage, &event, &wanted);
 }
 
-/// A lead that becomes a customer, with a deal of these properties; of 50 in the company's currency if they say nothing else.
+/// A lead that becomes a customer, with a deal of these properties;
+/// of 50 in the company's currency if they say nothing else.
 fn with_deal(stage: &Stage, click: &str, more: &Value) {
     let id = stage.contact(&[("lead", ago(86_400 * 9))], Some(click), &json!({}));
     let mut properties = json!({"amount": "50", "dealstage": "closedwon"});

@@ -1,5 +1,5 @@
-//! Two HubSpot accounts, of one portal or of two: what one of them may see, opens by mistake, or is asked to wait for, is no
-//! matter of the other's.
+//! Two HubSpot accounts, of one portal or of two: what one of them may see,
+//! opens by mistake, or is asked to wait for, is no matter of the other's.
 
 use std::collections::BTreeSet;
 
@@ -102,7 +102,8 @@ fn a_narrower_token_erases_nothing_that_another_account_sees() {
         &json!({"startTime": ago(DAY), "eventName": "Narrow"}),
     );
     narrow.condition("adce/narrow", "Ready", "True", "");
-    // Marks of the narrower account are there before somebody is deleted indeed: once that one is gone, they are old enough.
+    // Marks of the narrower account are there before somebody is
+    // deleted indeed: once that one is gone, they are old enough.
     let marked = || missed(&stage, &format!("{}/acme", narrow.namespace));
     stage.wait_for("marks of the narrower account", || {
         if marked() >= 4 { Ok(()) } else { Err(json!(marked())) }
@@ -144,7 +145,8 @@ fn missed(stage: &Stage, account: &str) -> i64 {
     })
 }
 
-/// A stranger in between answers the first calls about another portal with the owner's id: first all of them, then one of two.
+/// A stranger in between answers the first calls about another
+/// portal with the owner's id: first all of them, then one of two.
 #[test]
 fn who_is_refused_for_its_portal_holds_up_nobody() {
     let (mut stage, other) = Stage::with_neighbour("stranger", &[]);

@@ -25,8 +25,8 @@ fn is_ready(answer: &str) -> Result<(), Value> {
     }
 }
 
-/// Waits until an operator has tried more times to open the ledger: longer, in all, than one that works needs for its first
-/// reads.
+/// Waits until an operator has tried more times to open the ledger:
+/// longer, in all, than one that works needs for its first reads.
 fn tries(stage: &Stage, log: impl Fn() -> String) {
     let count = || log().matches("still waiting for the ledger").count();
     let before = count();

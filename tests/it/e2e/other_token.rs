@@ -1,4 +1,5 @@
-//! The token endpoint gives the access token of another portal once: nothing of that portal is sent to this account's customer.
+//! The token endpoint gives the access token of another portal
+//! once: nothing of that portal is sent to this account's customer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

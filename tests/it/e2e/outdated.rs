@@ -1,5 +1,5 @@
-//! HubSpot's reads of contacts come from a server that is behind the one that answered the search: what they do not show yet
-//! is not lost.
+//! HubSpot's reads of contacts come from a server that is behind the
+//! one that answered the search: what they do not show yet is not lost.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A contact property that one event names, and with which each read of HubSpot fails: only that event waits, in words, and nothing
-//! is decided from what was not read.
+//! A contact property that one event names, and with which each read of HubSpot fails: only that event waits, in words,
+//! and nothing is decided from what was not read.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

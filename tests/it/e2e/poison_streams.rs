@@ -1,5 +1,5 @@
-//! Requests that fail, or whose answers tell nothing, again and again, while new conversions come: what fails waits, and all
-//! others of the account go on.
+//! Requests that fail, or whose answers tell nothing, again and again, while new conversions come: what fails waits,
+//! and all others of the account go on.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -43,7 +43,7 @@ fn lines(stage: &Stage, name: &str, filters: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// Six conversions: two with a click, one of them clicked too long ago; one without; one that consented not; two suspended.
+/// Six conversions: two with a click, one of them too old; one without; one without consent; two suspended.
 fn some(stage: &Stage) -> [String; 4] {
     let more = json!({
         "startTime": ago(DAY * 20),

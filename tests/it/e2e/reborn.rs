@@ -1,7 +1,9 @@
-//! Events are deleted and created again right before something goes wrong: the operator is killed, Google's reply to an upload is
-//! lost, Google is down, the account is suspended. Afterwards Google has exactly the conversions it should have, each once.
+//! Events are deleted and created again right before something goes wrong: the operator
+//! is killed, Google's reply to an upload is lost, Google is down, the account is
+//! suspended. Afterwards Google has exactly the conversions it should have, each once.
 //!
-//! Four seeds run by default, another one every day. `ADCONVERSION_REBORN=20` runs so many, `ADCONVERSION_REBORN=:7` that one.
+//! Four seeds run by default, another one every day.
+//! `ADCONVERSION_REBORN=20` runs so many, `ADCONVERSION_REBORN=:7` that one.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -122,7 +122,8 @@ fn a_destination_that_google_refuses_is_said_with_its_code_and_heals() {
     }
 }
 
-/// A process that has just started has not been refused anything yet; that is no reason to say that conversions are sent.
+/// A process that has just started has not been refused anything
+/// yet; that is no reason to say that conversions are sent.
 #[test]
 fn a_refusal_stands_over_a_restart_until_google_takes_something() {
     let stage = stage("refused-restart");

@@ -1,5 +1,5 @@
-//! What the tests of two operators on one ledger share. The ledger is a file, or in PostgreSQL if a server is named: the step
-//! `postgres` runs them there once more.
+//! What the tests of two operators on one ledger share. The ledger is a file, or in PostgreSQL if a server is named:
+//! the step `postgres` runs them there once more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Whoever lacks a right is told which one and who gives it, whatever the command; and none of them passes for want of it.
+//! Whoever lacks a right is told which one and who gives it,
+//! whatever the command; and none of them passes for want of it.
 
 mod roles;
 

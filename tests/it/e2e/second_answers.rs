@@ -1,5 +1,5 @@
-//! One answer of Google's about a request, or one list of HubSpot's stages, is odd, and what follows from it would be for good:
-//! it takes a second one that says the same.
+//! One answer of Google's about a request, or one list of HubSpot's stages, is odd, and what follows from it would be
+//! for good: it takes a second one that says the same.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! One answer of HubSpot's would leave a conversion out, count it twice or give it the default value for good; the answers
-//! before and after it are right. What can't be taken back takes two answers that agree.
+//! One answer of HubSpot's would leave a conversion out, count it twice or give it the default value for good; the
+//! answers before and after it are right. What can't be taken back takes two answers that agree.
 
 use std::collections::BTreeSet;
 

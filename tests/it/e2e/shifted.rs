@@ -1,5 +1,5 @@
-//! Reads that show the time of an entry cut to whole seconds, or off by a little: the time is part of what Google knows the
-//! conversion by, and each entry is still one conversion.
+//! Reads that show the time of an entry cut to whole seconds, or off by a little: the time is part of what Google knows
+//! the conversion by, and each entry is still one conversion.
 
 use std::collections::BTreeMap;
 

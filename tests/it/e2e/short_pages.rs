@@ -72,7 +72,8 @@ fn at(number: usize, change: impl Fn(&mut Value) + Send + Sync + 'static) -> Med
     })
 }
 
-/// A short page with an id that leads past all others; a full one; a page that counts nobody behind it; one without a row.
+/// A short page with an id that leads past all others; a full
+/// one; a page that counts nobody behind it; one without a row.
 #[test]
 fn one_wrong_page_passes_nobody_over() {
     let short = || at(0, |page| astray(page, 1));
@@ -98,7 +99,8 @@ fn one_wrong_page_passes_nobody_over() {
     }
 }
 
-/// As long as pages are short the pass fails and says so; whom they show is sent, and once they are whole nobody is missing.
+/// As long as pages are short the pass fails and says so; whom
+/// they show is sent, and once they are whole nobody is missing.
 #[test]
 fn a_search_that_stays_incomplete_is_said_and_made_up_for() {
     let (stage, meddler) = stage("stays", 12);

@@ -1,5 +1,5 @@
-//! One connection to the database dies silently, or none answers any more: in the opening of the ledger, and behind a write.
-//! Without a server there is nothing to test.
+//! One connection to the database dies silently, or none answers any more: in the opening of the ledger, and behind a
+//! write. Without a server there is nothing to test.
 
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! Everything at once, for long: three tenants with contacts that come, move on, merge, are deleted, submit forms and
-//! change their minds; a random stream of faults; a hostile tenant beside them. Meanwhile no counter goes down and none is
-//! off, the process is alive, its memory stays; in the end Google has counted exactly what it should.
+//! change their minds; a random stream of faults; a hostile tenant beside them. Meanwhile no counter goes down and none
+//! is off, the process is alive, its memory stays; in the end Google has counted exactly what it should.
 //!
-//! A sample runs by default. `ADCONVERSION_SOAK=15m` lets it run so long, `ADCONVERSION_SOAK_SEED=7` repeats a run's faults
-//! and contacts as far as time lets it; without it every day has a seed of its own.
+//! A sample runs by default. `ADCONVERSION_SOAK=15m` lets it run so long, `ADCONVERSION_SOAK_SEED=7` repeats a run's
+//! faults and contacts as far as time lets it; without it every day has a seed of its own.
 
 mod cast;
 mod crm;
@@ -72,8 +72,8 @@ struct Soak<'a> {
 }
 
 impl Soak<'_> {
-    /// Faults and traffic for so long. The operator is restarted in the first third and in the last sixth; between them it
-    /// lives on, so that its memory has time to grow.
+    /// Faults and traffic for so long. The operator is restarted in the first third and in the last sixth; between them
+    /// it lives on, so that its memory has time to grow.
     fn run(&mut self, length: Duration) {
         let begun = Instant::now();
         let (mut fault, mut look, mut restart) = (begun, begun, begun + RESTART);
@@ -122,14 +122,16 @@ impl Soak<'_> {
         begun.elapsed()
     }
 
-    /// A conversion that Google refuses without naming it is judged once others of its event are taken beside it: they come.
+    /// A conversion that Google refuses without naming it is judged
+    /// once others of its event are taken beside it: they come.
     fn send_company(&mut self) {
         for (tenant, place) in verdict::waiting_alone(&self.lookout) {
             self.crm.join(self.stage, tenant, place);
         }
     }
 
-    /// Ledger, log, events and tally of a run that failed, in the directory of `ADCONVERSION_SOAK_EVIDENCE`, if it is set.
+    /// Ledger, log, events and tally of a run that failed, in the
+    /// directory of `ADCONVERSION_SOAK_EVIDENCE`, if it is set.
     fn keep_evidence(&self) {
         let Some(directory) = std::env::var_os("ADCONVERSION_SOAK_EVIDENCE").map(std::path::PathBuf::from) else {
             return;

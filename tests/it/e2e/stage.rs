@@ -89,7 +89,8 @@ impl Stage {
         Self::on(cluster(), service_account(), namespace(name), options, flags)
     }
 
-    /// As [`Self::empty`], on a control plane of the test's own: where the permissions are in place and the namespace is.
+    /// As [`Self::empty`], on a control plane of the test's own:
+    /// where the permissions are in place and the namespace is.
     pub fn on(
         plane: &'static ControlPlane,
         account: &str,

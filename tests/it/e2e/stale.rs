@@ -1,5 +1,5 @@
-//! What the operator knows of Kubernetes is old or wrong: its watches stand still while objects change, or somebody else
-//! writes its status.
+//! What the operator knows of Kubernetes is old or wrong: its watches
+//! stand still while objects change, or somebody else writes its status.
 
 use serde_json::{Value, json};
 
@@ -70,8 +70,8 @@ fn an_event_that_was_replaced_unseen_is_a_new_one_with_the_old_action() {
     exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
 }
 
-/// Somebody else empties the status while Google refuses the account: which action is the event's cannot be looked up then,
-/// but its counts are known.
+/// Somebody else empties the status while Google refuses the account: which
+/// action is the event's cannot be looked up then, but its counts are known.
 #[test]
 fn counts_stay_where_the_status_is_emptied_and_google_cannot_be_asked() {
     let stage = Stage::start("emptied");

@@ -1,5 +1,5 @@
-//! Codes, reasons and ids that hold a megabyte and personal data, and numbers that nobody can mean: none of it comes out, the
-//! status stays writable, and no conversion is lost or counted wrongly.
+//! Codes, reasons and ids that hold a megabyte and personal data, and numbers that nobody can mean: none of it comes
+//! out, the status stays writable, and no conversion is lost or counted wrongly.
 
 use std::collections::BTreeSet;
 
@@ -133,7 +133,8 @@ fn texts_of_persons_and_a_megabyte_of_them_come_out_nowhere() {
             Err(json!(fired))
         }
     });
-    // One row that Google cannot count, for a reason that is a person's: that is none. And of another the id of its request.
+    // One row that Google cannot count, for a reason that is a
+    // person's: that is none. And of another the id of its request.
     let reasons = Meddling::change(|answer| {
         for status in answer["requestStatusPerDestination"]
             .as_array_mut()

@@ -1,5 +1,5 @@
-//! Accounts beside `acme` whose answers a test meddles with: each has a portal or a Google Ads account, and credentials, of its
-//! own.
+//! Accounts beside `acme` whose answers a test meddles with: each has
+//! a portal or a Google Ads account, and credentials, of its own.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

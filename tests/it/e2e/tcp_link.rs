@@ -1,5 +1,5 @@
-//! A network between an operator and a server that a test can cut (connections stay open and nothing passes any more), whose
-//! connections it can end, and of which one can fall silent by itself.
+//! A network between an operator and a server that a test can cut (connections stay open and nothing passes any more),
+//! whose connections it can end, and of which one can fall silent by itself.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -67,8 +67,8 @@ impl TcpLink {
         self.is_cut.send_replace(true);
     }
 
-    /// The first connection on which the operator sends these one after the other, each in a write of its own, is silent from
-    /// the last one on, and stays open. Others pass.
+    /// The first connection on which the operator sends these one after the other, each in a write of its own, is
+    /// silent from the last one on, and stays open. Others pass.
     pub fn silence_after(&self, sent: &[&[u8]]) {
         *self.fatal.lock().expect("what is fatal") = sent.iter().map(|part| part.to_vec()).collect();
     }

@@ -1,4 +1,5 @@
-//! Pages of a filter in between: at HubSpot's token endpoint, and in place of contacts that are read with a bought token.
+//! Pages of a filter in between: at HubSpot's token endpoint,
+//! and in place of contacts that are read with a bought token.
 
 use std::time::{Duration, Instant};
 

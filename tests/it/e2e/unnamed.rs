@@ -1,5 +1,5 @@
-//! Requests that Google, or something on the way to it, refuses without saying which conversion it is about: none is rejected
-//! because of what may be about all, one that alone is refused among others is, and nobody waits for it.
+//! Requests that Google, or something on the way to it, refuses without saying which conversion it is about: none is
+//! rejected because of what may be about all, one that alone is refused among others is, and nobody waits for it.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

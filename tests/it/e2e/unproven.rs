@@ -1,5 +1,5 @@
-//! One answer of Google's rejects conversions without a reason, or contradicts itself, and the next is right again: it proves
-//! nothing, so each conversion goes again under its id and ends where Google has it.
+//! One answer of Google's rejects conversions without a reason, or contradicts itself, and the next is right again: it
+//! proves nothing, so each conversion goes again under its id and ends where Google has it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -314,8 +314,8 @@ fn an_answer_row_by_row_that_is_wrong_once_rejects_none_and_loses_none() {
     }
 }
 
-/// A proxy repeats the answer to an earlier request, and nothing in it tells its row from that of the next one: both are of the
-/// same second, and neither has a click id.
+/// A proxy repeats the answer to an earlier request, and nothing in it tells its row from that of the next one: both
+/// are of the same second, and neither has a click id.
 #[test]
 fn the_answer_to_another_request_proves_nothing() {
     let (stage, meddler) = stage("replayed", 0);

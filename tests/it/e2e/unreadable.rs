@@ -1,5 +1,5 @@
-//! Records that HubSpot refuses, or gives in a way that cannot be understood: each is its own matter, everything else goes
-//! on, and it follows once it can be read.
+//! Records that HubSpot refuses, or gives in a way that cannot be understood: each is its own matter, everything else
+//! goes on, and it follows once it can be read.
 
 use serde_json::{Value, json};
 

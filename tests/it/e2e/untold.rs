@@ -1,4 +1,5 @@
-//! Requests that Google has accepted and then will not tell about: each is its own matter, the outcomes of all others come.
+//! Requests that Google has accepted and then will not tell about:
+//! each is its own matter, the outcomes of all others come.
 
 use std::collections::BTreeSet;
 

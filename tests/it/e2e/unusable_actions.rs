@@ -179,7 +179,8 @@ fn a_create_that_google_refuses_says_so() {
     assert!(stage.get("adce/refused")["status"]["conversionAction"].is_null());
 }
 
-/// Under a manager's conversion tracking the actions are the manager's; the numbers are those of the account with the ads.
+/// Under a manager's conversion tracking the actions are the
+/// manager's; the numbers are those of the account with the ads.
 #[test]
 fn attributed_conversions_are_asked_of_the_account_with_the_ads() {
     let stage = Stage::with("cross-account", &[], &[("attribution-interval", "1s")]);

@@ -1,5 +1,5 @@
-//! Waits of years, asked for by HubSpot, Google or the token endpoint: each is an hour at most, in memory and in the ledger,
-//! and one that stands in the ledger from another time is over after a restart.
+//! Waits of years, asked for by HubSpot, Google or the token endpoint: each is an hour at most, in memory and in the
+//! ledger, and one that stands in the ledger from another time is over after a restart.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -49,8 +49,8 @@ pub fn runtime() -> Runtime {
     builder.worker_threads(1).enable_all().build().expect("a runtime")
 }
 
-/// Serves on a port of its own; the address. HTTP/1.1 directly on the connection: only so can a connection be closed without
-/// an answer.
+/// Serves on a port of its own; the address. HTTP/1.1 directly on the
+/// connection: only so can a connection be closed without an answer.
 pub fn serve<E: Exchange>(runtime: &Runtime, exchange: Arc<E>) -> String {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -71,8 +71,8 @@ fn health(object: &Value) -> (String, String) {
     (text("status"), text("message"))
 }
 
-/// What has to be merged into an object so that it becomes another. Lua does not tell an empty object from an empty list, and
-/// Argo CD takes neither for a change.
+/// What has to be merged into an object so that it becomes another. Lua does not tell an empty object from an empty
+/// list, and Argo CD takes neither for a change.
 fn changes(old: &Value, new: &Value) -> Option<Value> {
     if let (Value::Object(old), Value::Object(new)) = (old, new) {
         let mut changed = Map::new();

@@ -11,8 +11,8 @@ fn create(kubectl: &Kubectl, text: &str) -> Output {
     kubectl.run_with(&arguments, Some(text), LONG_CALL).unwrap()
 }
 
-/// Brings these definitions, and creates these objects, as whoever uses them would. A field that a definition does not have is
-/// refused.
+/// Brings these definitions, and creates these objects, as whoever uses
+/// them would. A field that a definition does not have is refused.
 pub fn taken_by(kubectl: &Kubectl, definitions: &str, objects: &[Value]) {
     create(kubectl, definitions).ok().unwrap();
     for definition in documents(definitions) {

@@ -1,4 +1,5 @@
-//! The examples of Flux and Argo CD on an API server that has nothing of ours: what they name is there when it is needed.
+//! The examples of Flux and Argo CD on an API server that has
+//! nothing of ours: what they name is there when it is needed.
 
 use serde_json::{Value, json};
 use xtask::{

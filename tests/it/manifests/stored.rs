@@ -220,7 +220,8 @@ fn examples_are_taken() {
         assert!(!manifests.is_empty(), "{}", file.display());
         for manifest in &mut manifests {
             assert_eq!(manifest["metadata"]["namespace"], "marketing", "{}", file.display());
-            // A stranger applies them: credentials of the sandbox are beside it, and no portal or form of ours is named.
+            // A stranger applies them: credentials of the sandbox
+            // are beside it, and no portal or form of ours is named.
             assert_ne!(manifest["kind"], "Secret", "{}", file.display());
             assert!(manifest["spec"]["portalId"].is_null(), "{}", file.display());
             let form = manifest.pointer("/spec/trigger/formSubmission/formId");

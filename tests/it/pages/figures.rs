@@ -54,7 +54,8 @@ fn with_unit(number: u64, unit: &str) -> Option<Figure> {
     })
 }
 
-/// The figures of a text: `90 days`, `23 h 45 min`, `10s`, `1h30m`, `2,000`. Parts of a time that follow each other are one.
+/// The figures of a text: `90 days`, `23 h 45 min`, `10s`, `1h30m`,
+/// `2,000`. Parts of a time that follow each other are one.
 pub fn figures(text: &str) -> Vec<Figure> {
     let mut found: Vec<Figure> = Vec::new();
     let mut goes_on = false;
@@ -93,8 +94,8 @@ pub fn figures(text: &str) -> Vec<Figure> {
     found
 }
 
-/// The value of an expression like `32 << 10`, `10_000` or `Duration::from_mins(5)`. A constant in bytes is a power or a
-/// multiple of 1,024 by its spelling.
+/// The value of an expression like `32 << 10`, `10_000` or `Duration::from_mins(5)`. A constant in bytes is a power or
+/// a multiple of 1,024 by its spelling.
 fn value(expression: &str) -> Figure {
     let inner = expression.rsplit_once('(').map_or(expression, |(_, inner)| inner);
     let inner = inner.trim_end_matches([')', ' ']);

@@ -1,4 +1,5 @@
-//! Commands of kubectl that stand on pages, in the notes of the chart and in what the demo prints: they must work as they are.
+//! Commands of kubectl that stand on pages, in the notes of the
+//! chart and in what the demo prints: they must work as they are.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
-//! The figures of `docs/limits.md` are those of the code: each row of its tables says what it says because of the constants,
-//! flags and schema limits that are named here. A row with a figure that nothing here accounts for fails too.
+//! The figures of `docs/limits.md` are those of the code: each row of its tables says
+//! what it says because of the constants, flags and schema limits that are named here. A
+//! row with a figure that nothing here accounts for fails too.
 
 use std::fs;
 

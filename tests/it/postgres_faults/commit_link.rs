@@ -27,7 +27,8 @@ pub struct CommitLink {
 }
 
 impl CommitLink {
-    /// A link to the server of this URL. `decide` is asked for each COMMIT, by its number from 1, and may take its time.
+    /// A link to the server of this URL. `decide` is asked for
+    /// each COMMIT, by its number from 1, and may take its time.
     pub fn start(url: &str, decide: impl Fn(usize) -> Fate + Send + Sync + 'static) -> Self {
         let server: reqwest::Url = url.parse().expect("a URL");
         let target = (

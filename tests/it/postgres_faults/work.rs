@@ -42,8 +42,8 @@ async fn tally(registry: &Registry, ledger: &SqlLedger) -> Option<RowCounts> {
     ledger.count_rows(stream, since, Timestamp::now()).await.ok()
 }
 
-/// Works until Google has every conversion; checks that it has them with one value, and that no count went down meanwhile.
-/// Returns how many rows were sent in all.
+/// Works until Google has every conversion; checks that it has them with one value, and that no count went down
+/// meanwhile. Returns how many rows were sent in all.
 pub async fn work_through(url: &str) -> usize {
     let sink = Arc::new(Sink::remembering());
     let ledger = Arc::new(open(url).await);

@@ -1,5 +1,5 @@
-//! Reads and writes of objects over one connection. A process of kubectl for each of them takes a quarter of a second of a
-//! core, which is more than all that most tests have the operator do.
+//! Reads and writes of objects over one connection. A process of kubectl for each of them takes a quarter of a second
+//! of a core, which is more than all that most tests have the operator do.
 
 use std::path::Path;
 
@@ -46,8 +46,8 @@ impl ApiClient {
         })
     }
 
-    /// Applies manifests (YAML or JSON) by server-side apply. False, with nothing done, if there is a kind among them that
-    /// only kubectl knows.
+    /// Applies manifests (YAML or JSON) by server-side apply. False, with
+    /// nothing done, if there is a kind among them that only kubectl knows.
     pub fn apply(&self, namespace: &str, manifests: &str) -> bool {
         let Some(all) = documents(manifests)
             .into_iter()

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::devtools::Page;
 
-/// The texts that are shown, those before elements and in fields too, and which of them have less contrast with what is behind them than
-/// level AA asks for small letters.
+/// The texts that are shown, those before elements and in fields too, and which of them have less contrast with what is
+/// behind them than level AA asks for small letters.
 const TEXTS: &str = "(() => {
     const parse = text => {
         const found = text.match(/^rgba?\\(([^)]+)\\)$/);

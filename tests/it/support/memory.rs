@@ -1,5 +1,5 @@
-//! Everything outside the process replaced by memory: a portal whose contacts are made when they are read, and a sink that
-//! accepts every request. For measurements, and for faults of the ledger.
+//! Everything outside the process replaced by memory: a portal whose contacts are made when they are read, and a sink
+//! that accepts every request. For measurements, and for faults of the ledger.
 
 #[path = "memory_google.rs"]
 mod google_side;

@@ -35,8 +35,8 @@ pub(super) fn prepare(sandbox: &Sandbox) -> Result<(), Error> {
         .map(drop)
 }
 
-/// Contacts that become customers now: one whose click is too old, one whose click id Google can't read, and one that is
-/// deleted before it can be sent. The id of the second, of which there is most to tell.
+/// Contacts that become customers now: one whose click is too old, one whose click id Google can't read, and one that
+/// is deleted before it can be sent. The id of the second, of which there is most to tell.
 pub(super) fn contacts(sandbox: &Sandbox) -> Result<String, Error> {
     let customer = |click: &str, clicked: u64| -> Result<Value, Error> {
         Ok(json!({"createdAt": ago(120)?, "registerClick": false, "history": {

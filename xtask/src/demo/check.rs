@@ -16,8 +16,8 @@ const FIRST: &str = "== starting a control plane";
 /// How the block of the README begins that shows its events.
 const EVENTS: &str = "$ kubectl get adce --namespace marketing";
 
-/// Runs the demo, and judges that it ends well, says at its end how to ask about a contact and how to open the page, and prints what
-/// documents show of it.
+/// Runs the demo, and judges that it ends well, says at its end how to ask about a contact and how to open the page,
+/// and prints what documents show of it.
 pub(crate) fn check(root: &Path, limit: Duration) -> Result<(), Error> {
     let programs = suite::programs_of_tests(root)?;
     let program = programs.iter().find(|(variable, _)| *variable == XTASK_BIN);

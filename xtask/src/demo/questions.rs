@@ -41,7 +41,8 @@ impl Questions {
         command
     }
 
-    /// `adconversion explain` of one contact: the question and the answer. An answer that explains no conversion is an error.
+    /// `adconversion explain` of one contact: the question and the
+    /// answer. An answer that explains no conversion is an error.
     pub(super) fn explain(&self, event: &str, contact: &str) -> Result<String, Error> {
         let question = ["explain", event, "--contact", contact];
         let output = process::run(self.command(&question), None, LIMIT)?;

@@ -101,8 +101,8 @@ impl Report {
         }
     }
 
-    /// What does not fit about a form event, in words. `submitted` is what the form's list holds, `taken` what Google took,
-    /// `waiting` how many submissions lack consent or the tag's report.
+    /// What does not fit about a form event, in words. `submitted` is what the form's list holds, `taken` what Google
+    /// took, `waiting` how many submissions lack consent or the tag's report.
     pub(super) fn form_disagreement(&self, submitted: u64, taken: u64, waiting: u64) -> Option<String> {
         let counts = self.counts;
         if let Err(message) = &self.ready {

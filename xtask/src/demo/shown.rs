@@ -1,7 +1,8 @@
 //! Whether what documents show of the demo is what it prints, apart from what differs from run to run.
 
-/// The first line of `shown` that `printed` does not have behind the lines before it; `None` if it has them all. A line that ends with
-/// `…` is the beginning of one, and `…` alone stands for any lines; lines may be left out. Numbers, times and blanks do not count.
+/// The first line of `shown` that `printed` does not have behind the lines before it; `None`
+/// if it has them all. A line that ends with `…` is the beginning of one, and `…` alone
+/// stands for any lines; lines may be left out. Numbers, times and blanks do not count.
 pub(super) fn first_missing(shown: &str, printed: &str) -> Option<String> {
     let mut left = printed.lines().map(steady);
     let missing = |line: &&str| {

@@ -1,7 +1,7 @@
-//! The container image, as far as a machine without a container engine can make it: the `Dockerfile`'s last stage is built by
-//! buildah on a stand-in of the runtime's image, and its programs run in the result as its user. Every day these are the programs
-//! that the tests run; on demand a release, built from exactly the files that the `Dockerfile` copies, with which the end-to-end
-//! test of the examples runs too.
+//! The container image, as far as a machine without a container engine can make it: the `Dockerfile`'s last stage is
+//! built by buildah on a stand-in of the runtime's image, and its programs run in the result as its user. Every day
+//! these are the programs that the tests run; on demand a release, built from exactly the files that the `Dockerfile`
+//! copies, with which the end-to-end test of the examples runs too.
 
 mod buildah;
 mod start;
@@ -23,7 +23,8 @@ const PROGRAMS: [&str; 2] = ["adconversion", "adconversion-sandbox"];
 const BUILD_LIMIT: Duration = Duration::from_hours(1);
 /// Limit of the end-to-end test, with the build of what runs it.
 const SMOKE_LIMIT: Duration = Duration::from_mins(30);
-/// The end-to-end test that runs with the release's programs: the chart's own arguments to both of them, and the examples.
+/// The end-to-end test that runs with the release's programs:
+/// the chart's own arguments to both of them, and the examples.
 const SMOKE: &str = "chart::sandbox::the_examples_count_without_any_account";
 /// Limit of each other step.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -53,8 +54,8 @@ fn build_and_run(root: &Path, directory: &Path, programs: &[PathBuf; 2]) -> Resu
     result
 }
 
-/// Builds a release and its image, runs both programs in it, and the end-to-end test of the examples with them. The release build
-/// takes many minutes the first time.
+/// Builds a release and its image, runs both programs in it, and the end-to-end test of the examples with them. The
+/// release build takes many minutes the first time.
 pub fn check(root: &Path) -> Result<(), Error> {
     let dockerfile = read(&root.join("Dockerfile"))?;
     let target = suite::target_directory(root)?.join("image");

@@ -17,9 +17,9 @@ const SCRIPT: &str = include_str!("start.sh");
 const SCRIPT_LIMIT: &str = "120";
 const LIMIT: Duration = Duration::from_mins(3);
 
-/// Starts the operator in the image's file system at `mount` with the rights that the chart gives it, and says after which time it
-/// is ready. It must find the accounts of `examples/` in the sandbox, and end by itself when it is asked to. Logs go to a directory
-/// below `directory`.
+/// Starts the operator in the image's file system at `mount` with the rights that the chart gives it, and says after
+/// which time it is ready. It must find the accounts of `examples/` in the sandbox, and end by itself when it is asked
+/// to. Logs go to a directory below `directory`.
 pub(super) fn check(root: &Path, directory: &Path, mount: &str) -> Result<(), Error> {
     let plane = ControlPlane::start(&Options {
         controller_manager: false,

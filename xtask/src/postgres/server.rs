@@ -1,5 +1,5 @@
-//! A private PostgreSQL server for tests, on a free port of loopback, ended with the process that started it. Its programs
-//! are Debian's package `postgresql`, installed where it is missing.
+//! A private PostgreSQL server for tests, on a free port of loopback, ended with the process that started it. Its
+//! programs are Debian's package `postgresql`, installed where it is missing.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -38,11 +38,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts a server and waits until it takes connections. `supervisor`: the xtask executable, found where none is named.
+    /// Starts a server and waits until it takes connections.
+    /// `supervisor`: the xtask executable, found where none is named.
     ///
     /// # Errors
-    /// Where the programs are missing and the package manager can't bring them, or the server does not start: the text says
-    /// why.
+    /// Where the programs are missing and the package manager can't
+    /// bring them, or the server does not start: the text says why.
     pub fn start(supervisor: Option<&Path>) -> Result<Self, Error> {
         let server = Self::prepare(supervisor)?;
         let initdb = [

@@ -32,8 +32,8 @@ pub enum Step {
     Conformance,
     /// The last stage of the container image with the programs of the tests, which run in it.
     ImageStage,
-    /// The container image, from a release build, and an end-to-end test with its programs. Only where it is asked for: it takes many
-    /// minutes.
+    /// The container image, from a release build, and an end-to-end test
+    /// with its programs. Only where it is asked for: it takes many minutes.
     Image,
 }
 

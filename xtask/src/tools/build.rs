@@ -108,8 +108,8 @@ fn go_build(workspace: &Path, output: &Path, batch: &[Tool]) -> Command {
     command
 }
 
-/// Stripped, and with the version that the servers report, and for which Helm 3 renders: without it the ones call themselves
-/// v0.0.0, and the other one takes it for 1.20.
+/// Stripped, and with the version that the servers report, and for which Helm 3 renders: without it the ones call
+/// themselves v0.0.0, and the other one takes it for 1.20.
 fn linker_flags(version: &str) -> String {
     let mut parts = version.trim_start_matches('v').split('.');
     let (major, minor) = (parts.next().unwrap_or("0"), parts.next().unwrap_or("0"));

@@ -32,8 +32,8 @@ pub struct Enhancement {
 /// Conversions of web tags.
 #[derive(Clone, Default)]
 pub struct Web {
-    /// By transaction id: time of the conversion, and when Google knows of it. The page's snippet sends to whatever action
-    /// it was made for; the sandbox does not know the page, so a report counts for every web action.
+    /// By transaction id: time of the conversion, and when Google knows of it. The page's snippet sends to whatever
+    /// action it was made for; the sandbox does not know the page, so a report counts for every web action.
     reports: HashMap<String, (Timestamp, Timestamp)>,
     /// Enhancements by action and order id.
     pub enhancements: BTreeMap<(u64, String), Enhancement>,

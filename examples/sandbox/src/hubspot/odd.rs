@@ -1,5 +1,5 @@
-//! Records that HubSpot gives in odd ways, each by itself: fields that are not what they should be, an error in place of
-//! the record, a refusal of every request that asks for it.
+//! Records that HubSpot gives in odd ways, each by itself: fields that are not what they should be, an error in place
+//! of the record, a refusal of every request that asks for it.
 
 use std::collections::BTreeMap;
 

@@ -50,14 +50,14 @@ pub(crate) async fn correct_fields(
         action.set_fields(fields);
     }
     work.refresh_snapshot().await;
-    // Whatever was read just now: a later read that shows something else wakes the event, so that an update that Google has
-    // confirmed and not kept is seen.
+    // Whatever was read just now: a later read that shows something else wakes the
+    // event, so that an update that Google has confirmed and not kept is seen.
     work.show_written(written.as_slice());
     keep_action(work, id, origin).await
 }
 
-/// True if the action was last seen as this generation of the manifest declares it, so that somebody else has changed it
-/// since. An update of ours that failed, or whose reply was lost, leaves a status of the same generation.
+/// True if the action was last seen as this generation of the manifest declares it, so that somebody else has changed
+/// it since. An update of ours that failed, or whose reply was lost, leaves a status of the same generation.
 fn was_as_declared(before: Option<&AdConversionEventStatus>, generation: Option<i64>) -> bool {
     before.is_some_and(|status| {
         status.observed_generation == generation && is_true(&status.conditions, condition::CONVERSION_ACTION_READY)

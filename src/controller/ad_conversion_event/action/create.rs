@@ -27,8 +27,8 @@ pub(crate) async fn create_action(work: &mut Work<'_>) -> Result<AfterStep, Erro
         name_was_free: true,
         started_at: Time(now),
     });
-    // Whatever comes of it is written onto the version that holds the intent: on the one before, it would be refused, and
-    // a name that turned out to be a stranger's would be taken for ours in the next pass.
+    // Whatever comes of it is written onto the version that holds the intent: on the one before, it would be refused,
+    // and a name that turned out to be a stranger's would be taken for ours in the next pass.
     if !work.record_action().await? {
         return Ok(AfterStep::Again);
     }
@@ -113,8 +113,8 @@ pub(crate) fn is_just_created(work: &Work<'_>) -> bool {
     created.is_some_and(|created| work.ctx.clock.now() < later(created.0, settle))
 }
 
-/// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's. Where
-/// an earlier try may have gone through, an action of the name that Google shows, or does not show yet, is ours.
+/// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's.
+/// Where an earlier try may have gone through, an action of the name that Google shows, or does not show yet, is ours.
 async fn name_taken(work: &mut Work<'_>, again: bool) -> AfterStep {
     let name = work.full.name.clone().unwrap_or_default();
     let attempt = work.current.creation.take().filter(|_| again);

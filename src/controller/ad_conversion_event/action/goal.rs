@@ -9,8 +9,8 @@ use crate::domain::action::ConversionAction;
 use crate::domain::brief::brief;
 use crate::ports::stopping::begin_unfinished_step;
 
-/// Makes the account goal of a primary action of ours biddable. A failure changes nothing about the action: the condition
-/// `CountedForBidding` goes on saying that the goal is not biddable, and the next pass tries again.
+/// Makes the account goal of a primary action of ours biddable. A failure changes nothing about the action: the
+/// condition `CountedForBidding` goes on saying that the goal is not biddable, and the next pass tries again.
 pub(crate) async fn manage_goal(work: &Work<'_>, action: &ConversionAction, origin: ActionOrigin) {
     let managed = work.ctx.caches.manages_goals(&work.account.key);
     let Some(snapshot) = work

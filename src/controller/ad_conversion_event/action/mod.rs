@@ -1,5 +1,5 @@
-//! The conversion action: carries out the plan of `domain::action_plan`, one effect at a time. The intent to create is in
-//! the status, under a precondition, before Google is asked; a create is never repeated blindly.
+//! The conversion action: carries out the plan of `domain::action_plan`, one effect at a time. The intent to create is
+//! in the status, under a precondition, before Google is asked; a create is never repeated blindly.
 
 mod correct;
 mod create;
@@ -87,8 +87,8 @@ async fn take_step(work: &mut Work<'_>) -> Result<AfterStep, Error> {
     }
 }
 
-/// The action that the next step would make the event's own because of its name. Everything that follows, also a change of
-/// its name or its end, goes by that id: two reads must agree on it.
+/// The action that the next step would make the event's own because of its name. Everything that follows, also a change
+/// of its name or its end, goes by that id: two reads must agree on it.
 fn newly_taken(work: &Work<'_>, next: &ActionStep) -> Option<ActionId> {
     let by_name = work.current.id.is_none() && !matches!(work.resolved.declared.action, DeclaredAction::Id(_));
     match next {

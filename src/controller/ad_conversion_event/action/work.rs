@@ -64,8 +64,8 @@ pub(crate) fn end_pass(outcome: ActionOutcome) -> AfterStep {
 }
 
 impl<'a> Work<'a> {
-    /// What it takes to work on the action; `None` while an account is not usable or somebody must act first. Of a suspended
-    /// Google account nothing is read either.
+    /// What it takes to work on the action; `None` while an account is not usable or somebody must act first. Of a
+    /// suspended Google account nothing is read either.
     pub fn begin(ctx: &'a Context, event: &Arc<AdConversionEvent>, resolved: &'a Resolved) -> Option<Self> {
         let account = resolved.google.as_ref().filter(|_| resolved.stall.is_none())?;
         let usable = match resolved.accounts {
@@ -180,8 +180,8 @@ impl<'a> Work<'a> {
         actions.extend(found);
     }
 
-    /// Has this pass, and the shared snapshot of the account, see the action of the event where the snapshot does not show it
-    /// yet: one that was just created is read by its name, not all of them.
+    /// Has this pass, and the shared snapshot of the account, see the action of the event where the snapshot does not
+    /// show it yet: one that was just created is read by its name, not all of them.
     async fn show_own_action(&mut self, origin: ActionOrigin) {
         let id = self.current.id.clone();
         let is_own = |action: &ConversionAction| Some(action.id.to_string()) == id;
@@ -199,8 +199,8 @@ impl<'a> Work<'a> {
         show_actions(self.ctx, &self.account.key, &self.owner, own.as_slice());
     }
 
-    /// A call failed that changed nothing. What Google denies here it may deny this event alone, or whoever asks may send
-    /// conversions and not this: the account's controller asks for itself whether it is let in.
+    /// A call failed that changed nothing. What Google denies here it may deny this event alone, or whoever asks may
+    /// send conversions and not this: the account's controller asks for itself whether it is let in.
     pub fn failed_call(&self, why: &'static str, error: &UpstreamError) -> ActionOutcome {
         let account = &self.account.key;
         match error.cause {

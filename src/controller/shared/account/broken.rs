@@ -14,8 +14,8 @@ pub fn broken_message(broken: &BrokenLoop) -> String {
     )
 }
 
-/// What the status shows if it differs from what the sync loops work by: they try again what was refused, and broken ones
-/// are started again.
+/// What the status shows if it differs from what the sync loops work by:
+/// they try again what was refused, and broken ones are started again.
 pub fn readiness_to_show(health: &AccountHealth, shown: &Readiness, broken: Option<&BrokenLoop>) -> Option<Readiness> {
     match (shown, broken) {
         (Readiness::NotReady { .. }, _) => health.is_retrying().then(|| shown.clone()),
@@ -33,7 +33,8 @@ mod tests {
     use super::*;
     use crate::registry::Loop;
 
-    /// Events and people see that the account is not Ready; the loops, this one too once it is started again, work with it.
+    /// Events and people see that the account is not Ready; the
+    /// loops, this one too once it is started again, work with it.
     #[test]
     fn a_broken_loop_makes_a_ready_account_not_ready_for_people_only() {
         let broken = BrokenLoop {

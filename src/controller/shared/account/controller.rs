@@ -1,5 +1,5 @@
-//! One pass over an account of either kind: is it in use, what is due, what follows for its conditions, the sync loops, its
-//! events and its status.
+//! One pass over an account of either kind: is it in use, what is due, what
+//! follows for its conditions, the sync loops, its events and its status.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What the controllers of both account kinds share: memory between passes, the meaning of upstream errors, and the pass
-//! itself.
+//! What the controllers of both account kinds share: memory between
+//! passes, the meaning of upstream errors, and the pass itself.
 
 mod broken;
 pub mod controller;

@@ -23,8 +23,8 @@ impl<M: Default> StateStore<M> {
         f(&mut self.0.lock())
     }
 
-    /// Takes the memory of an object out; a fresh one where it is another object of the same name. It is put back when the
-    /// guard goes, even if the pass is dropped in the midst of its work.
+    /// Takes the memory of an object out; a fresh one where it is another object of the same name. It is put back when
+    /// the guard goes, even if the pass is dropped in the midst of its work.
     pub(in crate::controller) fn take_state<K: Object>(&self, object: &K) -> HeldState<'_, M> {
         let (key, uid) = (object.key(), object.id());
         let found = self.with_map(|all| all.remove(&key));

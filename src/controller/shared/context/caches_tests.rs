@@ -66,8 +66,8 @@ fn show(writer: &mut CacheWriter<AdConversionEvent>, namespace: &str, sees: &See
 }
 
 proptest! {
-    /// Whatever the watches of two namespaces saw, changes, ends and whole lists again: what is looked up is what going through
-    /// all cached objects finds.
+    /// Whatever the watches of two namespaces saw, changes, ends and whole lists
+    /// again: what is looked up is what going through all cached objects finds.
     #[test]
     fn what_is_looked_up_is_what_a_scan_finds(
         in_one_scope: bool,
@@ -92,7 +92,8 @@ proptest! {
     }
 }
 
-/// Whoever waits for a list finds all of it: an account whose events are not found yet would lose its finalizer for a moment.
+/// Whoever waits for a list finds all of it: an account whose
+/// events are not found yet would lose its finalizer for a moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_waited_for_can_be_looked_up() {
     const EVENTS: u16 = 2_000;

@@ -1,4 +1,5 @@
-//! What every reconcile has at hand: clients, ports, caches, settings. Built in one place by [`crate::controller::runtime`].
+//! What every reconcile has at hand: clients, ports, caches,
+//! settings. Built in one place by [`crate::controller::runtime`].
 
 mod caches;
 
@@ -77,8 +78,8 @@ impl Default for Settings {
 
 /// What `cli` wires together for the controllers.
 pub struct Dependencies {
-    /// Client of the Kubernetes API, see [`crate::controller::runtime::new_client`]. Its calls have no retry of their own: use
-    /// [`super::apply::within_limit`].
+    /// Client of the Kubernetes API, see [`crate::controller::runtime::new_client`]. Its calls have no retry of their
+    /// own: use [`super::apply::within_limit`].
     pub client: Client,
     /// What the controllers and the sync loops share.
     pub registry: Registry,

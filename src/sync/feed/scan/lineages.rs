@@ -1,5 +1,6 @@
-//! Whether contacts really were merged as their records say: what a record says of its lineage joins contacts for good, in the ledger of the
-//! portal, so HubSpot is asked once more where the ledger does not know it yet (`crate::domain::lineage`).
+//! Whether contacts really were merged as their records say: what a record says of its
+//! lineage joins contacts for good, in the ledger of the portal, so HubSpot is asked once
+//! more where the ledger does not know it yet (`crate::domain::lineage`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,8 +32,9 @@ struct CheckedLineages {
 }
 
 impl Scan<'_> {
-    /// Calls those contacts unreadable whose word about their lineage HubSpot itself contradicts: they wait, and are joined
-    /// with nobody. If HubSpot can't be asked, nothing is left of the contacts in doubt, as if they had not been read.
+    /// Calls those contacts unreadable whose word about their lineage HubSpot itself
+    /// contradicts: they wait, and are joined with nobody. If HubSpot can't be asked,
+    /// nothing is left of the contacts in doubt, as if they had not been read.
     pub(super) async fn confirm_lineages(&mut self, pages: &mut [PageRead]) -> Result<(), SyncError> {
         let lineages = self.named_lineages(pages);
         if lineages.is_empty() {

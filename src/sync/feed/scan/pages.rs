@@ -127,7 +127,8 @@ impl PageReader<'_> {
     }
 }
 
-/// Before each further try for a page that shows less than it counts: contacts that were deleted may be counted a moment longer.
+/// Before each further try for a page that shows less than it counts:
+/// contacts that were deleted may be counted a moment longer.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_secs(1),

@@ -111,7 +111,8 @@ impl Scan<'_> {
         })
     }
 
-    /// Puts aside what cannot be read, or not wholly, or only as it was before, and tells the events that it may concern.
+    /// Puts aside what cannot be read, or not wholly, or only as
+    /// it was before, and tells the events that it may concern.
     fn put_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
         self.put_unreadable_aside(page)?;
         self.put_outdated_aside(page)?;
@@ -234,8 +235,8 @@ impl Scan<'_> {
             return Ok(());
         }
         if let Some(tracked) = self.events.first() {
-            // All events of an account are in one namespace. Before the lineages, which are written too; and once more before
-            // each event's rows, as many events take longer than an answer holds.
+            // All events of an account are in one namespace. Before the lineages, which are written too; and once more
+            // before each event's rows, as many events take longer than an answer holds.
             self.ctx.may_record(&tracked.event.key.namespace).await?;
         }
         let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.contact().lineage()).collect();

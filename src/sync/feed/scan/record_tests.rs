@@ -130,7 +130,8 @@ fn waits(contact: u64, reason: &str, due: i64) -> Waiting {
     (contact, Outcome::Pending, reason.to_owned(), due)
 }
 
-/// What is read at second 10,000 of a contact with these entries; when each of its rows is looked at first, and why not now.
+/// What is read at second 10,000 of a contact with these entries;
+/// when each of its rows is looked at first, and why not now.
 #[rstest::rstest]
 #[case::settled(customer(5, 9_000, &[100]), &[waits(5, reason::CLICK_TOO_RECENT, 100 - 1 + 21_600 + 1_000)])]
 #[case::no_entry(customer(5, 9_000, &[]), &[])]

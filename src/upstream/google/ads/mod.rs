@@ -84,7 +84,8 @@ impl AdsClient {
                 match &page["nextPageToken"] {
                     Value::Null => None,
                     Value::String(next) => Some(next.clone()).filter(|next| !next.is_empty()),
-                    // If this were taken for the end, actions on further pages would seem missing, and be created again.
+                    // If this were taken for the end, actions on further
+                    // pages would seem missing, and be created again.
                     _ => return Err(unreadable_answer("nextPageToken is no text")),
                 }
             };

@@ -42,8 +42,8 @@ pub(crate) fn kind_of(json: &Value) -> CredentialsKind {
     }
 }
 
-/// Reads a Secret. `credentials.json` wins over the three keys of a refresh token. `directory`: where the token files of
-/// external accounts may be; without one such accounts are refused.
+/// Reads a Secret. `credentials.json` wins over the three keys of a refresh token. `directory`: where the token files
+/// of external accounts may be; without one such accounts are refused.
 pub(crate) fn read_credentials(
     secret: &SecretData,
     directory: Option<&Path>,

@@ -1,6 +1,6 @@
-//! Workload identity federation by a configuration in a Secret (`external_account`). Whoever may write a Secret must not
-//! read files of the operator's, run programs, or have anything sent to a host that is not Google's: only token files
-//! below a directory that the process was started with, and exactly two hosts.
+//! Workload identity federation by a configuration in a Secret (`external_account`). Whoever may write a Secret must
+//! not read files of the operator's, run programs, or have anything sent to a host that is not Google's: only token
+//! files below a directory that the process was started with, and exactly two hosts.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -15,7 +15,8 @@ use crate::ports::{Cause, SecretInvalid, UpstreamError};
 
 /// The endpoint that exchanges a token of another issuer.
 const STS: &str = "https://sts.googleapis.com/v1/token";
-/// The endpoint that turns the exchanged token into one of a service account; an e-mail address and [`IAM_CALL`] follow.
+/// The endpoint that turns the exchanged token into one of a
+/// service account; an e-mail address and [`IAM_CALL`] follow.
 const IAM: &str = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/";
 const IAM_CALL: &str = ":generateAccessToken";
 /// The scope of the exchanged token if it is used to impersonate a service account.

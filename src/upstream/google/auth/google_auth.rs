@@ -1,5 +1,6 @@
-//! Ambient credentials: a key file that the environment names, or the metadata server. Files of other kinds (a federation
-//! configured for the process) are left to Google's own library, which refreshes its tokens in the background.
+//! Ambient credentials: a key file that the environment names, or the metadata server.
+//! Files of other kinds (a federation configured for the process) are left to Google's
+//! own library, which refreshes its tokens in the background.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -126,7 +127,8 @@ impl TokenSource for Ambient {
         };
         let read = token_file::read_token_file(path, None, self.endpoint.timeout).await;
         let text = read.map_err(|why| {
-            // The file is being replaced, or is not there yet. It was named on purpose, so nothing else takes its place.
+            // The file is being replaced, or is not there yet. It
+            // was named on purpose, so nothing else takes its place.
             let cause = if why.may_pass() {
                 Cause::Unavailable
             } else {

@@ -1,4 +1,5 @@
-//! An ingest request of the Data Manager API in JSON, written straight from the rows (docs/reference/google.md 6.2, 6.3).
+//! An ingest request of the Data Manager API in JSON, written
+//! straight from the rows (docs/reference/google.md 6.2, 6.3).
 //!
 //! Optional members are left out, never null or empty. No `Debug` anywhere: click ids and hashes are in here.
 

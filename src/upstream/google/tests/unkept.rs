@@ -1,5 +1,5 @@
-//! One row of an answer, or one detail of an error, holds something that JSON readers refuse a whole answer for. It takes
-//! nothing else along, and nothing is called uploaded for it.
+//! One row of an answer, or one detail of an error, holds something that JSON readers refuse a whole answer for. It
+//! takes nothing else along, and nothing is called uploaded for it.
 
 #![allow(clippy::unwrap_used)]
 

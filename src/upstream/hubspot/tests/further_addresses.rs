@@ -1,4 +1,5 @@
-//! Whom an address belongs to that is nobody's primary one: what a search of further addresses proves, and what it does not.
+//! Whom an address belongs to that is nobody's primary one: what
+//! a search of further addresses proves, and what it does not.
 
 use rstest::rstest;
 

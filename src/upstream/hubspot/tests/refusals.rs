@@ -7,8 +7,8 @@ const LINKS: &str = "/crm/associations/2026-09/contacts/deals/batch/read";
 const SUBMISSIONS: &str = "/form-integrations/v1/submissions/forms/f";
 const KINDS: [&str; 6] = ["contact", "address", "deal", "links", "search", "form"];
 
-/// Refuses each call with this text in its path or body in the words that HubSpot has for a token which is no good; answers
-/// others with nothing.
+/// Refuses each call with this text in its path or body in the words that
+/// HubSpot has for a token which is no good; answers others with nothing.
 async fn refusing(text: &'static str, code: u16, category: &'static str) -> Bench {
     let bench = Bench::new().await;
     let respond = move |request: &Request| {

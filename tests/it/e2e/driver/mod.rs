@@ -4,9 +4,10 @@
 //! Afterwards the set of conversions at Google is exactly what it should be, whatever happened.
 //!
 //! A sample of one call for each fault runs by default, another one every day. `ADCONVERSION_FAULTS=all` runs every
-//! call with every fault (35 minutes on two cores), `kubernetes` or `upstream` those of the API server or of all others,
-//! `events:ingest` all calls of such a path, `:drop-after` all calls with that fault (`k:drop-after`: those of the API
-//! server, `u:drop-after`: all others), `17:drop-after` (`k17:drop-after`) that one alone; several, with commas.
+//! call with every fault (35 minutes on two cores), `kubernetes` or `upstream` those of the
+//! API server or of all others, `events:ingest` all calls of such a path, `:drop-after` all
+//! calls with that fault (`k:drop-after`: those of the API server, `u:drop-after`: all
+//! others), `17:drop-after` (`k17:drop-after`) that one alone; several, with commas.
 
 mod cases;
 mod workload;

@@ -1,4 +1,5 @@
-//! A plan of many events that adopt conversion actions is not held up by the pauses that an operator makes between reads.
+//! A plan of many events that adopt conversion actions is not
+//! held up by the pauses that an operator makes between reads.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Before anything is applied, `plan` comes to what the operator comes to, however often it takes a look, and says what would
-//! hold the conversions back.
+//! Before anything is applied, `plan` comes to what the operator comes to,
+//! however often it takes a look, and says what would hold the conversions back.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,8 @@ fn file(stage: &Stage, edit: (&str, &str)) -> String {
     stage.file("planned.yaml", &format!("{accounts}\n---\n{}", won()))
 }
 
-/// HubSpot says of a service key neither which portal it opens nor what it may do: the portal is believed after two looks.
+/// HubSpot says of a service key neither which portal it opens
+/// nor what it may do: the portal is believed after two looks.
 #[test]
 fn a_service_key_is_believed_after_two_looks() {
     let stage = Stage::empty("plan-key", &[], &[]);

@@ -162,7 +162,8 @@ pub fn event(event: &Plan, start: &str) -> Value {
     object("AdConversionEvent", event.name, &spec)
 }
 
-/// What the hostile tenant declares: services that never answer, services that answer nonsense, a squat on another's action.
+/// What the hostile tenant declares: services that never answer,
+/// services that answer nonsense, a squat on another's action.
 pub fn hostile(stage: &Stage) -> String {
     let nonsense = json!({"access_token": 7, "expires_in": 1e300, "hub_id": "\u{0}"});
     let status = json!({"status": 200, "body": nonsense});

@@ -1,5 +1,5 @@
-//! Looks at everything from outside, about once a second: the counts of all events, health, memory, and whether anything
-//! of a person or a token shows.
+//! Looks at everything from outside, about once a second: the counts of all events, health, memory, and whether
+//! anything of a person or a token shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -128,7 +128,8 @@ fn rest_of(stage: &Stage, crm: &Crm, tenant: usize, plan: &Plan, events: &[Value
     let waits = counts.pending == waiting && (waiting == 0 || reason(event, "Pending", "AwaitingConsent") == waiting);
     let found = counted(stage, plan, action);
     let all = expected(crm, stage, tenant, plan);
-    // Who is deleted while Google's answer about him is lost can't be asked about again: the status may call him skipped.
+    // Who is deleted while Google's answer about him is lost can't
+    // be asked about again: the status may call him skipped.
     let unsure = all
         .iter()
         .filter(|one| one.fate == Fate::Either && one.ids.iter().any(|id| found.contains(id)));

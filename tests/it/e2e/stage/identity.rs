@@ -24,7 +24,8 @@ pub(in crate::e2e) fn service_account() -> &'static str {
     })
 }
 
-/// A kubeconfig of the chart's service account on this control plane, made once: two calls of kubectl less for each test.
+/// A kubeconfig of the chart's service account on this control
+/// plane, made once: two calls of kubectl less for each test.
 pub(super) fn kubeconfig_of(plane: &ControlPlane, account: &str) -> String {
     let admin = plane.admin_kubeconfig();
     let mut known = KUBECONFIGS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -18,8 +18,8 @@ pub const JOB: &str = "adconversion-operator-metrics";
 pub const CLAIM: &str = "adconversion-operator-ledger";
 /// What is asked of the last hours and minutes in the chart's rules, and here.
 const WINDOWS: [(&str, &str); 3] = [("[6h]", "[30s]"), ("[1h]", "[30s]"), ("[15m]", "[10s]")];
-/// For how long a condition of a few minutes must hold here: longer than a busy machine takes to answer two scrapes, so that a
-/// target that answers late is not taken for one that is gone.
+/// For how long a condition of a few minutes must hold here: longer than a busy machine takes to answer two scrapes, so
+/// that a target that answers late is not taken for one that is gone.
 const HELD: &str = "4s";
 
 /// A Prometheus at work.
@@ -28,8 +28,8 @@ pub struct Monitor<'a> {
     address: SocketAddr,
 }
 
-/// The rules of the chart, in which hours and minutes become seconds: what a test provokes cannot last for hours. When each
-/// fires is tested by promtool; here what counts is that it fires for what a real process shows.
+/// The rules of the chart, in which hours and minutes become seconds: what a test provokes cannot last for hours. When
+/// each fires is tested by promtool; here what counts is that it fires for what a real process shows.
 fn rules(namespace: &str) -> Value {
     let text = fs::read_to_string(repository().join("charts/adconversion-operator/files/alerts.yaml")).expect("rules");
     let text = text

@@ -25,8 +25,8 @@ impl Stage {
         kilobytes / 1024.0
     }
 
-    /// Most memory the operator's process ever held, in MB: what it took itself, and all with its program (which is three
-    /// times as large in a development build).
+    /// Most memory the operator's process ever held, in MB: what it took itself, and all with its program (which is
+    /// three times as large in a development build).
     pub fn peak_memory(&self) -> (f64, f64) {
         let whole = self.process_memory("VmHWM:");
         (whole - self.process_memory("RssFile:"), whole)

@@ -43,8 +43,8 @@ impl Stage {
         lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Starts an operator of this name with leader election and more flags, which reaches the API server by this kubeconfig
-    /// where one is named.
+    /// Starts an operator of this name with leader election and more flags,
+    /// which reaches the API server by this kubeconfig where one is named.
     pub fn start_replica(&self, name: &'static str, flags: &[(&str, &str)], kubeconfig: Option<&Path>) -> Replica<'_> {
         let port = xtask::ports::free(1).expect("a port")[0];
         self.start_replica_on(port, name, flags, kubeconfig);
@@ -61,8 +61,8 @@ impl Stage {
             ("lease-name", LEASE),
             ("lease-namespace", &self.namespace),
             ("leader-elect", "true"),
-            // Each look at a request, so that what a failed test leaves tells whether its leader looked; and each try to
-            // open the ledger.
+            // Each look at a request, so that what a failed test leaves tells
+            // whether its leader looked; and each try to open the ledger.
             (
                 "log-level",
                 "warn,adconversion_operator=info,adconversion_operator::sync=debug,adconversion_operator::cli::open_ledger=debug",
