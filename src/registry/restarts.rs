@@ -107,6 +107,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::ports::test_support::until;
 
     /// Signs by name, and how often what broke.
     #[derive(Default)]
@@ -135,7 +136,6 @@ mod tests {
     }
 
     const LASTS: Duration = Duration::from_millis(200);
-    const PATIENCE: Duration = Duration::from_secs(20);
 
     fn restarts(seen: &Arc<Seen>) -> Restarts {
         let longest = Duration::from_millis(10);
@@ -155,14 +155,6 @@ mod tests {
         })
     }
 
-    async fn until(what: &str, done: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !done() {
-            assert!(begun.elapsed() < PATIENCE, "{what}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
     #[tokio::test]
     async fn work_that_breaks_or_ends_is_started_again_until_it_is_done() {
         let seen = Arc::new(Seen::default());
@@ -177,7 +169,7 @@ mod tests {
         let stop = CancellationToken::new();
         let begun = Instant::now();
         let task = tokio::spawn(restarts(&seen).run_until_done(stop.clone(), |_| ends(0)));
-        until("it is stuck", || seen.is_stuck()).await;
+        until("a stuck process", async || seen.is_stuck()).await;
         assert!(begun.elapsed() >= LASTS * 4, "not before its limit");
         let tries = seen.broke.lock().len();
         assert!(tries >= 3, "{tries}");
@@ -201,8 +193,8 @@ mod tests {
             }
         };
         let task = tokio::spawn(restarts(&seen).run_until_done(CancellationToken::new(), lasting));
-        until("it breaks", || !seen.signs.lock().is_empty()).await;
-        until("it is whole", || seen.signs.lock().is_empty()).await;
+        until("a break", async || !seen.signs.lock().is_empty()).await;
+        until("work that lasts", async || seen.signs.lock().is_empty()).await;
         done.cancel();
         task.await.unwrap();
         assert!(!seen.is_stuck());

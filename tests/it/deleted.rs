@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::memory::{Now, settings};
+use crate::support::wait::until;
 
 const PORTAL: PortalId = PortalId(62515);
 const LIMIT: Duration = Duration::from_secs(30);
@@ -242,11 +243,12 @@ impl Lab {
     }
 
     async fn called(&self, calls: usize) {
-        let (from, begun) = (self.world.reads(), Instant::now());
-        while self.world.reads() < from + calls {
-            assert!(begun.elapsed() < LIMIT, "{} calls", self.world.reads() - from);
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        let from = self.world.reads();
+        let called = async || {
+            let made = self.world.reads() - from;
+            if made >= calls { Ok(()) } else { Err(made) }
+        };
+        until(&format!("{calls} calls"), LIMIT, called).await;
     }
 
     /// Ends the loops; the contacts that two looks at least have missed, and none has found of late.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::domain::eligibility::EntryWaits;
+use crate::ports::test_support::until;
 use crate::registry::Registry;
 use crate::sync::context::{SyncContext, SyncSettings};
 
@@ -179,11 +180,7 @@ async fn the_task_folds_rows_older_than_ninety_days_and_ends_when_stopped() {
         let rows = sqlx::query_scalar("SELECT count(*) FROM conversions").fetch_one(&mut **writer);
         rows.await.unwrap()
     };
-    let limit = tokio::time::Instant::now() + Duration::from_secs(20);
-    while left().await != 1 {
-        assert!(tokio::time::Instant::now() < limit, "not folded in time");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("one row that is left", async || left().await == 1).await;
     stop.cancel();
     tokio::time::timeout(Duration::from_secs(5), task)
         .await

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::auth::token::{KeptToken, TokenSource};
+use super::auth::token::{Endpoint, KeptToken, TokenSource};
 use super::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::domain::ids::{ActionId, CustomerId, OrderId, TransactionId};
 use crate::ports::sink::{ClickId, Conversion, UploadRequest};
@@ -70,6 +70,19 @@ pub(crate) fn config(base: &str) -> GoogleConfig {
             ..Timeouts::default()
         },
         ..GoogleConfig::default()
+    }
+}
+
+/// An address at which nobody gives tokens.
+pub(crate) const NO_TOKENS: &str = "http://127.0.0.1:9/token";
+
+/// The endpoint of tokens at this address.
+pub(crate) fn token_endpoint(url: impl Into<String>) -> Endpoint {
+    Endpoint {
+        http: http(),
+        url: url.into(),
+        timeout: Duration::from_secs(5),
+        observer: Arc::new(Silent),
     }
 }
 
@@ -180,6 +193,11 @@ pub(crate) fn ads_error(status: u16, key: &str, name: &str, extra: &Value) -> Va
     json!({"error": {"code": status, "message": "Request contains an invalid argument.", "status": "INVALID_ARGUMENT",
         "details": [{"@type": "type.googleapis.com/google.ads.googleads.v26.errors.GoogleAdsFailure",
             "errors": [error], "requestId": "req-body"}]}})
+}
+
+/// The error of a source that fetches no token.
+pub(crate) async fn token_error(source: &dyn TokenSource) -> UpstreamError {
+    source.fetch_token(KeptToken::Allowed).await.err().unwrap()
 }
 
 /// The token that a source fetches; it must.

@@ -1,15 +1,13 @@
 //! What the API server lets the operator's service account write, beyond what permissions can say.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use xtask::kubectl::Kubectl;
 
 use super::install;
 use crate::support::cluster::{LONG_CALL, cluster, namespace};
+use crate::support::wait::until_blocking;
 
 /// A ConfigMap of this name, owned by an object of this kind.
 fn config_map(name: &str, owner: Option<&str>, text: &str) -> Value {
@@ -52,16 +50,13 @@ fn the_operator_writes_only_the_snippets_of_form_events() {
     let file = cluster().service_account_kubeconfig(&system, &release).unwrap();
     let cache = cluster().directory().join(format!("{system}-cache"));
     let operator = Kubectl::for_kubeconfig(xtask::tools::kubectl().unwrap(), file, cache);
-    let begin = Instant::now();
+    let mut writes = 0;
     // A policy is in force a moment after it was created.
-    let refusal = loop {
-        let text = begin.elapsed().as_millis().to_string();
-        match write(&operator, &users, &config_map("settings", OURS, &text)) {
-            Some(refusal) => break refusal,
-            None => assert!(begin.elapsed() < Duration::from_secs(30), "nothing is refused"),
-        }
-        thread::sleep(Duration::from_millis(200));
-    };
+    let refusal = until_blocking("a refusal", Duration::from_secs(30), || {
+        writes += 1;
+        let map = config_map("settings", OURS, &writes.to_string());
+        write(&operator, &users, &map).ok_or("nothing is refused")
+    });
     assert!(refusal.contains("does not end in -google-tag"), "{refusal}");
     let foreign = write(&operator, &users, &config_map("demo-google-tag", None, "x")).expect("a refusal");
     assert!(foreign.contains("no AdConversionEvent owns"), "{foreign}");

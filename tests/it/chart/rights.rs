@@ -1,17 +1,14 @@
 //! What the operator's service account, and users of the cluster's own roles, may do: asked from the API server, for
 //! what they must be allowed and for what they must not.
 
-use std::{
-    collections::BTreeSet,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 use xtask::kubectl::Kubectl;
 
 use super::install;
 use crate::support::cluster::{LONG_CALL, cluster, namespace};
+use crate::support::wait::until_blocking;
 
 const VERBS: [&str; 8] = [
     "get",
@@ -282,14 +279,9 @@ fn users_of_view_edit_and_admin_reach_the_three_kinds() {
             groups: vec!["system:authenticated".to_owned()],
         };
         // The cluster's roles are put together by a controller, a moment after ours came.
-        let start = Instant::now();
-        loop {
+        until_blocking(&format!("the rights of {role}"), Duration::from_secs(30), || {
             let found = subject.rights(kubectl, &users, ours);
-            if found == expected {
-                break;
-            }
-            assert!(start.elapsed() < Duration::from_secs(30), "{role}: {found:?}");
-            thread::sleep(Duration::from_millis(200));
-        }
+            if found == expected { Ok(()) } else { Err(found) }
+        });
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use xtask::kubectl::Kubectl;
 
 use crate::support::cluster::LONG_CALL;
+use crate::support::wait::until_blocking;
 
 const PREFIX: &str = "#/definitions/";
 
@@ -26,20 +27,16 @@ pub fn install_monitoring(kubectl: &Kubectl) {
 pub fn write(kubectl: &Kubectl, directory: &Path) {
     install_monitoring(kubectl);
     fs::create_dir_all(directory).unwrap();
-    let start = std::time::Instant::now();
     let monitoring = "com.coreos.monitoring.v1.PrometheusRule";
-    let document = loop {
+    // Definitions join the document a moment after they are served.
+    let document = until_blocking("the schemas of monitoring", LONG_CALL, || {
         let text = kubectl
             .run_with(&["get", "--raw", "/openapi/v2"], None, LONG_CALL)
             .unwrap();
         let document: Value = serde_json::from_str(&text.ok().unwrap()).unwrap();
-        // Definitions join the document a moment after they are served.
-        if document["definitions"].get(monitoring).is_some() {
-            break document;
-        }
-        assert!(start.elapsed() < LONG_CALL, "no schema of {monitoring}");
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    };
+        let is_there = document["definitions"].get(monitoring).is_some();
+        is_there.then_some(document).ok_or(monitoring)
+    });
     let all = document["definitions"].as_object().unwrap();
     for (name, definition) in all {
         let kinds = definition["x-kubernetes-group-version-kind"].as_array();

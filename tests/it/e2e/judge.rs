@@ -1,8 +1,7 @@
 //! What a test holds the operator to: the set of conversions Google accepted, exactly, and counts that add up.
 
 use std::collections::BTreeSet;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -126,23 +125,16 @@ impl Monotone {
 /// Waits until `observed` occurrences of the event are settled, looking at its counts all the while.
 pub fn settled_within(stage: &Stage, name: &str, observed: usize, limit: Duration) -> Value {
     let mut seen = Monotone::default();
-    let start = Instant::now();
-    loop {
-        let event = stage.get(&format!("adce/{name}"));
+    stage.wait_within(limit, &format!("{observed} settled of {name}"), || {
+        let mut event = stage.get(&format!("adce/{name}"));
         seen.look(&event);
         let counts = Counts::of(&event);
         if counts.observed == observed as u64 && counts.pending == 0 && counts.processing == 0 {
-            return event;
+            Ok(event)
+        } else {
+            Err(event["status"].take())
         }
-        assert!(
-            start.elapsed() < limit,
-            "waited {} s for {observed} settled of {name}: {:#}\nlog:\n{}",
-            limit.as_secs(),
-            event["status"],
-            xtask::process::tail(&stage.log(), 40)
-        );
-        thread::sleep(Duration::from_millis(250));
-    }
+    })
 }
 
 /// Requests to Data Manager so far whose path contains this, oldest first: time and status.

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -110,16 +110,15 @@ impl Run {
     }
 
     fn wait_gone(&self) {
-        let begun = Instant::now();
         let object = format!("adce/{NAME}");
-        while !self
-            .stage
-            .kubectl(&["get", &object, "--ignore-not-found", "--output=name"])
-            .is_empty()
-        {
-            assert!(begun.elapsed() < GONE, "it does not go: {:?}", self.story);
-            thread::sleep(Duration::from_millis(50));
-        }
+        let name = ["get", &object, "--ignore-not-found", "--output=name"];
+        self.stage.wait_within(GONE, "the event to go", || {
+            if self.stage.kubectl(&name).is_empty() {
+                Ok(())
+            } else {
+                Err(json!(self.story))
+            }
+        });
     }
 
     /// Something goes wrong, and is right again after a while.

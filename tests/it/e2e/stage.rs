@@ -269,7 +269,7 @@ impl Stage {
     }
 
     /// As [`Self::wait_for`], with a limit of its own.
-    pub fn wait_within<T>(&self, limit: Duration, what: &str, look: impl Fn() -> Result<T, Value>) -> T {
+    pub fn wait_within<T>(&self, limit: Duration, what: &str, mut look: impl FnMut() -> Result<T, Value>) -> T {
         let start = Instant::now();
         loop {
             let last = match look() {

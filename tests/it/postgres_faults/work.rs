@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::Outcome;
@@ -52,23 +52,27 @@ pub async fn work_through(url: &str) -> usize {
     let context = SyncContext::new(registry.clone(), ledger.clone(), Arc::new(Now), settings());
     let stop = CancellationToken::new();
     let loops = tokio::spawn(supervisor::run(Arc::new(context), stop.clone()));
-    let (begun, finals) = (Instant::now(), [Outcome::Uploaded, Outcome::Skipped, Outcome::Rejected]);
-    let (mut observed, mut told) = (0, BTreeMap::new());
-    while told.get(&Outcome::Uploaded) != Some(&(CONTACTS as u64)) {
-        assert!(begun.elapsed() < LIMIT, "{observed} observed, {told:?}");
+    let finals = [Outcome::Uploaded, Outcome::Skipped, Outcome::Rejected];
+    let (mut observed, mut seen) = (0, BTreeMap::new());
+    let all_counted = async || {
         ledger.still_ours().expect("nobody else writes");
-        tokio::time::sleep(Duration::from_millis(25)).await;
         let Some(now) = tally(&registry, &ledger).await else {
-            continue;
+            return Err((observed, seen.clone()));
         };
         let (all, of) = counted(&now);
         assert!(all >= observed, "{observed} observed, then {all}");
         for outcome in finals {
-            assert!(of.get(&outcome) >= told.get(&outcome), "{told:?}, then {of:?}");
+            assert!(of.get(&outcome) >= seen.get(&outcome), "{seen:?}, then {of:?}");
         }
-        (observed, told) = (all, of);
-    }
-    assert_eq!(told, BTreeMap::from([(Outcome::Uploaded, CONTACTS as u64)]));
+        (observed, seen) = (all, of);
+        if seen.get(&Outcome::Uploaded) == Some(&(CONTACTS as u64)) {
+            Ok(seen.clone())
+        } else {
+            Err((observed, seen.clone()))
+        }
+    };
+    let counts = until("all to be uploaded", LIMIT, all_counted).await;
+    assert_eq!(counts, BTreeMap::from([(Outcome::Uploaded, CONTACTS as u64)]));
     stop.cancel();
     loops.await.expect("the loops end");
     ledger.close().await;

@@ -4,7 +4,7 @@
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
@@ -12,9 +12,10 @@ use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 use xtask::{browser, process};
 
+use super::wait::{is_so, until_blocking};
+
 /// Longest wait for the browser.
 const LIMIT: Duration = Duration::from_mins(1);
-const LOOK: Duration = Duration::from_millis(50);
 
 /// A browser with one page; ends with the value.
 pub struct Page {
@@ -47,11 +48,12 @@ impl Page {
             .stderr(Stdio::null())
             .spawn()
             .expect("the browser starts");
-        let address = wait_for("the browser's port", || {
+        let address = || {
             let text = std::fs::read_to_string(profile.join("DevToolsActivePort")).ok()?;
             let (port, path) = text.trim().split_once('\n')?;
             Some(format!("ws://127.0.0.1:{port}{path}"))
-        });
+        };
+        let address = until_blocking("the browser's port", LIMIT, || address().ok_or("it names none"));
         let (socket, _) = connect(address).expect("the browser's socket");
         if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
             stream.set_read_timeout(Some(LIMIT)).expect("a limit");
@@ -104,12 +106,9 @@ impl Page {
 
     /// Waits until this is true of a page that is all there.
     pub fn wait_until(&mut self, what: &str) {
-        let start = Instant::now();
         // While a page goes and another comes there may be none to ask.
-        while self.value_of(&format!("document.readyState == 'complete' && {what}")) != json!(true) {
-            assert!(start.elapsed() < LIMIT, "waited for {what}");
-            std::thread::sleep(LOOK);
-        }
+        let script = format!("document.readyState == 'complete' && {what}");
+        until_blocking(what, LIMIT, || is_so(self.value_of(&script) == json!(true)));
     }
 
     /// What a script says.
@@ -172,16 +171,5 @@ impl Page {
 impl Drop for Page {
     fn drop(&mut self) {
         process::kill(&mut self.child).ok();
-    }
-}
-
-fn wait_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < LIMIT, "waited for {what}");
-        std::thread::sleep(LOOK);
     }
 }

@@ -1,21 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::*;
-use crate::upstream::google::test_support::{Silent, TEST_KEY, http, refresh_secret, secret};
+use crate::upstream::google::test_support::{NO_TOKENS, TEST_KEY, refresh_secret, secret, token_endpoint};
 
 fn endpoint() -> Endpoint {
-    Endpoint {
-        http: http(),
-        url: "http://127.0.0.1:9/token".to_owned(),
-        timeout: Duration::from_secs(1),
-        observer: Arc::new(Silent),
-    }
+    token_endpoint(NO_TOKENS)
 }
 
 fn message(pairs: &[(&str, &str)]) -> String {

@@ -1,26 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use serde_json::json;
 use wiremock::matchers::{body_string_contains, header, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::upstream::google::test_support::{Silent, fetched_token, http};
+use crate::upstream::google::test_support::{NO_TOKENS, fetched_token, token_endpoint, token_error};
 
 const DIRECTORY: &str = "/var/run/tokens";
 const ACCOUNT: &str = "ads@project.iam.gserviceaccount.com";
-
-fn endpoint() -> Endpoint {
-    Endpoint {
-        http: http(),
-        url: "http://127.0.0.1:9/token".to_owned(),
-        timeout: Duration::from_secs(5),
-        observer: Arc::new(Silent),
-    }
-}
 
 fn configuration() -> Value {
     json!({"type": "external_account", "audience": "//iam.googleapis.com/x",
@@ -29,7 +17,7 @@ fn configuration() -> Value {
 }
 
 fn message(json: &Value, directory: Option<&str>) -> String {
-    match External::from_config(json, directory.map(Path::new), endpoint()) {
+    match External::from_config(json, directory.map(Path::new), token_endpoint(NO_TOKENS)) {
         Ok(_) => "accepted".to_owned(),
         Err(why) => why.message,
     }
@@ -152,7 +140,7 @@ fn federation(server: &MockServer, name: &str, text: &str, impersonation: bool) 
         directory,
         sts: format!("{}/sts", server.uri()),
         impersonation: impersonation.then(|| format!("{}/iam", server.uri())),
-        ..External::from_config(&configuration(), Some(Path::new(DIRECTORY)), endpoint())
+        ..External::from_config(&configuration(), Some(Path::new(DIRECTORY)), token_endpoint(NO_TOKENS))
             .ok()
             .unwrap()
     }
@@ -212,11 +200,7 @@ async fn a_refused_federation_is_rejected_without_its_text() {
         .respond_with(ResponseTemplate::new(400).set_body_json(refused))
         .mount(&server)
         .await;
-    let error = federation(&server, "bad", "subject-bad", false)
-        .fetch_token(KeptToken::Allowed)
-        .await
-        .err()
-        .unwrap();
+    let error = token_error(&federation(&server, "bad", "subject-bad", false)).await;
     assert_eq!(
         (error.service, error.cause),
         ("Google OAuth", Cause::CredentialsRejected)
@@ -241,11 +225,7 @@ async fn a_refused_impersonation_names_its_code_and_nothing_else_of_the_answer()
             .respond_with(ResponseTemplate::new(403).set_body_json(refused))
             .mount(&server)
             .await;
-        let error = federation(&server, "subject", "subject-good", true)
-            .fetch_token(KeptToken::Allowed)
-            .await
-            .err()
-            .unwrap();
+        let error = token_error(&federation(&server, "subject", "subject-good", true)).await;
         assert_eq!((error.status, error.code.as_deref()), (Some(403), kept));
         let all = format!("{error} {error:?}");
         for secret in ["anna", "t-fed", "1234567", "subject-good"] {

@@ -1,15 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use secrecy::ExposeSecret;
 use serde_json::json;
 use wiremock::matchers::{body_string_contains, path};
 use wiremock::{Mock, MockServer};
 
 use super::*;
-use crate::upstream::google::test_support::{Silent, http, token};
+use crate::upstream::google::test_support::{token, token_endpoint, token_error};
 
 fn scratch(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("adconversion-{}-{name}", std::process::id()))
@@ -26,12 +23,7 @@ async fn an_ambient_key_file_is_used_like_one_in_a_secret_and_read_again() {
             .mount(&server)
             .await;
     }
-    let endpoint = Endpoint {
-        http: http(),
-        url: format!("{}/token", server.uri()),
-        timeout: Duration::from_secs(5),
-        observer: Arc::new(Silent),
-    };
+    let endpoint = token_endpoint(format!("{}/token", server.uri()));
     let ambient = Ambient::with_file(endpoint, || Some(scratch("ambient.json")));
     for number in [1, 2] {
         let user = json!({"type": "authorized_user", "client_id": "i", "client_secret": "s",
@@ -46,7 +38,7 @@ async fn an_ambient_key_file_is_used_like_one_in_a_secret_and_read_again() {
     tokio::fs::write(scratch("ambient.json"), "{\"type\": \"authorized_user\"}")
         .await
         .unwrap();
-    let error = ambient.fetch_token(KeptToken::Allowed).await.err().unwrap();
+    let error = token_error(&ambient).await;
     assert_eq!(error.cause, Cause::CredentialsRejected);
     assert!(error.message.contains("\"client_id\""), "{error}");
     tokio::fs::remove_file(scratch("ambient.json")).await.unwrap();

@@ -60,7 +60,6 @@ impl TokenSource for Metadata {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use secrecy::ExposeSecret;
@@ -70,16 +69,14 @@ mod tests {
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
-    use crate::upstream::google::test_support::{Silent, http, token};
+    use crate::upstream::google::test_support::{token, token_endpoint, token_error};
 
     const LIMIT: Duration = Duration::from_millis(500);
 
     fn metadata(host: &str) -> Metadata {
         let endpoint = Endpoint {
-            http: http(),
-            url: String::new(),
             timeout: LIMIT,
-            observer: Arc::new(Silent),
+            ..token_endpoint("")
         };
         Metadata::at_host(host, endpoint)
     }
@@ -115,7 +112,7 @@ mod tests {
 
     async fn failure(metadata: &Metadata) -> UpstreamError {
         let begun = Instant::now();
-        let error = metadata.fetch_token(KeptToken::Allowed).await.err().unwrap();
+        let error = token_error(metadata).await;
         assert!(begun.elapsed() < LIMIT * 20, "{:?}", begun.elapsed());
         error
     }

@@ -8,18 +8,16 @@ use wiremock::matchers::{body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::ports::SecretData;
 use crate::upstream::google::auth::credentials;
 use crate::upstream::google::test_support::{
-    Silent, TEST_KEY, fetched_token, http, refresh_secret, secret as data, token,
+    NO_TOKENS, TEST_KEY, fetched_token, refresh_secret, secret as data, token, token_endpoint, token_error,
 };
 
-fn endpoint(server: &MockServer) -> Endpoint {
-    Endpoint {
-        http: http(),
-        url: format!("{}/token", server.uri()),
-        timeout: Duration::from_secs(2),
-        observer: Arc::new(Silent),
-    }
+/// The source of tokens that a Secret with these values makes, where the server gives them.
+fn source(data: &SecretData, server: &MockServer) -> Box<dyn TokenSource> {
+    let endpoint = token_endpoint(format!("{}/token", server.uri()));
+    credentials::read_credentials(data, None, endpoint).unwrap().source
 }
 
 async fn answer(response: ResponseTemplate) -> Result<Token, UpstreamError> {
@@ -30,11 +28,7 @@ async fn answer(response: ResponseTemplate) -> Result<Token, UpstreamError> {
         .expect(1)
         .mount(&server)
         .await;
-    credentials::read_credentials(&refresh_secret(), None, endpoint(&server))
-        .unwrap()
-        .source
-        .fetch_token(KeptToken::Allowed)
-        .await
+    source(&refresh_secret(), &server).fetch_token(KeptToken::Allowed).await
 }
 
 async fn error(response: ResponseTemplate) -> UpstreamError {
@@ -54,9 +48,7 @@ async fn a_refresh_token_is_posted_as_a_form_with_trimmed_values() {
         .expect(1)
         .mount(&server)
         .await;
-    let source = credentials::read_credentials(&refresh_secret(), None, endpoint(&server))
-        .unwrap()
-        .source;
+    let source = source(&refresh_secret(), &server);
     assert_eq!(fetched_token(source.as_ref()).await, "t-9");
 }
 
@@ -75,9 +67,7 @@ async fn a_service_account_exchanges_a_signed_claim() {
     let file = json!({"type": "service_account", "client_email": "a@b.c", "private_key": TEST_KEY, "private_key_id": "k",
         "token_uri": "https://elsewhere.example.com/token"});
     let data = data(&[("credentials.json", &file.to_string())]);
-    let source = credentials::read_credentials(&data, None, endpoint(&server))
-        .unwrap()
-        .source;
+    let source = source(&data, &server);
     assert_eq!(fetched_token(source.as_ref()).await, "t-sa");
     let sent = server.received_requests().await.unwrap();
     let assertion = String::from_utf8(sent[0].body.clone()).unwrap();
@@ -147,12 +137,10 @@ async fn other_answers_of_the_token_endpoint() {
 
 #[tokio::test]
 async fn nobody_at_the_endpoint_is_a_passing_failure() {
-    let mut endpoint = endpoint(&MockServer::start().await);
-    endpoint.url = "http://127.0.0.1:9/token".to_owned();
-    let source = credentials::read_credentials(&refresh_secret(), None, endpoint)
+    let source = credentials::read_credentials(&refresh_secret(), None, token_endpoint(NO_TOKENS))
         .unwrap()
         .source;
-    let nobody = source.fetch_token(KeptToken::Allowed).await.err().unwrap();
+    let nobody = token_error(source.as_ref()).await;
     assert_eq!(nobody.cause, Cause::Unavailable);
     assert!(nobody.message.starts_with("not reached"), "{}", nobody.message);
     // Somebody is there, but what comes is not what it says it is.

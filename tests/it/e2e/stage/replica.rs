@@ -158,18 +158,22 @@ impl Replica<'_> {
     }
 
     fn wait_until(&self, what: &str, limit: Duration, done: impl Fn() -> bool) -> Duration {
+        self.wait_for(what, limit, || done().then_some(())).1
+    }
+
+    /// What `look` finds within the limit, and how long that took.
+    fn wait_for<T>(&self, what: &str, limit: Duration, look: impl Fn() -> Option<T>) -> (T, Duration) {
         let begun = Instant::now();
-        while !done() {
-            let log = process::tail(&self.log(), 30);
-            assert!(
-                begun.elapsed() < limit,
-                "{}: waited {limit:?} until {what}: {}\n{log}",
-                self.name,
-                self.http("/readyz")
-            );
+        loop {
+            if let Some(found) = look() {
+                return (found, begun.elapsed());
+            }
+            if begun.elapsed() >= limit {
+                let (name, log) = (self.name, process::tail(&self.log(), 30));
+                panic!("{name}: waited {limit:?} until {what}: {}\n{log}", self.http("/readyz"));
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
-        begun.elapsed()
     }
 
     /// Sends it a signal, which it may not notice at once.
@@ -182,15 +186,9 @@ impl Replica<'_> {
 
     /// Waits until it has ended by itself; how, and how long that took.
     pub fn wait_ended(&self, limit: Duration) -> (String, Duration) {
-        let begun = Instant::now();
-        loop {
+        self.wait_for("it ends", limit, || {
             let state = self.stage.supervisor.state(self.name).expect("state");
-            if !matches!(state, State::Running(_)) {
-                return (format!("{state:?}"), begun.elapsed());
-            }
-            let log = process::tail(&self.log(), 30);
-            assert!(begun.elapsed() < limit, "{} goes on after {limit:?}:\n{log}", self.name);
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            (!matches!(state, State::Running(_))).then(|| format!("{state:?}"))
+        })
     }
 }
