@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::report::Probe;
-use super::upload::UploadKind;
+use super::upload::TestUpload;
 use super::{clicks, upload};
 use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, ObjectKey};
@@ -18,7 +18,7 @@ type Sampled = (ObjectKey, String, Vec<String>, bool);
 #[derive(Default)]
 pub(super) struct SharedLooks {
     clicks: BTreeMap<Sampled, Probe>,
-    uploads: BTreeMap<(ObjectKey, UploadKind), Probe>,
+    uploads: BTreeMap<(ObjectKey, TestUpload), Probe>,
 }
 
 impl SharedLooks {
@@ -55,7 +55,7 @@ impl SharedLooks {
         action: Option<ActionId>,
         now: Timestamp,
     ) -> Probe {
-        let upload = UploadKind {
+        let upload = TestUpload {
             trigger_kind: declared.trigger_kind(),
             action_kind: declared.action_kind(),
             action,

@@ -28,7 +28,7 @@ struct Destination {
 
 /// What decides about an upload that is only validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct UploadKind {
+pub(super) struct TestUpload {
     /// Decides the route that it goes by.
     pub(super) trigger_kind: TriggerKind,
     /// Google's type of the actions that take it.
@@ -41,10 +41,10 @@ pub(super) struct UploadKind {
 pub(super) async fn check_upload(
     account: &GoogleAccount,
     secret: Option<&str>,
-    upload: UploadKind,
+    upload: TestUpload,
     now: Timestamp,
 ) -> Probe {
-    let UploadKind {
+    let TestUpload {
         trigger_kind,
         action_kind,
         action,

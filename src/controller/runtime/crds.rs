@@ -26,7 +26,7 @@ const REFUSED: Duration = Duration::from_secs(15);
 pub(crate) type Unserved = BTreeMap<String, String>;
 
 /// Why objects of one namespace, or of all, cannot be listed.
-struct Obstacle {
+struct ListFailure {
     /// It is a matter of rights in this namespace: the namespace may be gone, and its role binding with it.
     refused: bool,
     why: String,
@@ -66,10 +66,10 @@ async fn check_namespaces(client: &Client, namespaces: &[String]) -> Result<Unse
     for namespace in namespaces {
         match check_scope(client, Some(namespace)).await {
             Ok(()) => {}
-            Err(Obstacle { refused: true, why }) => {
+            Err(ListFailure { refused: true, why }) => {
                 unserved.insert(namespace.clone(), why);
             }
-            Err(Obstacle { refused: false, why }) => return Err(why),
+            Err(ListFailure { refused: false, why }) => return Err(why),
         }
     }
     let all = namespaces.iter().all(|name| unserved.contains_key(name));
@@ -79,25 +79,25 @@ async fn check_namespaces(client: &Client, namespaces: &[String]) -> Result<Unse
     }
 }
 
-async fn check_scope(client: &Client, scope: Option<&str>) -> Result<(), Obstacle> {
+async fn check_scope(client: &Client, scope: Option<&str>) -> Result<(), ListFailure> {
     check_kind::<AdConversionEvent>(client, scope).await?;
     check_kind::<GoogleAdsAccount>(client, scope).await?;
     check_kind::<HubSpotAccount>(client, scope).await
 }
 
-async fn check_kind<K: Object>(client: &Client, scope: Option<&str>) -> Result<(), Obstacle> {
+async fn check_kind<K: Object>(client: &Client, scope: Option<&str>) -> Result<(), ListFailure> {
     // Metadata suffices: an object that cannot be decoded is no reason to wait.
     let api = scoped_api::<kube::core::PartialObjectMeta<K>>(client.clone(), scope);
     let one = ListParams::default().limit(1);
     let call = api.list_metadata(&one);
     let listed = within_limit("list", call).await;
-    listed.map(drop).map_err(|error| to_obstacle::<K>(&error, scope))
+    listed.map(drop).map_err(|error| to_list_failure::<K>(&error, scope))
 }
 
-fn to_obstacle<K: Resource<DynamicType = ()>>(error: &Error, scope: Option<&str>) -> Obstacle {
+fn to_list_failure<K: Resource<DynamicType = ()>>(error: &Error, scope: Option<&str>) -> ListFailure {
     let plural = K::plural(&());
     let place = scope.map_or_else(|| "in all namespaces".to_owned(), |n| format!("in namespace {n}"));
-    let other = |why: String| Obstacle { refused: false, why };
+    let other = |why: String| ListFailure { refused: false, why };
     if let Error::Kube { source, .. } = error
         && let kube::Error::Api(status) = source.as_ref()
     {
@@ -111,7 +111,7 @@ fn to_obstacle<K: Resource<DynamicType = ()>>(error: &Error, scope: Option<&str>
             ));
         }
         if status.is_forbidden() {
-            return Obstacle {
+            return ListFailure {
                 refused: true,
                 why: format!(
                     "no permission to list {plural} {place}: check that the namespace exists, and the operator's role and its \
@@ -135,7 +135,7 @@ mod tests {
         // What the client makes of the server's plain text.
         let status = Status::failure("404 page not found", "Failed to parse error data").with_code(404);
         let error = Error::from_kube("list", kube::Error::Api(status.boxed()));
-        let Obstacle { refused, why } = to_obstacle::<HubSpotAccount>(&error, None);
+        let ListFailure { refused, why } = to_list_failure::<HubSpotAccount>(&error, None);
         assert!(
             !refused && why.contains("hubspotaccounts.adconversion.dev is not installed"),
             "{why}"

@@ -31,12 +31,12 @@ const MAX_IDLE: usize = 64;
 const OAUTH: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
 
 /// SHA-256 of the credentials: distinguishes them without keeping another copy. In memory only.
-type Identity = [u8; 32];
+type CredentialsDigest = [u8; 32];
 
 /// Makes HubSpot clients, and uses them again.
 pub struct HubSpotConnector {
     shared: Arc<Shared>,
-    clients: Mutex<HashMap<Identity, (Arc<HubSpot>, Instant)>>,
+    clients: Mutex<HashMap<CredentialsDigest, (Arc<HubSpot>, Instant)>>,
 }
 
 impl HubSpotConnector {
@@ -76,10 +76,10 @@ impl HubSpotConnector {
 }
 
 /// Forgets clients that nobody has used for long, and the longest unused ones if there are too many.
-fn forget_idle(clients: &mut HashMap<Identity, (Arc<HubSpot>, Instant)>, now: Instant) {
+fn forget_idle(clients: &mut HashMap<CredentialsDigest, (Arc<HubSpot>, Instant)>, now: Instant) {
     let is_idle = |client: &Arc<HubSpot>| Arc::strong_count(client) == 1;
     clients.retain(|_, (client, used)| !is_idle(client) || now.duration_since(*used) < IDLE);
-    let mut idle: Vec<(Instant, Identity)> = clients
+    let mut idle: Vec<(Instant, CredentialsDigest)> = clients
         .iter()
         .filter(|(_, (client, _))| is_idle(client))
         .map(|(identity, (_, used))| (*used, *identity))
@@ -105,7 +105,7 @@ impl CrmConnector for HubSpotConnector {
     }
 }
 
-fn read_credentials(secret: &SecretData) -> Result<(Credentials, Identity), SecretInvalid> {
+fn read_credentials(secret: &SecretData) -> Result<(Credentials, CredentialsDigest), SecretInvalid> {
     if secret.contains_key("accessToken") {
         let token = required_value(secret, "accessToken")?;
         let identity = credentials_digest(&["static", token]);
@@ -166,7 +166,7 @@ fn value_unusable(key: &str) -> SecretInvalid {
     SecretInvalid { message }
 }
 
-fn credentials_digest(parts: &[&str]) -> Identity {
+fn credentials_digest(parts: &[&str]) -> CredentialsDigest {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());

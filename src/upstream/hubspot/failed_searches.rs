@@ -167,7 +167,7 @@ impl FailedSearches {
         match &mut failing.hunt {
             // The bounds of the search may have moved since: the probes so far were made with those at the beginning of
             // the hunt.
-            Some(hunt) => hunt.step = Step::Nobody,
+            Some(hunt) => hunt.step = ContactHuntStep::Nobody,
             none => {
                 failing.search = search.clone();
                 *none = Some(ContactHunt::new(range));
@@ -214,7 +214,7 @@ impl FailedSearches {
 
 /// The steps of the hunt for a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum ContactHuntStep {
     /// Is a search for nobody answered?
     Nobody,
     /// Which is the least upper bound that fails?
@@ -231,7 +231,7 @@ struct ContactHunt {
     range: IdRange,
     answered: ContactId,
     failed: ContactId,
-    step: Step,
+    step: ContactHuntStep,
 }
 
 impl ContactHunt {
@@ -240,17 +240,17 @@ impl ContactHunt {
             range,
             answered: range.above,
             failed: range.upto.unwrap_or(GREATEST),
-            step: Step::Nobody,
+            step: ContactHuntStep::Nobody,
         }
     }
 
     fn probe(&self) -> IdRange {
         let above = self.range.above;
         match self.step {
-            Step::Nobody => IdRange::of_none(above),
-            Step::Bisect => IdRange::from_to(above, ContactId(above.0 + self.next_distance())),
-            Step::Alone => IdRange::of_one(self.failed),
-            Step::Proof => IdRange::of_none(self.failed),
+            ContactHuntStep::Nobody => IdRange::of_none(above),
+            ContactHuntStep::Bisect => IdRange::from_to(above, ContactId(above.0 + self.next_distance())),
+            ContactHuntStep::Alone => IdRange::of_one(self.failed),
+            ContactHuntStep::Proof => IdRange::of_none(self.failed),
         }
     }
 
@@ -269,14 +269,14 @@ impl ContactHunt {
 
     fn advance(&mut self, probe: IdRange, fails: bool) -> ContactHuntProgress {
         match (self.step, fails) {
-            (Step::Nobody, true) => ContactHuntProgress::AllFail,
-            (Step::Proof, false) => ContactHuntProgress::Found(self.failed),
-            (Step::Proof, true) | (Step::Alone, false) => ContactHuntProgress::Contradicted,
-            (Step::Alone, true) => {
-                self.step = Step::Proof;
+            (ContactHuntStep::Nobody, true) => ContactHuntProgress::AllFail,
+            (ContactHuntStep::Proof, false) => ContactHuntProgress::Found(self.failed),
+            (ContactHuntStep::Proof, true) | (ContactHuntStep::Alone, false) => ContactHuntProgress::Contradicted,
+            (ContactHuntStep::Alone, true) => {
+                self.step = ContactHuntStep::Proof;
                 ContactHuntProgress::Narrowed
             }
-            (Step::Nobody | Step::Bisect, _) => {
+            (ContactHuntStep::Nobody | ContactHuntStep::Bisect, _) => {
                 let upto = probe.upto.unwrap_or(self.failed);
                 if fails {
                     self.failed = upto;
@@ -284,7 +284,11 @@ impl ContactHunt {
                     self.answered = self.answered.max(upto);
                 }
                 let is_one = self.failed.0 <= self.answered.0 + 1;
-                self.step = if is_one { Step::Alone } else { Step::Bisect };
+                self.step = if is_one {
+                    ContactHuntStep::Alone
+                } else {
+                    ContactHuntStep::Bisect
+                };
                 ContactHuntProgress::Narrowed
             }
         }

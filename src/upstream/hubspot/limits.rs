@@ -146,16 +146,16 @@ impl Portals {
 }
 
 /// The limits that a client keeps: at first its own, and those of a portal once its account may use that portal.
-pub(crate) struct Membership(Mutex<Member>);
+pub(crate) struct Membership(Mutex<MembershipState>);
 
-struct Member {
+struct MembershipState {
     limits: Arc<PortalLimits>,
     portal: Option<PortalId>,
 }
 
 impl Membership {
     pub(crate) fn new(config: &HubSpotConfig) -> Self {
-        Self(Mutex::new(Member {
+        Self(Mutex::new(MembershipState {
             limits: Arc::new(PortalLimits::new(config)),
             portal: None,
         }))
@@ -171,7 +171,7 @@ impl Membership {
     pub(crate) fn opens_portal(&self, portal: PortalId, config: &HubSpotConfig) {
         let mut member = self.0.lock();
         if member.portal.is_some_and(|of| of != portal) {
-            *member = Member {
+            *member = MembershipState {
                 limits: Arc::new(PortalLimits::new(config)),
                 portal: None,
             };

@@ -107,7 +107,7 @@ pub(crate) enum PropertyHuntProgress {
 
 /// The steps of the hunt for a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum PropertyHuntStep {
     /// Does a read of another contact fail as well?
     All,
     /// Is it answered with none of the names?
@@ -126,7 +126,7 @@ pub(crate) struct PropertyHunt {
     names: PropertyNames,
     answered: usize,
     fails: usize,
-    step: Step,
+    step: PropertyHuntStep,
 }
 
 impl PropertyHunt {
@@ -135,58 +135,65 @@ impl PropertyHunt {
             answered: 0,
             fails: names.0.len(),
             names,
-            step: Step::All,
+            step: PropertyHuntStep::All,
         }
     }
 
     /// The names to probe next.
     pub(crate) fn probe(&self) -> PropertyNames {
         match self.step {
-            Step::All => self.names.clone(),
-            Step::Nothing | Step::Proof => PropertyNames::default(),
-            Step::Bisect => self.names.range(0, usize::midpoint(self.answered, self.fails)),
-            Step::Alone => self.names.range(self.fails.saturating_sub(1), self.fails),
+            PropertyHuntStep::All => self.names.clone(),
+            PropertyHuntStep::Nothing | PropertyHuntStep::Proof => PropertyNames::default(),
+            PropertyHuntStep::Bisect => self.names.range(0, usize::midpoint(self.answered, self.fails)),
+            PropertyHuntStep::Alone => self.names.range(self.fails.saturating_sub(1), self.fails),
         }
     }
 
     /// True for the first probe, which is made even if there is little time.
     pub(crate) fn is_new(&self) -> bool {
-        self.step == Step::All
+        self.step == PropertyHuntStep::All
     }
 
     /// True if a wrong answer to this probe would be found out later.
     pub(crate) fn is_bisecting(&self) -> bool {
-        self.step == Step::Bisect
+        self.step == PropertyHuntStep::Bisect
     }
 
     /// Notes whether the probe failed.
     pub(crate) fn advance(&mut self, fails: bool) -> PropertyHuntProgress {
         let one = |hunt: &Self| hunt.fails <= hunt.answered + 1;
         self.step = match (self.step, fails) {
-            (Step::All, false) => return PropertyHuntProgress::Over(Blame::Records),
-            (Step::All, true) if !self.names.is_empty() => Step::Nothing,
+            (PropertyHuntStep::All, false) => return PropertyHuntProgress::Over(Blame::Records),
+            (PropertyHuntStep::All, true) if !self.names.is_empty() => PropertyHuntStep::Nothing,
             // It fails whatever is asked for, or fails in another way than before.
-            (Step::All | Step::Nothing | Step::Proof, true) | (Step::Alone, false) => {
+            (PropertyHuntStep::All | PropertyHuntStep::Nothing | PropertyHuntStep::Proof, true)
+            | (PropertyHuntStep::Alone, false) => {
                 return PropertyHuntProgress::Over(Blame::Unknown);
             }
-            (Step::Nothing, false) => {
+            (PropertyHuntStep::Nothing, false) => {
                 if one(self) {
-                    Step::Alone
+                    PropertyHuntStep::Alone
                 } else {
-                    Step::Bisect
+                    PropertyHuntStep::Bisect
                 }
             }
-            (Step::Bisect, fails) => {
+            (PropertyHuntStep::Bisect, fails) => {
                 let middle = usize::midpoint(self.answered, self.fails);
                 if fails {
                     self.fails = middle;
                 } else {
                     self.answered = middle;
                 }
-                if one(self) { Step::Alone } else { Step::Bisect }
+                if one(self) {
+                    PropertyHuntStep::Alone
+                } else {
+                    PropertyHuntStep::Bisect
+                }
             }
-            (Step::Alone, true) => Step::Proof,
-            (Step::Proof, false) => return PropertyHuntProgress::Found(self.names.range(self.fails - 1, self.fails)),
+            (PropertyHuntStep::Alone, true) => PropertyHuntStep::Proof,
+            (PropertyHuntStep::Proof, false) => {
+                return PropertyHuntProgress::Found(self.names.range(self.fails - 1, self.fails));
+            }
         };
         PropertyHuntProgress::Narrowed
     }

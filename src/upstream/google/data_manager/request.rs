@@ -75,10 +75,10 @@ struct Destinations<'a> {
 
 impl<'a> Serialize for Destinations<'a> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let login = self.login.map(|login| Account(login.as_str()));
+        let login = self.login.map(|login| AccountReference(login.as_str()));
         let wire = |(index, destination): (usize, &'a ActionKey)| DestinationWire {
             reference: Text(Reference(index)),
-            operating_account: Account(&destination.account.id),
+            operating_account: AccountReference(&destination.account.id),
             login_account: login,
             product_destination_id: &destination.id,
         };
@@ -90,17 +90,17 @@ impl<'a> Serialize for Destinations<'a> {
 #[serde(rename_all = "camelCase")]
 struct DestinationWire<'a> {
     reference: Text<Reference>,
-    operating_account: Account<'a>,
+    operating_account: AccountReference<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    login_account: Option<Account<'a>>,
+    login_account: Option<AccountReference<'a>>,
     product_destination_id: &'a str,
 }
 
 /// A Google Ads account.
 #[derive(Clone, Copy)]
-struct Account<'a>(&'a str);
+struct AccountReference<'a>(&'a str);
 
-impl Serialize for Account<'_> {
+impl Serialize for AccountReference<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("accountType", "GOOGLE_ADS")?;
