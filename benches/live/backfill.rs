@@ -23,8 +23,8 @@ pub fn run(contacts: usize) {
             json!({"count": count, "seed": seed + 1, "spanDays": 20, "stages": ["customer"], "clickIdShare": 1.0});
         stand.post("/hubspot/generate", &plan);
     }
-    // The contacts' clicks are of up to a moment ago: what waits for hours is no part of this, and what the click window
-    // leaves out waits for a second read of the window.
+    // The contacts' clicks are of up to a moment ago: what waits for hours is no part of this, and what the click
+    // window leaves out waits for a second read of the window.
     stand.start_operator(&[
         ("too-recent-wait", "0s"),
         ("click-grace", "1s"),
