@@ -15,7 +15,7 @@ fn read(ids: &[u64], history: bool) -> ContactRead {
     }
 }
 
-fn row(id: u64, properties: &Value) -> Value {
+pub(super) fn row(id: u64, properties: &Value) -> Value {
     json!({ "id": id, "properties": properties, "updatedAt": "2026-11-01T00:00:00.456Z" })
 }
 
@@ -26,7 +26,7 @@ async fn batch(answer: Value, asked: &[u64]) -> Result<ContactBatch, UpstreamErr
 }
 
 /// Requested ids and those of their records; the requested ids of which nothing can be read.
-async fn ids(answer: Value, asked: &[u64]) -> (Vec<(u64, u64)>, Vec<u64>) {
+pub(super) async fn ids(answer: Value, asked: &[u64]) -> (Vec<(u64, u64)>, Vec<u64>) {
     let batch = batch(answer, asked).await.unwrap();
     let found = batch
         .contacts
@@ -138,41 +138,6 @@ async fn deleted_contacts_are_those_that_hubspot_says_are() {
     let answer = json!({ "results": [row(9, &json!({ "hs_merged_object_ids": "1" }))], "errors": errors });
     let found = batch(answer, &[1]).await.unwrap();
     assert_eq!((found.contacts.len(), found.deleted.len()), (1, 0));
-}
-
-/// What it leaves out may be what it does not show.
-#[tokio::test]
-async fn an_answer_that_is_not_whole_leaves_nobody_out() {
-    let with = |more: Value| {
-        let mut answer = json!({ "results": [row(1, &json!({}))] });
-        answer
-            .as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
-        answer
-    };
-    let gone = json!([{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["3", "4"] } }]);
-    for (more, unreadable) in [
-        (json!({ "status": "COMPLETE", "numErrors": 0 }), vec![]),
-        (json!({ "status": "complete" }), vec![]),
-        (json!({ "status": "PROCESSING" }), vec![2]),
-        (json!({ "status": "CANCELED" }), vec![2]),
-        (json!({ "numErrors": 1 }), vec![2]),
-        (json!({ "numErrors": 2, "errors": gone }), vec![]),
-        (json!({ "numErrors": 3, "errors": gone }), vec![2]),
-        (json!({ "paging": { "next": { "after": "1" } } }), vec![2]),
-    ] {
-        let asked = if more.get("errors").is_some_and(Value::is_array) {
-            &[1, 2, 3, 4][..]
-        } else {
-            &[1, 2]
-        };
-        assert_eq!(
-            ids(with(more.clone()), asked).await,
-            (vec![(1, 1)], unreadable),
-            "{more}"
-        );
-    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod search;
 mod times;
 mod token_portal;
 mod unkept;
+mod whole;
 
 use std::sync::Arc;
 
