@@ -40,7 +40,8 @@ pub struct RunFlags {
     #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
     /// Address of the read-only admin API, which `explain`, `conversions`, `dashboard` and `plan` ask through a
-    /// port-forward. An empty value turns it off.
+    /// port-forward. It must be on loopback, because the API answers everybody who reaches it. An empty value turns it
+    /// off.
     #[arg(long, env = "ADCONVERSION_ADMIN_LISTEN", default_value = "127.0.0.1:8081")]
     pub admin_listen: AdminAddress,
     /// Whether /metrics has series for each event, by namespace

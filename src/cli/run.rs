@@ -33,6 +33,10 @@ pub fn run(flags: RunFlags) -> Result<(), CommandError> {
 async fn serve_until_stopped(flags: RunFlags) -> Result<(), CommandError> {
     flags.leader.check_durations()?;
     open_ledger::check_scheme(&flags.ledger_url)?;
+    if flags.admin_listen.is_taken_by(flags.listen) {
+        let port = flags.listen.port();
+        return Err(format!("--listen and --admin-listen both name port {port}. Give one of them another port").into());
+    }
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
     let metrics = Arc::new(new_metrics(flags.event_metrics));

@@ -5,6 +5,7 @@
 {{- include "adconversion.checkLease" . }}
 {{- include "adconversion.checkSandbox" . }}
 {{- include "adconversion.checkExtra" . }}
+{{- include "adconversion.checkPorts" . }}
 {{- if and (.Values.serviceMonitor).enabled (.Values.podMonitor).enabled }}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled exclude each other: every series would be there twice. Enable one of them" }}
 {{- end }}
@@ -40,6 +41,13 @@
 {{- end }}
 {{- end }}
 
+{{/* The ports of the operator's pod. */}}
+{{- define "adconversion.checkPorts" -}}
+{{- if hasSuffix ":8080" (toString (.Values.config).adminListen) }}
+{{- fail "config.adminListen: port 8080 of the pod is that of /metrics and the probes. Use another one, such as 127.0.0.1:8081" }}
+{{- end }}
+{{- end }}
+
 {{- define "adconversion.checkExtra" -}}
 {{- $bundle := or .Values.caBundle.configMap .Values.caBundle.secret }}
 {{- $variables := dict }}
@@ -60,17 +68,25 @@
 {{- fail (printf "extraEnv and %s both set %s: use one of them" (get $variables .name) .name) }}
 {{- end }}
 {{- end }}
-{{- $volumes := list "tmp" }}
+{{- $volumes := dict "tmp" "/tmp" }}
 {{- if not .Values.ledger.postgresql.urlSecretRef.name }}
-{{- $volumes = append $volumes "ledger" }}
+{{- $_ := set $volumes "ledger" "/var/lib/adconversion" }}
 {{- end }}
 {{- if $bundle }}
-{{- $volumes = append $volumes "ca-bundle" }}
+{{- $_ := set $volumes "ca-bundle" "/etc/adconversion/ca" }}
 {{- end }}
 {{- range .Values.extraVolumes }}
-{{- if has .name $volumes }}
+{{- if hasKey $volumes .name }}
 {{- fail (printf "extraVolumes: the chart has a volume named %s: give this one another name" .name) }}
 {{- end }}
+{{- end }}
+{{- $paths := values $volumes }}
+{{- range .Values.extraVolumeMounts }}
+{{- $path := trimSuffix "/" (toString .mountPath) }}
+{{- if has $path $paths }}
+{{- fail (printf "extraVolumeMounts: something else is mounted at %s: mount %s elsewhere" $path .name) }}
+{{- end }}
+{{- $paths = append $paths $path }}
 {{- end }}
 {{- end }}
 
@@ -106,7 +122,7 @@
 {{- $name := include "adconversion.fullname" . }}
 {{- $simulation := lookup "apps/v1" "Deployment" $namespace (printf "%s-sandbox" $name) }}
 {{- if and $simulation (not .Values.sandbox.enabled) }}
-{{- fail (printf "sandbox.enabled: the release %s works with the simulation, and real accounts would be counted in its ledger. Uninstall it, delete its claim, and install the operator anew" .Release.Name) }}
+{{- fail (printf "sandbox.enabled: the release %s works with the simulation, and real accounts would be counted in its ledger. Uninstall it, delete its claim, and install the operator again" .Release.Name) }}
 {{- end }}
 {{- if .Values.sandbox.enabled }}
 {{- if .Values.persistence.existingClaim }}

@@ -36,6 +36,13 @@ fn refusal(values: &Value) -> String {
     "extraEnv and ledger.postgresql.urlSecretRef both set ADCONVERSION_LEDGER_URL")]
 #[case::a_volume_of_the_chart(json!({"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}), "extraVolumes: the chart has a volume named tmp")]
 #[case::the_ledgers_volume(json!({"extraVolumes": [{"name": "ledger", "emptyDir": {}}]}), "a volume named ledger")]
+#[case::a_mount_of_the_chart(json!({"extraVolumes": [{"name": "more", "emptyDir": {}}], "extraVolumeMounts": [{"name": "more", "mountPath": "/tmp"}]}),
+    "extraVolumeMounts: something else is mounted at /tmp: mount more elsewhere")]
+#[case::the_ledgers_mount(json!({"extraVolumeMounts": [{"name": "more", "mountPath": "/var/lib/adconversion"}]}), "mounted at /var/lib/adconversion")]
+#[case::the_bundles_mount(json!({"caBundle": {"secret": "ca"}, "extraVolumeMounts": [{"name": "more", "mountPath": "/etc/adconversion/ca"}]}),
+    "mounted at /etc/adconversion/ca")]
+#[case::a_mount_twice(json!({"extraVolumeMounts": [{"name": "a", "mountPath": "/x"}, {"name": "b", "mountPath": "/x"}]}), "mounted at /x: mount b elsewhere")]
+#[case::two_sockets_on_a_port(json!({"config": {"adminListen": "127.0.0.1:8080"}}), "config.adminListen: port 8080 of the pod is that of /metrics")]
 #[case::rolls_without_a_lease(json!({"strategy": {"type": "RollingUpdate"}, "ledger": database()}), "would never end")]
 #[case::renews_too_late(json!({"leaderElection": {"enabled": true}, "config": {"leaseRenew": "20s"}}),
     "config.leaseDuration (15s) must be longer than config.leaseRenew (20s), and that longer than config.leaseRetry (2s)")]
@@ -64,6 +71,8 @@ fn contradictions_are_refused_in_words(#[case] values: Value, #[case] says: &str
 #[case::times_in_other_units(json!({"leaderElection": {"enabled": true}, "config": {"leaseDuration": "1m500ms", "leaseRenew": "60400ms"}}))]
 #[case::a_variable_that_nothing_else_sets(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://q:1"}]}))]
 #[case::a_volume_of_a_name_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "ledger", "emptyDir": {}}]}))]
+#[case::a_mount_at_a_path_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "more", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "more", "mountPath": "/var/lib/adconversion"}, {"name": "more", "mountPath": "/etc/adconversion/ca"}]}))]
 #[case::times_of_no_lease(json!({"config": {"leaseRenew": "20s"}}))]
 #[case::simulation_beside_named_namespaces(json!({"sandbox": {"enabled": true, "namespace": ""}, "watchNamespaces": ["ads"]}))]
 fn what_only_looks_like_a_contradiction_is_taken(#[case] values: Value) {
