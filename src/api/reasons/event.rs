@@ -36,8 +36,8 @@ super::explained::explained! {
     RESUMED = "Resumed" in [NORMAL] => "Nothing.";
     /// The operator has handled a reconcile request that was made by annotation.
     RECONCILE_REQUEST_HANDLED = "ReconcileRequestHandled" in [NORMAL] => "Nothing.";
-    /// The ledger was lost and is rebuilt from HubSpot, at most 90 days back.
-    LEDGER_REBUILT = "LedgerRebuilt" in [WARNING] => "Find out why the ledger's volume or database was lost. Google counts no conversion twice.";
+    /// The ledger is not the one that the event was counted in. It is rebuilt from HubSpot, at most 90 days back.
+    LEDGER_REBUILT = "LedgerRebuilt" in [WARNING] => "Find out why the ledger's volume or database was lost. If it comes again and again, another operator with a ledger of its own works in the namespace: let only one of them watch it (`--watch-namespaces`). Google counts no conversion twice.";
     /// According to the ledger, HubSpot had been read up to a time in
     /// the future. HubSpot is read again from the start of the event.
     CURSOR_PULLED_BACK = "CursorPulledBack" in [WARNING] => "Nothing. If it happens again, check the dates of contacts and form submissions in HubSpot, and the clock of the node.";

@@ -60,8 +60,9 @@ super::explained::explained! {
     ACCOUNTS_READY = "AccountsReady" in [ACCOUNTS] => "Nothing.";
     /// An account that the event names does not exist.
     ACCOUNT_NOT_FOUND = "AccountNotFound" in [ACCOUNTS, READY, SYNCED] => "Create the account. If the name is a mistake, create the event again with the right one.";
-    /// An account that the event names is not Ready.
-    ACCOUNT_NOT_READY = "AccountNotReady" in [ACCOUNTS, READY, SYNCED] => "See the conditions of the account.";
+    /// An account that the event names is not Ready. A deletion waits if the action is to be removed and the account is
+    /// missing or has no usable credentials.
+    ACCOUNT_NOT_READY = "AccountNotReady" in [ACCOUNTS, READY, SYNCED, DELETION_BLOCKED] => "See the conditions of the account. If the event is being deleted, `spec.deletionPolicy` Orphan leaves the action in Google Ads.";
 
     /// The operator created the conversion action.
     CREATED = "Created" in [CONVERSION_ACTION_READY] => "Nothing.";
@@ -104,7 +105,7 @@ super::explained::explained! {
     /// The action is secondary, as the manifest declares: Google does not bid by it.
     SECONDARY_ACTION = "SecondaryAction" in [COUNTED_FOR_BIDDING] => "Nothing, or set `spec.includeInConversions`.";
 
-    /// The conversion action cannot be removed: Google cannot be reached, or the account has no usable credentials.
+    /// The conversion action cannot be removed: Google cannot be reached, or does not remove it.
     UPSTREAM_UNREACHABLE = "UpstreamUnreachable" in [DELETION_BLOCKED, READY] => "Repair the account, or set `spec.deletionPolicy` to Orphan to leave the action in Google Ads.";
     /// Events still use the account that is to be deleted.
     IN_USE = "InUse" in [DELETION_BLOCKED, READY] => "Delete these events first.";

@@ -70,7 +70,7 @@ impl Blocked {
         let cause = "the GoogleAdsAccount is missing or has no usable credentials";
         Self {
             unasked: true,
-            ..Self::removal_failed(reason::UPSTREAM_UNREACHABLE, target, cause)
+            ..Self::removal_failed(reason::ACCOUNT_NOT_READY, target, cause)
         }
     }
 
@@ -206,6 +206,30 @@ mod tests {
             .map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
             .collect();
         parts.join(" ")
+    }
+
+    #[test]
+    fn a_reason_of_a_deletion_that_waits_says_who_is_the_obstacle() {
+        let target = Target {
+            customer: "1234567890".parse().unwrap(),
+            id: ActionId(7),
+            name: "Won".into(),
+        };
+        let blocked = [Blocked::no_credentials(&target), Blocked::account_suspended(&target)];
+        assert_eq!(
+            blocked.each_ref().map(|blocked| blocked.why),
+            ["AccountNotReady", "Suspended"]
+        );
+        // Where a reason stands is what the documentation says of it.
+        for blocked in blocked {
+            let explained = reason::ALL
+                .iter()
+                .find(|explained| explained.name == blocked.why)
+                .unwrap();
+            for place in [condition::READY, condition::DELETION_BLOCKED] {
+                assert!(explained.of.contains(&place), "{} in {place}", blocked.why);
+            }
+        }
     }
 
     #[test]

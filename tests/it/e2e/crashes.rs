@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Stage;
 use super::stage::{Counts, ago};
+use super::words::published;
 
 const CONTACTS: u64 = 40;
 
@@ -128,6 +129,11 @@ fn a_lost_ledger_is_rebuilt_and_nothing_counts_twice() {
         id.is_string() && *id != before
     });
     judge(&stage, "after the ledger was lost");
+    // A ledger of another operator looks the same from here: what is reported names both.
+    let events = published(&stage, "crash", "LedgerRebuilt");
+    let rebuilt = events.iter().find(|event| event["reason"] == "LedgerRebuilt");
+    let note = rebuilt.and_then(|event| event["note"].as_str()).expect("a note");
+    assert!(note.contains("If that one was lost") && note.contains("another operator"), "{note}");
 }
 
 #[test]
