@@ -3,6 +3,7 @@
 mod argo_cd;
 mod definitions;
 mod install;
+mod uninstall;
 
 use std::{fs, path::PathBuf};
 

@@ -70,7 +70,17 @@ fn flux_finds_the_namespaces_that_its_release_needs() {
     assert_eq!(release["metadata"]["namespace"], SYSTEM);
     install_and_use(kubectl, &release["spec"]["values"], false);
     refused_without_the_namespace(kubectl);
-    own.extend(documents(&read("flux/events.yaml")));
+    let kustomizations = documents(&read("flux/kustomizations.yaml"));
+    // Ready must mean that Helm is done, and what comes too early must be tried again before long.
+    for kustomization in &kustomizations {
+        assert_eq!(kustomization["spec"]["wait"], true, "{kustomization}");
+        assert_eq!(kustomization["spec"]["retryInterval"], "1m", "{kustomization}");
+    }
+    assert_eq!(
+        kustomizations[1]["spec"]["dependsOn"][0]["name"],
+        kustomizations[0]["metadata"]["name"]
+    );
+    own.extend(kustomizations);
     kubectl.must(&["create", "namespace", "flux-system"]).unwrap();
     taken_by(kubectl, &go_tools::definitions_of_flux().unwrap(), &own);
     plane.stop().unwrap();
