@@ -8,6 +8,7 @@ mod definitions;
 mod first_table;
 mod helm3;
 mod install;
+mod installer;
 mod matrix;
 mod monitoring;
 mod network;

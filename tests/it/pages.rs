@@ -1,5 +1,6 @@
 //! Pages of `docs/` that are written from the code: the kinds, and everything that has a name in a status.
 
+mod commands;
 mod figures;
 mod flags;
 mod kinds;

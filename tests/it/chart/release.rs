@@ -37,6 +37,77 @@ fn the_lines_that_a_release_replaces_are_there_once() {
     }
 }
 
+/// Carries out the step that makes the chart, in a copy of it, but for what is pushed and signed. The package's page.
+fn packaged_readme() -> String {
+    const STUBS: &str = r#"
+        go() { (cd "$ROOT/xtask/checks" && shift 2 && command go "$@"); }
+        helm() { if [ "$1" = push ]; then echo "Digest: sha256:0a"; else "$HELM" "$@"; fi; }
+        cosign() { :; }
+    "#;
+    let workflow: Value = serde_yaml::from_str(&file(".github/workflows/release.yaml")).unwrap();
+    let steps = workflow["jobs"]["publish"]["steps"].as_array().unwrap();
+    let step = steps
+        .iter()
+        .find(|step| step["name"] == "The chart, which names this image");
+    let script = format!("{STUBS}\n{}", step.unwrap()["run"].as_str().unwrap());
+    let root = env!("CARGO_MANIFEST_DIR");
+    let directory = xtask::control_plane::new_directory().unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&directory);
+        command.envs([("ROOT", root), ("CGO_ENABLED", "0"), ("GOWORK", "off")]);
+        command.envs([("VERSION", env!("CARGO_PKG_VERSION")), ("DIGEST", "sha256:0b")]);
+        command.envs([
+            ("IMAGE", "ghcr.io/acme/adconversion-operator"),
+            ("CHARTS", "ghcr.io/acme/charts"),
+        ]);
+        command.envs([
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_REPOSITORY", "Acme/ads"),
+        ]);
+        command.envs([
+            ("GITHUB_REF_NAME", "v1"),
+            ("HELM", xtask::tools::helm().unwrap().to_str().unwrap()),
+        ]);
+        xtask::process::run(command, None, LIMIT).unwrap().ok().unwrap()
+    };
+    run("cp", &["--recursive", &format!("{root}/charts"), "."]);
+    run("mkdir", &["dist"]);
+    run("bash", &["-e", "-o", "pipefail", "-c", &script]);
+    let package = format!("dist/adconversion-operator-{}.tgz", env!("CARGO_PKG_VERSION"));
+    let page = run(
+        "tar",
+        &[
+            "--extract",
+            "--to-stdout",
+            "--file",
+            &package,
+            "adconversion-operator/README.md",
+        ],
+    );
+    fs::remove_dir_all(&directory).unwrap();
+    page
+}
+
+/// Who has the chart from its registry has no source tree beside it.
+#[test]
+fn the_page_of_a_released_chart_is_about_the_release() {
+    let page = packaged_readme();
+    let version = env!("CARGO_PKG_VERSION");
+    for part in [
+        &format!("oci://ghcr.io/acme/charts/adconversion-operator --version {version}"),
+        &format!("https://github.com/Acme/ads/releases/download/v{version}/examples.yaml"),
+        "| image.repository | string | `\"ghcr.io/acme/adconversion-operator\"` |",
+        "| prometheusRule.runbookUrl | string | `\"https://github.com/Acme/ads/blob/v1/docs/operations.md\"` |",
+        "(https://github.com/Acme/ads/blob/v1/docs/operations.md#uninstall)",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    for part in ["OWNER", "](..", "REPOSITORY/"] {
+        assert!(!page.contains(part), "{part}");
+    }
+}
+
 /// The build stage runs on the builder's own architecture: nothing but the programs themselves says for which they are.
 #[test]
 fn programs_are_looked_at_before_they_are_pushed() {

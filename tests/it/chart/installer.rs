@@ -1,0 +1,91 @@
+//! Whoever administers one namespace only installs the chart as its README says.
+
+use serde_json::{Value, json};
+
+use super::{chart, helm_in, helm_on, read};
+use crate::support::cluster::{LONG_CALL, cluster, namespace};
+
+/// The values of the README, for this namespace.
+fn documented(namespace: &str) -> Value {
+    let readme = read("README.md");
+    let (_, section) = readme.split_once("### Rights that an installation needs").unwrap();
+    let (_, block) = section.split_once("```yaml\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let mut values: Value = serde_yaml::from_str(block).unwrap();
+    assert_eq!(values["watchNamespaces"], json!(["team"]));
+    values["watchNamespaces"] = json!([namespace]);
+    values
+}
+
+#[test]
+fn the_administrator_of_a_namespace_installs_what_the_page_says() {
+    let kubectl = cluster().client();
+    let team = namespace("team");
+    let user = format!("admin-of-{team}");
+    let binding = [
+        "create",
+        "rolebinding",
+        "admin",
+        "--clusterrole=admin",
+        "--namespace",
+        &team,
+        "--user",
+        &user,
+    ];
+    kubectl.must(&binding).unwrap();
+    let chart = chart().display().to_string();
+    let install = |values: &Value| {
+        let release = [
+            "upgrade",
+            "--install",
+            "adconversion-operator",
+            &chart,
+            "--namespace",
+            &team,
+            "--kube-as-user",
+            &user,
+        ];
+        helm_on(kubectl, &release, Some(values))
+    };
+    let mut values = documented(&team);
+
+    let mut own = values.clone();
+    own["rbac"]["create"] = json!(true);
+    let refused = install(&own).unwrap_err().to_string();
+    assert!(
+        refused.contains("is attempting to grant RBAC permissions not currently held"),
+        "{refused}"
+    );
+    own["rbac"] = json!({"create": false, "aggregate": true});
+    let refused = install(&own).unwrap_err().to_string();
+    assert!(refused.contains("is forbidden: User"), "{refused}");
+
+    // The administrator of the cluster before, then theirs.
+    values["rbac"]["create"] = json!(true);
+    let show = [
+        "template",
+        "adconversion-operator",
+        "--show-only",
+        "templates/rbac.yaml",
+    ];
+    let role = helm_in(&team, &show, &values).ok().unwrap();
+    let apply = ["apply", "--filename", "-"];
+    kubectl.run_with(&apply, Some(&role), LONG_CALL).unwrap().ok().unwrap();
+    install(&documented(&team)).unwrap();
+    let may = [
+        "auth",
+        "can-i",
+        "patch",
+        "adconversionevents.adconversion.dev/status",
+        "--namespace",
+        &team,
+    ];
+    let account = format!("--as=system:serviceaccount:{team}:adconversion-operator");
+    kubectl.must(&[&may[..], &[&account]].concat()).unwrap();
+    helm_on(
+        kubectl,
+        &["uninstall", "adconversion-operator", "--namespace", &team],
+        None,
+    )
+    .unwrap();
+}
