@@ -118,7 +118,8 @@ fn a_release_comes_changes_goes_and_comes_back() {
 
 /// Another team's release, in a namespace of its own, that comes and goes.
 fn another_release_of_the_name_touches_nothing(kubectl: &Kubectl, chart: &str) {
-    helm_on(kubectl, &["upgrade", RELEASE, chart, "--namespace", SYSTEM], None).unwrap();
+    let everywhere = ["upgrade", RELEASE, chart, "--namespace", SYSTEM, "--reset-values"];
+    helm_on(kubectl, &everywhere, None).unwrap();
     kubectl.must(&["create", "namespace", "other-system"]).unwrap();
     let second = [
         "install",

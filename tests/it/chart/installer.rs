@@ -72,16 +72,19 @@ fn the_administrator_of_a_namespace_installs_what_the_page_says() {
     let apply = ["apply", "--filename", "-"];
     kubectl.run_with(&apply, Some(&role), LONG_CALL).unwrap().ok().unwrap();
     install(&documented(&team)).unwrap();
+    let account = format!("--as=system:serviceaccount:{team}:adconversion-operator");
+    let resource = "adconversionevents.adconversion.dev";
     let may = [
         "auth",
         "can-i",
         "patch",
-        "adconversionevents.adconversion.dev/status",
+        resource,
+        "--subresource=status",
         "--namespace",
         &team,
+        &account,
     ];
-    let account = format!("--as=system:serviceaccount:{team}:adconversion-operator");
-    kubectl.must(&[&may[..], &[&account]].concat()).unwrap();
+    kubectl.must(&may).unwrap();
     helm_on(
         kubectl,
         &["uninstall", "adconversion-operator", "--namespace", &team],

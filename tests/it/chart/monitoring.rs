@@ -133,7 +133,8 @@ fn promtool(arguments: &[&str], path: &Path) -> process::Output {
 
 #[test]
 fn the_rules_fire_when_they_should_and_not_before() {
-    let rules = json!({"groups": [{"name": "x", "rules": alerts(&json!({}))}]}).to_string();
+    let release = json!({"namespaceOverride": "adconversion-system"});
+    let rules = json!({"groups": [{"name": "x", "rules": alerts(&release)}]}).to_string();
     let path = file("rules.yaml", &rules);
     let output = promtool(&["check", "rules"], &path);
     assert!(output.success(), "{}{}", output.stdout, output.stderr);

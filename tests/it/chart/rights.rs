@@ -197,22 +197,25 @@ fn its_token_opens_what_it_uses() {
     operator
         .must(&["get", "secret", "hubspot", "--namespace", &users])
         .unwrap();
-    let patch = |finalizers: &str| {
-        let patch = format!(r#"{{"metadata":{{"finalizers":[{finalizers}]}}}}"#);
-        let arguments = [
-            "patch",
-            "hsa",
-            "acme",
-            "--namespace",
-            &users,
-            "--type",
-            "merge",
-            "--patch",
-            &patch,
+    // `kubectl patch` would read the object first, which the operator may not.
+    let patch = |finalizers: &[&str]| {
+        let metadata = json!({"name": "acme", "namespace": users, "finalizers": finalizers});
+        let object = json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount", "metadata": metadata});
+        let apply = [
+            "apply",
+            "--server-side",
+            "--field-manager=adconversion-finalizer",
+            "--validate=false",
+            "--filename",
+            "-",
         ];
-        operator.must(&arguments)
+        let output = operator.run_with(&apply, Some(&object.to_string()), LONG_CALL).unwrap();
+        output.ok().unwrap();
+        let there = kubectl.json(&["get", "hsa", "acme", "--namespace", &users]).unwrap();
+        let there = there["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+        assert_eq!(json!(there), json!(finalizers));
     };
-    patch(r#""adconversion.dev/finalizer""#).unwrap();
+    patch(&["adconversion.dev/finalizer"]);
     let status = json!({
         "apiVersion": "adconversion.dev/v1alpha1",
         "kind": "HubSpotAccount",
@@ -228,7 +231,7 @@ fn its_token_opens_what_it_uses() {
     let apply = [&apply[..], &["--validate=false", "--filename", "-"]].concat();
     let output = operator.run_with(&apply, Some(&status.to_string()), LONG_CALL).unwrap();
     output.ok().unwrap();
-    patch("").unwrap();
+    patch(&[]);
 
     let refused: [&[&str]; 6] = [
         &["get", "secrets"],

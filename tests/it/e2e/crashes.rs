@@ -133,7 +133,10 @@ fn a_lost_ledger_is_rebuilt_and_nothing_counts_twice() {
     let events = published(&stage, "crash", "LedgerRebuilt");
     let rebuilt = events.iter().find(|event| event["reason"] == "LedgerRebuilt");
     let note = rebuilt.and_then(|event| event["note"].as_str()).expect("a note");
-    assert!(note.contains("If that one was lost") && note.contains("another operator"), "{note}");
+    assert!(
+        note.contains("If that one was lost") && note.contains("another operator"),
+        "{note}"
+    );
 }
 
 #[test]

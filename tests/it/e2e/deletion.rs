@@ -155,9 +155,12 @@ fn a_namespace_goes_although_the_action_can_no_longer_be_removed() {
     stage.condition("gaa/acme", "Ready", "False", "SecretNotFound");
     // Alone the event waits for somebody to repair the account.
     stage.kubectl(&["delete", "adce/inside", "--wait=false"]);
-    let waits = stage.condition("adce/inside", "Ready", "False", "AccountNotReady");
-    let message = waits["message"].as_str().expect("a message");
-    assert!(message.contains("missing or has no usable credentials"), "{message}");
+    // Before its deletion it was not Ready for the same reason.
+    stage.wait("adce/inside", "what the deletion waits for", |event| {
+        let ready = condition(event, "Ready");
+        let message = ready["message"].as_str().unwrap_or_default();
+        ready["reason"] == "AccountNotReady" && message.contains("missing or has no usable credentials")
+    });
     stage.kubectl(&["delete", "namespace", &stage.namespace, "--timeout=50s"]);
     assert_eq!(status_of(&stage, &id), "ENABLED");
     let note = former_event(&stage);

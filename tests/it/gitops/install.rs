@@ -94,6 +94,10 @@ fn argo_cd_makes_the_namespaces_that_its_release_needs() {
         let options = application["spec"]["syncPolicy"]["syncOptions"].as_array().unwrap();
         assert!(options.contains(&json!("CreateNamespace=true")), "{application}");
     }
+    // Who deletes the second takes its manifests along; the operator outlives the first.
+    assert!(applications[0]["metadata"].get("finalizers").is_none());
+    let cascades = "resources-finalizer.argocd.argoproj.io/foreground";
+    assert_eq!(applications[1]["metadata"]["finalizers"], json!([cascades]));
     let operator = &applications[0]["spec"];
     assert_eq!(operator["destination"]["namespace"], SYSTEM);
     let values = &operator["source"]["helm"]["valuesObject"];
