@@ -7,9 +7,11 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdminAddress(pub Option<SocketAddr>);
 
-/// Whoever reaches the API may ask it anything: it knows nobody. On loopback these are the ones who may forward a port of the pod.
-const LOOPBACK_ONLY: &str = "the admin API listens on loopback only, at an address like 127.0.0.1:8081 or [::1]:8081, because it answers \
-                             everybody who reaches it. Reach it with kubectl port-forward; an empty value turns it off";
+/// Whoever reaches the API may ask it anything: it knows nobody. On
+/// loopback these are the ones who may forward a port of the pod.
+const LOOPBACK_ONLY: &str = "the admin API listens on loopback only, at an address like 127.0.0.1:8081 or \
+                             [::1]:8081, because it answers everybody who reaches it. Reach it with kubectl \
+                             port-forward; an empty value turns it off";
 
 impl FromStr for AdminAddress {
     type Err = &'static str;

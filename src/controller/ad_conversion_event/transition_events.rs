@@ -95,9 +95,10 @@ fn rebuilt_counts(before: &AdConversionEventStatus, next: &AdConversionEventStat
     (was != now).then(|| Announcement {
         warning: true,
         reason: happened::LEDGER_REBUILT.to_owned(),
-        message: "The ledger is not the one that this event was counted in. If that one was lost, this one is rebuilt from \
-                  HubSpot and the counts start again. If this is reported again and again, another operator with a ledger of \
-                  its own works in this namespace: let only one of them watch it. Google counts no conversion twice."
+        message: "The ledger is not the one that this event was counted in. If that one was lost, this one is rebuilt \
+                  from HubSpot and the counts start again. If this is reported again and again, another operator with \
+                  a ledger of its own works in this namespace: let only one of them watch it. Google counts no \
+                  conversion twice."
             .to_owned(),
     })
 }
