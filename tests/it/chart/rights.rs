@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use xtask::kubectl::Kubectl;
 
 use super::install;
+use crate::support::api_client::ApiClient;
 use crate::support::cluster::{LONG_CALL, cluster, namespace};
 use crate::support::wait::until_blocking;
 
@@ -191,6 +192,7 @@ fn its_token_opens_what_it_uses() {
     kubectl.must(&secret).unwrap();
 
     let file = cluster().service_account_kubeconfig(&system, &release).unwrap();
+    let alone = ApiClient::new(&file);
     let cache = cluster().directory().join(format!("{system}-cache"));
     let operator = Kubectl::for_kubeconfig(xtask::tools::kubectl().unwrap(), file, cache);
     operator.must(&["get", "adce,gaa,hsa", "--all-namespaces"]).unwrap();
@@ -199,18 +201,8 @@ fn its_token_opens_what_it_uses() {
         .unwrap();
     // `kubectl patch` would read the object first, which the operator may not.
     let patch = |finalizers: &[&str]| {
-        let metadata = json!({"name": "acme", "namespace": users, "finalizers": finalizers});
-        let object = json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount", "metadata": metadata});
-        let apply = [
-            "apply",
-            "--server-side",
-            "--field-manager=adconversion-finalizer",
-            "--validate=false",
-            "--filename",
-            "-",
-        ];
-        let output = operator.run_with(&apply, Some(&object.to_string()), LONG_CALL).unwrap();
-        output.ok().unwrap();
+        let patch = json!({"metadata": {"finalizers": finalizers}});
+        assert!(alone.patch(&users, "hsa/acme", &patch));
         let there = kubectl.json(&["get", "hsa", "acme", "--namespace", &users]).unwrap();
         let there = there["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
         assert_eq!(json!(there), json!(finalizers));
