@@ -16,6 +16,9 @@ use crate::domain::brief::brief;
 
 const NO_KUBECONFIG: &str = "there is no kubeconfig ($KUBECONFIG or ~/.kube/config), and this is not a pod";
 
+/// What the cluster does with a login that is no longer good.
+const LOGIN_EXPIRED: &str = "does not accept the credentials of your kubeconfig. They may have expired: log in again.";
+
 /// Something that the cluster was asked for, and did not do: what, why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{words}")]
@@ -24,6 +27,8 @@ pub(in crate::cli) struct Unanswered {
     pub(in crate::cli) kind: UnansweredKind,
     /// What is true of the cluster, whatever it is asked for.
     of_cluster: Option<String>,
+    /// The right that is missing, whichever object it was wanted for.
+    of_right: Option<String>,
 }
 
 /// What kind of no answer it is.
@@ -46,12 +51,19 @@ impl Unanswered {
             words,
             kind,
             of_cluster: None,
+            of_right: None,
         }
     }
 
-    /// What holds for every other question too, if there was no answer at all: it names no object.
+    /// What holds for every other question too, if there was no answer at all or the user is not known: it names no object.
     pub(in crate::cli) fn of_cluster(&self) -> Option<&str> {
         self.of_cluster.as_deref()
+    }
+
+    /// In words that are the same for all questions that the same stands in the way of.
+    pub(in crate::cli) fn of_all(&self) -> &str {
+        let of_all = self.of_cluster.as_deref().or(self.of_right.as_deref());
+        of_all.unwrap_or(&self.words)
     }
 }
 
@@ -112,14 +124,25 @@ impl ClusterRequest<'_> {
     /// Why it was not done.
     pub(in crate::cli) fn explain(&self, error: &kube::Error) -> Unanswered {
         let (words, kind) = self.put_into_words(error);
-        let of_cluster = (kind == UnansweredKind::Unreached).then(|| {
-            let said = brief(describe_kube(error));
-            format!("The cluster gives no usable answer: {said}. Check --context and --kubeconfig.")
-        });
+        let is_unknown = code_of(error) == Some(StatusCode::UNAUTHORIZED);
+        let of_cluster = match kind {
+            UnansweredKind::Unreached => {
+                let said = brief(describe_kube(error));
+                Some(format!(
+                    "The cluster gives no usable answer: {said}. Check --context and --kubeconfig."
+                ))
+            }
+            UnansweredKind::Refused if is_unknown => Some(format!("The cluster {LOGIN_EXPIRED}")),
+            _ => None,
+        };
+        // One Secret may be granted and another one not.
+        let of_kind = matches!(self.giver, RightGiver::Check | RightGiver::CheckFiles);
+        let is_right = kind == UnansweredKind::Refused && code_of(error) == Some(StatusCode::FORBIDDEN);
         Unanswered {
             words,
             kind,
             of_cluster,
+            of_right: (of_kind && is_right).then(|| format!("Your {}", self.missing_right())),
         }
     }
 
@@ -132,13 +155,13 @@ impl ClusterRequest<'_> {
                     format!("You can't {doing}: the cluster refuses it: {said}."),
                     UnansweredKind::Failed,
                 ),
-                None => (self.missing_right(), UnansweredKind::Refused),
+                None => (
+                    format!("You may not {doing}: your {}", self.missing_right()),
+                    UnansweredKind::Refused,
+                ),
             },
             Some(StatusCode::UNAUTHORIZED) => (
-                format!(
-                    "You can't {doing}: the cluster does not accept the credentials of your kubeconfig. They may have \
-                     expired: log in again."
-                ),
+                format!("You can't {doing}: the cluster {LOGIN_EXPIRED}"),
                 UnansweredKind::Refused,
             ),
             Some(StatusCode::NOT_FOUND) if self.resource.ends_with(GROUP) => (
@@ -177,8 +200,7 @@ impl ClusterRequest<'_> {
             None => "in all namespaces".to_owned(),
         };
         format!(
-            "You may not {}: your user lacks the right to {} {} {place}. {}",
-            self.doing,
+            "user lacks the right to {} {} {place}. {}",
             self.verb,
             self.resource,
             self.giver.way_out(self.namespace.is_none())

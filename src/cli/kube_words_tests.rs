@@ -97,6 +97,36 @@ fn a_cluster_that_is_not_there_is_told_apart_too() {
 }
 
 #[test]
+fn what_stands_in_the_way_of_many_questions_is_said_in_the_same_words() {
+    let said = |code, doing, giver| {
+        let request = ClusterRequest {
+            doing,
+            ..get_account(giver)
+        };
+        request.explain(&answered(code, "")).of_all().to_owned()
+    };
+    let both = |code, giver| {
+        let [one, other] = ["read this", "read that"].map(|doing| said(code, doing, giver));
+        (one == other, one)
+    };
+    for giver in [RightGiver::Check, RightGiver::CheckFiles] {
+        let (same, words) = both(403, giver);
+        let begin = "Your user lacks the right to get googleadsaccounts.adconversion.dev in namespace marketing. ";
+        assert!(same && words.starts_with(begin), "{words}");
+    }
+    assert!(
+        !both(403, RightGiver::CheckSecret).0,
+        "each Secret may have a Role of its own"
+    );
+    let (same, words) = both(401, RightGiver::CheckSecret);
+    assert!(
+        same && words.starts_with("The cluster does not accept the credentials"),
+        "{words}"
+    );
+    assert!(!both(500, RightGiver::Check).0);
+}
+
+#[test]
 fn the_operators_namespace_is_the_way_out_of_whoever_may_not_look_everywhere() {
     let everywhere = LIST_PODS.explain(&answered(403, "")).to_string();
     assert!(everywhere.contains("list pods in all namespaces"), "{everywhere}");

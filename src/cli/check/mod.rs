@@ -23,7 +23,7 @@ use self::text::ReportStyle;
 use super::cluster::run_command;
 use super::command_error::CommandError;
 use super::layout::Width;
-use super::offline::{LoadedEvent, NotDone, Offline, OfflineFlags, UNJUDGED, Verified};
+use super::offline::{LoadedEvent, NotDone, Offline, OfflineFlags, UNJUDGED, Verified, words_before_apply};
 use super::output::Output;
 use super::progress::Progress;
 use crate::api::AdConversionEventStatus;
@@ -161,22 +161,35 @@ impl EventChecks<'_> {
                     .await,
             );
         }
+        if !applied {
+            for probe in &mut probes {
+                probe.message = words_before_apply(&probe.message);
+            }
+        }
         probes
+    }
+}
+
+const fn taken_words(applied: bool, changes: bool) -> &'static str {
+    match (applied, changes) {
+        (false, _) => "The API server would take it. It is not applied yet.",
+        (true, true) => "The API server would take it. An event of this name is applied, and would be changed.",
+        (true, false) => "It is applied as it is here.",
     }
 }
 
 /// Whether the API server takes, or has, the manifest.
 async fn judge_manifest(offline: &Offline, loaded: &LoadedEvent) -> Probe {
-    let Some(file) = &loaded.file else {
+    if loaded.file.is_none() {
         return Probe::fine(MANIFEST, "It is applied.");
-    };
-    let state = if loaded.applied {
-        "An event of this name is applied, and would be changed."
-    } else {
-        "It is not applied yet."
+    }
+    let state = match (loaded.applied, offline.has_cluster()) {
+        (true, _) => "An event of this name is applied.",
+        (false, true) => "It is not applied yet.",
+        (false, false) => "Whether it is applied is not known.",
     };
     if let Some(why) = &loaded.doubt {
-        let says = format!("It is in {file}. Whether it is applied is not known: {why} {UNJUDGED}");
+        let says = format!("Whether it is applied is not known: {why} {UNJUDGED}");
         return if offline.is_missing(why) {
             Probe::not_done(MANIFEST, &NotDone(says))
         } else {
@@ -184,7 +197,7 @@ async fn judge_manifest(offline: &Offline, loaded: &LoadedEvent) -> Probe {
         };
     }
     match offline.dry_run(&loaded.event).await {
-        Verified::Taken => Probe::fine(MANIFEST, format!("The API server would take it. {state}")),
+        Verified::Taken { changes } => Probe::fine(MANIFEST, taken_words(loaded.applied, changes)),
         Verified::Refused(message) => Probe::finding(MANIFEST, reason::INVALID_SPEC, message),
         Verified::Unasked(why) => Probe::skipped(MANIFEST, format!("{state} {why}")),
         Verified::Unknown(why) => Probe::not_done(MANIFEST, &NotDone(format!("{state} {why}"))),

@@ -8,7 +8,7 @@ use super::report::{CheckedObject, GATES, MANIFEST, Probe, ProbeVerdict, Report}
 use crate::cli::layout::{Hung, Width};
 use crate::domain::brief::{counted, first_names};
 
-/// From so many objects with the same findings on, they are printed as one.
+/// From so many objects with the same findings on, they are printed as one. In the short form two are enough.
 const GATHERED_FROM: usize = 10;
 
 /// How people see a report.
@@ -24,7 +24,8 @@ pub(super) struct ReportStyle {
 impl Report {
     /// For people.
     pub(super) fn to_text(&self, style: ReportStyle) -> String {
-        let objects = gather(&self.objects)
+        let from = if style.short { 2 } else { GATHERED_FROM };
+        let objects = gather(&self.objects, from)
             .into_iter()
             .map(|alike| objects_text(&alike, style));
         let mut parts: Vec<String> = if style.short {
@@ -58,8 +59,8 @@ const fn is_open(probe: &Probe) -> bool {
     matches!(probe.verdict, ProbeVerdict::Finding | ProbeVerdict::NotDone)
 }
 
-/// The objects in their order, many with the same findings as one.
-fn gather(objects: &[CheckedObject]) -> Vec<Vec<&CheckedObject>> {
+/// The objects in their order, those with the same findings as one if there are so many.
+fn gather(objects: &[CheckedObject], from: usize) -> Vec<Vec<&CheckedObject>> {
     let alike = |object: &CheckedObject| {
         let open: Vec<_> = object.probes.iter().filter(|probe| is_open(probe)).cloned().collect();
         let named = !object.kind.is_empty();
@@ -69,7 +70,7 @@ fn gather(objects: &[CheckedObject]) -> Vec<Vec<&CheckedObject>> {
     for found in objects.iter().filter_map(alike) {
         *counts.entry(found).or_default() += 1;
     }
-    counts.retain(|_, count| *count >= GATHERED_FROM);
+    counts.retain(|_, count| *count >= from);
     let mut places: HashMap<_, usize> = HashMap::new();
     let mut gathered: Vec<Vec<&CheckedObject>> = Vec::new();
     for object in objects {

@@ -203,7 +203,9 @@ AdConversionEvent marketing/ev-00000, ev-00001, ev-00002 and 9997 more (cluster)
         text.contains("ev-00002 and 7 more (0.yaml, 1.yaml, 2.yaml and 7 more)\n"),
         "{text}"
     );
-    // A few are told one by one.
+    // A few are told one by one, but for the short form.
+    let two = Report::new(crowd(2), vec![]).to_text(ReportStyle { short: true, ..PLAIN });
+    assert_eq!(two.matches("There is no acme.").count(), 1, "{two}");
     let few = Report::new(crowd(GATHERED_FROM - 1), vec![]);
     assert_eq!(
         few.to_text(PLAIN).matches("There is no acme.").count(),

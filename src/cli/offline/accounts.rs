@@ -53,6 +53,11 @@ impl Obstacle {
 }
 
 impl Offline {
+    /// False where nobody has set up a cluster, so that none can be asked.
+    pub(in crate::cli) const fn has_cluster(&self) -> bool {
+        self.cluster.is_ok()
+    }
+
     /// Clients for the credentials of a Google account. No call of Google is made.
     ///
     /// # Errors

@@ -16,3 +16,9 @@ pub(super) use self::data_manager::reach_data_manager;
 pub(super) use self::manifests::RefusedManifest;
 pub(super) use self::objects::{NotDone, UNJUDGED, Verified};
 pub(super) use self::sources::{LoadedEvent, Offline, OfflineFlags};
+use crate::api::CREATE_AGAIN;
+
+/// What is said of an event, as it holds for a manifest that is not applied: there is nothing to delete yet.
+pub(super) fn words_before_apply(says: &str) -> String {
+    says.replace(CREATE_AGAIN, "correct it in the manifest")
+}

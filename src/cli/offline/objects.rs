@@ -22,7 +22,10 @@ pub(in crate::cli) struct NotDone(pub(in crate::cli) String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Verified {
     /// It would take it.
-    Taken,
+    Taken {
+        /// Something that is declared would be another one than it is now.
+        changes: bool,
+    },
     /// It would refuse it: why.
     Refused(String),
     /// It need not be asked: why.
@@ -71,7 +74,9 @@ where
         K::kind(&())
     );
     match api.patch(&name, &params, &Patch::Apply(manifest)).await {
-        Ok(_) => Ok(Verified::Taken),
+        Ok(taken) => Ok(Verified::Taken {
+            changes: taken.meta().generation != meta.generation,
+        }),
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => {
             Ok(Verified::Refused(status.message.clone()))
         }

@@ -52,7 +52,7 @@ pub(in crate::cli) struct Offline {
     pub(in crate::cli) manifests: Manifests,
     /// The namespace of names without one.
     pub(in crate::cli) namespace: String,
-    cluster: Result<Client, NotDone>,
+    pub(super) cluster: Result<Client, NotDone>,
     /// Why the cluster could not be reached: it is not asked again.
     unreached: OnceLock<NotDone>,
     /// Questions that the cluster did not answer: what they would have shown is not known.
@@ -363,11 +363,8 @@ impl Offline {
     /// Remembers what the cluster does not answer.
     pub(super) fn note<T>(&self, answer: Result<T, Unanswered>) -> Result<T, NotDone> {
         answer.map_err(|unanswered| {
-            let words = unanswered
-                .of_cluster()
-                .map_or_else(|| unanswered.to_string(), str::to_owned);
-            let why = NotDone(words);
-            if unanswered.kind == UnansweredKind::Unreached {
+            let why = NotDone(unanswered.of_all().to_owned());
+            if unanswered.of_cluster().is_some() {
                 let _ = self.unreached.set(why.clone());
             }
             self.unanswered.lock().insert(why.0.clone());

@@ -48,6 +48,8 @@ pub(super) struct LoadedPlan {
     pub(super) notes: Vec<String>,
     /// It is not known whether it is applied already.
     pub(super) in_doubt: bool,
+    /// The cluster has an event of this name.
+    pub(super) applied: bool,
 }
 
 /// Loads the events of these names, and what they name.
@@ -94,6 +96,9 @@ pub(super) async fn load(offline: &Offline, names: &[String]) -> Result<Loaded, 
 }
 
 /// The accounts that the events name, and their Secrets.
+///
+/// # Errors
+/// All that could not be read.
 async fn lay_accounts(
     offline: &Offline,
     picture: &StandIn,
@@ -104,29 +109,55 @@ async fn lay_accounts(
         .map(|planned| Declared::from_manifest(&planned.event))
         .collect();
     let mut found = AccountCredentials::default();
+    let mut missing = Vec::new();
     let google: BTreeSet<_> = declared.iter().map(|declared| &declared.google).collect();
     for key in google {
-        let Some(account) = offline.google_account(key).await? else {
-            continue;
-        };
-        picture.put(&account)?;
-        let by = match &account.spec.credentials_secret_ref {
-            Some(reference) => lay_secret(offline, picture, &ObjectKey::new(&key.namespace, &reference.name)).await?,
-            None => Some(CredentialsId::new(None)),
-        };
-        found.google.extend(by.map(|by| (key.clone(), by)));
+        match lay_google(offline, picture, key).await {
+            Ok(by) => found.google.extend(by.map(|by| (key.clone(), by))),
+            Err(why) => missing.push(why.to_string()),
+        }
     }
     let hubspot: BTreeSet<_> = declared.iter().map(|declared| &declared.hubspot).collect();
     for key in hubspot {
-        let Some(account) = offline.hubspot_account(key).await? else {
-            continue;
-        };
-        picture.put(&account)?;
-        let name = &account.spec.credentials_secret_ref.name;
-        let by = lay_secret(offline, picture, &ObjectKey::new(&key.namespace, name)).await?;
-        found.hubspot.extend(by.map(|by| (key.clone(), by)));
+        match lay_hubspot(offline, picture, key).await {
+            Ok(by) => found.hubspot.extend(by.map(|by| (key.clone(), by))),
+            Err(why) => missing.push(why.to_string()),
+        }
     }
-    Ok(found)
+    missing.dedup();
+    if missing.is_empty() {
+        Ok(found)
+    } else {
+        Err(missing.join("\n").into())
+    }
+}
+
+async fn lay_google(
+    offline: &Offline,
+    picture: &StandIn,
+    key: &ObjectKey,
+) -> Result<Option<CredentialsId>, CommandError> {
+    let Some(account) = offline.google_account(key).await? else {
+        return Ok(None);
+    };
+    picture.put(&account)?;
+    match &account.spec.credentials_secret_ref {
+        Some(reference) => lay_secret(offline, picture, &ObjectKey::new(&key.namespace, &reference.name)).await,
+        None => Ok(Some(CredentialsId::new(None))),
+    }
+}
+
+async fn lay_hubspot(
+    offline: &Offline,
+    picture: &StandIn,
+    key: &ObjectKey,
+) -> Result<Option<CredentialsId>, CommandError> {
+    let Some(account) = offline.hubspot_account(key).await? else {
+        return Ok(None);
+    };
+    picture.put(&account)?;
+    let name = &account.spec.credentials_secret_ref.name;
+    lay_secret(offline, picture, &ObjectKey::new(&key.namespace, name)).await
 }
 
 /// Whether something can be planned for an event: a note if the API server could not be asked about the manifest.
@@ -144,7 +175,7 @@ async fn judge_manifest(offline: &Offline, loaded: &LoadedEvent) -> Result<Optio
         return Ok(None);
     }
     match offline.dry_run(&loaded.event).await {
-        Verified::Taken => Ok(None),
+        Verified::Taken { .. } => Ok(None),
         Verified::Refused(why) => Err(why),
         Verified::Unasked(why) => Ok(Some(why)),
         Verified::Unknown(_) => Ok(Some(UNJUDGED.to_owned())),
@@ -193,7 +224,12 @@ fn as_applied(loaded: LoadedEvent) -> LoadedPlan {
                 .to_owned(),
         );
     }
-    LoadedPlan { event, notes, in_doubt }
+    LoadedPlan {
+        event,
+        notes,
+        in_doubt,
+        applied,
+    }
 }
 
 /// Other events may have the conversion action that one of these wants.

@@ -133,6 +133,7 @@ mod tests {
             event,
             notes: Vec::new(),
             in_doubt: false,
+            applied: true,
         }
     }
 

@@ -166,6 +166,14 @@ fn no_look_beforehand_passes_for_want_of_a_right() {
             assert!(said.contains(part), "{command}: no {part:?} in {said}");
         }
     }
+    let another = stage.file("another.yaml", &event("another"));
+    for command in ["check", "plan"] {
+        let said = stranger.look(
+            &[command, "-f", &files[0], "-f", &files[1], "-f", &another, "--short"],
+            2,
+        );
+        assert_eq!(said.matches("right to get adconversionevents").count(), 1, "{said}");
+    }
     let as_json = |arguments: &[&str]| -> Value {
         let said = stranger.look(&[arguments, &["-o", "json"]].concat(), 2);
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
@@ -201,4 +209,9 @@ fn no_look_beforehand_passes_for_want_of_a_right() {
     let planned = as_json(&["plan", "other", "-f", &files[0]]);
     let missing = planned["unanswered"].to_string();
     assert!(missing.contains("right to list pods in all namespaces"), "{planned:#}");
+    let said = stranger.look(&["plan", "other"], 2);
+    for secret in ["google-ads", "hubspot"] {
+        let secret = format!("read Secret {}/{secret}", stage.namespace);
+        assert!(said.contains(&secret), "no {secret} in {said}");
+    }
 }
