@@ -25,7 +25,7 @@ pub const EXPLAINED: &[(&[&str], &str)] = &[
     ),
     (
         &["ExpiredClick", "ExpiredEvent"],
-        "The ad click is older than the click window of the conversion action. To lengthen it, set conversionAction.create.clickThroughLookbackWindowDays.",
+        "The ad click is older than the click window of the conversion action. If it is shorter than 90 days, spec.conversionAction.create.clickThroughLookbackWindowDays can lengthen it.",
     ),
     (
         &["EventTooOld"],

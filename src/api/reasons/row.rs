@@ -28,7 +28,7 @@ reasons! {
     /// Consent is not granted.
     Skipped NO_CONSENT = "NoConsent" => "The contact's consent property does not hold a value of spec.consent.grantedValues. Without consent nothing is to be done. If contacts did consent, correct spec.consent.";
     /// The click is too long ago.
-    Skipped OUTSIDE_CLICK_WINDOW = "OutsideClickWindow" => "More time passed between ad click and stage change than the click window of the conversion action (at most 90 days) allows. To lengthen it, set conversionAction.create.clickThroughLookbackWindowDays.";
+    Skipped OUTSIDE_CLICK_WINDOW = "OutsideClickWindow" => "More time passed between ad click and stage change than the click window of the conversion action allows. If it is shorter than 90 days, spec.conversionAction.create.clickThroughLookbackWindowDays can lengthen it.";
     /// The contact is gone.
     Skipped CONTACT_DELETED = "ContactDeleted" => "The contact was deleted in HubSpot before the conversion could be sent.";
     /// Observed while suspended under `SkipMissed`.

@@ -83,16 +83,16 @@ async fn send(request: ObjectRequest, flags: &RequestFlags, object: &ObjectName)
         ObjectRequest::Reconcile => (annotation_patch(&asked_at), Awaited::Request(asked_at)),
     };
     let (changed, says) = if is_so_already(request, &before) {
-        (before, format!("{} already", state_word(request)))
+        (before, already_words(request, &name))
     } else {
         let parameters = PatchParams::apply(MANAGER);
         let changed = api.patch(&object.name, &parameters, &Patch::Merge(&patch)).await;
         let changed = changed.map_err(|error| to_words(&error, "patch", &format!("change {name}"), &api))?;
-        (changed, done_word(request).to_owned())
+        (changed, done_words(request, &name))
     };
     drop(progress);
     if flags.output.is_none() {
-        println!("{name} is {says}.");
+        println!("{says}");
     }
     let (last, code) = if flags.wait {
         let (last, verdict) = wait_for(&api, object, &name, &awaited, flags.timeout.as_std()).await?;
@@ -206,17 +206,17 @@ fn is_so_already(request: ObjectRequest, object: &DynamicObject) -> bool {
     }
 }
 
-fn state_word(request: ObjectRequest) -> &'static str {
+fn already_words(request: ObjectRequest, name: &str) -> String {
     match request {
-        ObjectRequest::Suspend => "suspended",
-        ObjectRequest::Resume | ObjectRequest::Reconcile => "not suspended",
+        ObjectRequest::Suspend => format!("{name} is suspended already."),
+        ObjectRequest::Resume | ObjectRequest::Reconcile => format!("{name} is not suspended."),
     }
 }
 
-fn done_word(request: ObjectRequest) -> &'static str {
+fn done_words(request: ObjectRequest, name: &str) -> String {
     match request {
-        ObjectRequest::Suspend => "suspended",
-        ObjectRequest::Resume => "resumed",
-        ObjectRequest::Reconcile => "asked to be reconciled",
+        ObjectRequest::Suspend => format!("{name} is suspended."),
+        ObjectRequest::Resume => format!("{name} is resumed."),
+        ObjectRequest::Reconcile => format!("The operator was asked to look at {name}."),
     }
 }

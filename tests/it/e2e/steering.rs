@@ -43,7 +43,7 @@ fn events_and_accounts_are_suspended_resumed_and_reconciled_by_hand() {
     assert_eq!(Counts::of(&stage.settled("steered", 1)).uploaded, 1);
 
     let said = steer(&stage, &["reconcile", "HubSpotAccount/acme", "--wait"], 0);
-    says(&said, &["is asked to be reconciled.", "is ready. Succeeded: "]);
+    says(&said, &["The operator was asked to look at ", "is ready. Succeeded: "]);
     let account = stage.get("hsa/acme");
     let asked = &account["metadata"]["annotations"]["adconversion.dev/reconcile-requested-at"];
     assert_eq!(account["status"]["lastHandledReconcileAt"], *asked);
