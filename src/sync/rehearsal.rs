@@ -13,7 +13,7 @@ use super::prepare::eligible_event;
 use super::upload::Uploader;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
-use crate::ports::ledger::{LedgerResult, Sender};
+use crate::ports::ledger::{LedgerResult, Row, Sender, StreamId};
 use crate::registry::Event;
 use crate::registry::sync_error::SyncError;
 
@@ -21,7 +21,7 @@ use crate::registry::sync_error::SyncError;
 const TRIES: u32 = 4;
 /// Longest wait after one that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Most waiting rows that are looked through for the next one that only time holds back.
+/// Waiting rows that are looked through first for the next one that only time holds back.
 const LOOK: usize = 2_000;
 
 /// HubSpot could not be read.
@@ -113,23 +113,41 @@ impl Rehearsal {
     }
 
     /// When the next conversion is looked at that only some time holds back, up to `until`: one that settles, or is
-    /// read a second time before it is skipped.
+    /// read a second time before it is skipped. `sent`: when what was due has been sent. What has become due since then,
+    /// while the clock went on, has not been looked at yet.
     ///
     /// # Errors
     /// If the ledger fails.
-    pub async fn next_look(&self, until: Timestamp) -> LedgerResult<Option<Timestamp>> {
-        let now = self.ctx.clock.now();
+    pub async fn next_look(&self, sent: Timestamp, until: Timestamp) -> LedgerResult<Option<Timestamp>> {
         let mut next = None;
         for event in self.events() {
             let Some(open) = eligible_event(&self.ctx, Arc::clone(&event)) else {
                 continue;
             };
-            let rows = self.ctx.ledger.due_rows(open.stream(), event.start, until, LOOK);
-            let held = rows.await?.into_iter().filter(|row| row.reason == reason::NOT_DUE);
-            let first = held.map(|row| row.due).filter(|due| *due > now).min();
+            let first = self.first_held(open.stream(), event.start, sent, until).await?;
             next = [next, first].into_iter().flatten().min();
         }
         Ok(next)
+    }
+
+    /// The first time after `sent` at which a row is due that only some time holds back. Others may come before it.
+    async fn first_held(
+        &self,
+        stream: StreamId,
+        start: Timestamp,
+        sent: Timestamp,
+        until: Timestamp,
+    ) -> LedgerResult<Option<Timestamp>> {
+        let mut most = LOOK;
+        loop {
+            let rows = self.ctx.ledger.due_rows(stream, start, until, most).await?;
+            let held = |row: &&Row| row.reason == reason::NOT_DUE && row.due > sent;
+            let first = rows.iter().filter(held).map(|row| row.due).min();
+            if first.is_some() || rows.len() < most {
+                return Ok(first);
+            }
+            most = most.saturating_mul(4);
+        }
     }
 
     fn events(&self) -> impl Iterator<Item = Arc<Event>> {
@@ -138,3 +156,7 @@ impl Rehearsal {
         accounts.flat_map(move |account| registry.events_of_hubspot(&account))
     }
 }
+
+#[cfg(test)]
+#[path = "rehearsal_tests.rs"]
+mod tests;

@@ -13,6 +13,8 @@ use super::conversion::ConversionEntry;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PlanCounts {
+    /// False: HubSpot was not asked for them, or did not answer.
+    pub(super) known: bool,
     pub(super) observed: u64,
     pub(super) would_be_sent: u64,
     pub(super) already_sent: u64,
@@ -125,7 +127,10 @@ impl<'a> Recorded<'a> {
 /// Counts planned conversions; what an operator has `recorded` of them comes first.
 pub(super) fn count_conversions(planned: &[ConversionEntry], recorded: &[ConversionEntry]) -> PlanCounts {
     let recorded = Recorded::new(recorded);
-    let mut counts = PlanCounts::default();
+    let mut counts = PlanCounts {
+        known: true,
+        ..PlanCounts::default()
+    };
     let mut reasons: BTreeMap<(PlannedOutcome, Option<String>), PlannedReason> = BTreeMap::new();
     let mut days: BTreeMap<(String, PlannedOutcome, Option<String>), u64> = BTreeMap::new();
     let mut values: BTreeMap<String, (Decimal, u64)> = BTreeMap::new();

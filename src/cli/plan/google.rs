@@ -111,6 +111,9 @@ impl Notebook {
     }
 }
 
+/// The origin of the actions that take uploads, of stages and of forms.
+const WEBSITE: &str = "WEBSITE";
+
 /// An action as Google would have it once it is created.
 fn new_action(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> ConversionAction {
     let mut action = ConversionAction {
@@ -119,7 +122,8 @@ fn new_action(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Conver
         name: String::new(),
         status: ENABLED.to_owned(),
         kind: fields.kind.clone().unwrap_or_default(),
-        origin: None,
+        // Google gives it to all actions that the operator creates; with the category it names their goal.
+        origin: Some(WEBSITE.to_owned()),
         category: None,
         primary_for_goal: None,
         counting_type: None,

@@ -80,6 +80,18 @@ fn reading() -> (ReadingAds, Notebook) {
 }
 
 #[tokio::test]
+async fn an_action_that_would_be_created_counts_for_its_goal() {
+    let (ads, _) = reading();
+    let fields = ActionFields {
+        category: Some("CONVERTED_LEAD".into()),
+        ..named("New")
+    };
+    ads.create_action(&owner(), &fields).await.unwrap();
+    let created = ads.actions_named(&owner(), "New").await.unwrap();
+    assert_eq!(created[0].goal_in(&[goal()]), Some(&goal()));
+}
+
+#[tokio::test]
 async fn what_would_be_written_is_read_back_and_never_written() {
     let (ads, notebook) = reading();
     let id = ads.create_action(&owner(), &named("New")).await.unwrap();

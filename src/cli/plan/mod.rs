@@ -159,11 +159,13 @@ async fn make_plan(
         let conversions = list_all(&rehearsed.admin, &after.key()).await?;
         plan.events.push(event_plan(&PlanFacts {
             before: &planned.event,
+            applied: planned.applied || planned.in_doubt,
             after,
             changes: &changes,
             conversions: &conversions,
             recorded: &recorded.map_err(|why| why.says),
             unread: rehearsed.unread_for(&declared, &loaded.credentials),
+            looked_for: rehearsed.looked_for(&declared.key),
             notes: planned.notes.clone(),
         }));
     }

@@ -44,8 +44,9 @@ const TRY_LIMIT: Duration = Duration::from_secs(8);
 const MAX_PASSES: u32 = 100;
 /// Between two passes over what waits for a read.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How often the clock is put forward for conversions that only time holds back.
-const MAX_LOOKS: u32 = 12;
+/// The clock is put forward for conversions that only time holds back by so much at least: all that are due by then are looked
+/// at together.
+const SHORTEST_STEP: SignedDuration = SignedDuration::from_secs(1);
 
 /// Where HubSpot and Google are, and what the time is.
 pub(super) struct World {
@@ -71,6 +72,11 @@ pub(super) struct Rehearsed {
 }
 
 impl Rehearsed {
+    /// True if HubSpot was asked for the event's conversions.
+    pub(super) fn looked_for(&self, event: &ObjectKey) -> bool {
+        self.registry.find_event(event).is_some()
+    }
+
     /// What of an event's accounts could not be read.
     pub(super) fn unread_for(&self, event: &Declared, credentials: &AccountCredentials) -> Vec<UnreadItem> {
         let (hubspot, google) = (
@@ -218,12 +224,16 @@ impl PlanRun {
         self.come_to_rest().await?;
         let unread = self.loops.read_all().await;
         let until = self.clock.now().saturating_add(horizon(settings))?;
-        for _ in 0..MAX_LOOKS {
+        // An operator looks once in an upload interval too.
+        let step = settings.upload_interval.max(SHORTEST_STEP);
+        // Each turn goes on by a step at least, so it ends once all are looked at that are due until then.
+        loop {
+            let now = self.clock.now();
             self.loops.send_due().await?;
-            let Some(next) = self.loops.next_look(until).await? else {
+            let Some(next) = self.loops.next_look(now, until).await? else {
                 break;
             };
-            self.clock.advance_to(next);
+            self.clock.advance_to(next.saturating_add(step)?);
             // The actions are read once more too, where time has come for that.
             self.come_to_rest().await?;
         }

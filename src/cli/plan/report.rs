@@ -7,10 +7,11 @@ use super::changes::{Change, FieldChange, field_changes, joined};
 use super::conversion::ConversionEntry;
 use super::counts::{PlanCounts, count_conversions, is_sent};
 use super::google::GOOGLE;
+use super::meter::HUBSPOT;
 use super::reads::UnreadItem;
 use crate::api::reasons::{condition, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, Condition, ConversionActionStatus, TriggerStatus};
-use crate::cli::offline;
+use crate::cli::offline::{self, words_before_apply};
 use crate::domain::brief::counted;
 use crate::domain::conditions::find_condition;
 use crate::domain::ids::CustomerId;
@@ -149,6 +150,8 @@ pub(super) struct AlreadySent {
 pub(super) struct PlanFacts<'a> {
     /// The object as it is now.
     pub(super) before: &'a AdConversionEvent,
+    /// It is there already, or may be.
+    pub(super) applied: bool,
     /// The object as the operator would leave it.
     pub(super) after: &'a AdConversionEvent,
     /// All changes at Google.
@@ -159,6 +162,8 @@ pub(super) struct PlanFacts<'a> {
     pub(super) recorded: &'a Result<Vec<ConversionEntry>, String>,
     /// What of its accounts could not be read.
     pub(super) unread: Vec<UnreadItem>,
+    /// HubSpot was asked for its conversions: an event that is stalled has none looked for.
+    pub(super) looked_for: bool,
     pub(super) notes: Vec<String>,
 }
 
@@ -169,9 +174,28 @@ impl PlanFacts<'_> {
         if refused { &[] } else { &self.unread }
     }
 
+    fn count(&self, unread: &[UnreadItem]) -> PlanCounts {
+        let counts = count_conversions(self.conversions, self.recorded.as_deref().unwrap_or_default());
+        let of_hubspot = self.unread.iter().any(|unread| unread.service == HUBSPOT);
+        let is_answered = self.looked_for && unread.is_empty() && !of_hubspot;
+        PlanCounts {
+            known: is_answered || counts.observed > 0,
+            ..counts
+        }
+    }
+
     fn condition_message(&self, name: &str) -> Option<String> {
         let conditions = &self.after.status.as_ref()?.conditions;
-        Some(find_condition(conditions, name)?.message.clone())
+        Some(self.words(&find_condition(conditions, name)?.message))
+    }
+
+    /// What a condition says, as it holds for this event.
+    fn words(&self, says: &str) -> String {
+        if self.applied {
+            says.to_owned()
+        } else {
+            words_before_apply(says)
+        }
     }
 }
 
@@ -187,7 +211,9 @@ pub(super) fn event_plan(facts: &PlanFacts<'_>) -> EventPlan {
     });
     let unread = facts.unread(ready).to_vec();
     let (is_ready, reason, message) = readiness(ready, &unread);
+    let message = facts.words(&message);
     let conversion_action = action_plan(facts, status.conversion_action.as_ref(), &unread);
+    let conversions = facts.count(&unread);
     let already_sent = match facts.recorded {
         // To an action that is still to be made nobody has sent anything.
         Err(why) if why == NEVER_SEEN && conversion_action.change == ActionChange::Create => AlreadySent {
@@ -207,7 +233,7 @@ pub(super) fn event_plan(facts: &PlanFacts<'_>) -> EventPlan {
         unread,
         trigger: status.trigger.clone(),
         start_time: sync.start_time.as_ref().map(|start| start.0),
-        conversions: count_conversions(facts.conversions, facts.recorded.as_deref().unwrap_or_default()),
+        conversions,
         already_sent,
         notes: facts.notes.iter().cloned().chain(errors).collect(),
     }

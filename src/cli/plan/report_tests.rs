@@ -4,6 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::CREATE_AGAIN;
 use crate::domain::action::{ActionFields, ConversionAction};
 use crate::domain::ids::ActionId;
 
@@ -98,11 +99,13 @@ fn the_change_of_the_action(
     let after = event(&action(origin.map(|_| "7"), origin));
     let plan = event_plan(&PlanFacts {
         before: &before,
+        applied: true,
         after: &after,
         changes: &changes,
         conversions: &[],
         recorded: &Err("nobody was asked".into()),
         unread: vec![],
+        looked_for: true,
         notes: vec![],
     });
     assert_eq!(
@@ -135,11 +138,13 @@ fn what_an_earlier_event_of_the_action_has_sent_is_not_known(
     let action = json!({"customerId": "1234567890", "id": "7", "name": "X", "origin": origin});
     let plan = event_plan(&PlanFacts {
         before: &event(&json!({})),
+        applied: true,
         after: &event(&json!({"conversionAction": action})),
         changes: &changes,
         conversions: &[],
         recorded: &Err(NEVER_SEEN.to_owned()),
         unread: vec![],
+        looked_for: true,
         notes: vec![],
     });
     assert_eq!(plan.already_sent.known, known, "{}", plan.already_sent.message);
@@ -157,11 +162,13 @@ fn what_an_operator_would_still_be_at_is_not_known() {
         after.status = serde_json::from_value(status(reason)).unwrap();
         event_plan(&PlanFacts {
             before: &event(&json!({})),
+            applied: true,
             after: &after,
             changes: &[],
             conversions: &[],
             recorded: &Err(String::new()),
             unread: vec![],
+            looked_for: true,
             notes: vec![],
         })
         .ready
@@ -169,6 +176,59 @@ fn what_an_operator_would_still_be_at_is_not_known() {
     assert_eq!(
         (ready("StageNotFound"), ready("Progressing")),
         ("False".to_owned(), "Unknown".to_owned())
+    );
+}
+
+#[rstest]
+#[case::none_there(true, vec![], 0, true)]
+#[case::stalled(false, vec![], 0, false)]
+#[case::token_refused(true, vec![unread("HubSpot", false)], 0, false)]
+#[case::some_read(true, vec![unread("HubSpot", true)], 1, true)]
+fn no_conversion_is_a_fact_only_if_hubspot_was_asked(
+    #[case] looked_for: bool,
+    #[case] unread: Vec<UnreadItem>,
+    #[case] found: usize,
+    #[case] known: bool,
+) {
+    let ready = json!({"type": "Ready", "status": "False", "reason": "Why", "message": "x",
+        "lastTransitionTime": "2026-11-28T00:00:00Z"});
+    let plan = event_plan(&PlanFacts {
+        before: &event(&json!({})),
+        applied: true,
+        after: &event(&json!({"conditions": [ready]})),
+        changes: &[],
+        conversions: &vec![recorded("Pending"); found],
+        recorded: &Ok(vec![]),
+        unread,
+        looked_for,
+        notes: vec![],
+    });
+    assert_eq!(plan.conversions.known, known);
+}
+
+#[rstest]
+#[case::applied(true, format!("If not, {CREATE_AGAIN}."))]
+#[case::a_manifest(false, "If not, correct it in the manifest.".to_owned())]
+fn only_an_event_that_is_there_can_be_deleted(#[case] applied: bool, #[case] says: String) {
+    let condition = |name: &str| {
+        json!({"type": name, "status": "False", "reason": "Why", "message": format!("If not, {CREATE_AGAIN}."),
+            "lastTransitionTime": "2026-11-28T00:00:00Z"})
+    };
+    let conditions = ["Ready", "ConversionActionReady"].map(condition);
+    let plan = event_plan(&PlanFacts {
+        before: &event(&json!({})),
+        applied,
+        after: &event(&json!({"conditions": conditions})),
+        changes: &[],
+        conversions: &[],
+        recorded: &Ok(vec![]),
+        unread: vec![],
+        looked_for: false,
+        notes: vec![],
+    });
+    assert_eq!(
+        (&plan.message, plan.conversion_action.message),
+        (&says, Some(says.clone()))
     );
 }
 
@@ -215,11 +275,13 @@ fn what_was_kept_is_no_decision(
     let unread_then = unread.len();
     let plan = event_plan(&PlanFacts {
         before: &event,
+        applied: true,
         after: &event,
         changes: &[],
         conversions: &[],
         recorded: &Ok(vec![]),
         unread,
+        looked_for: true,
         notes: vec![],
     });
     assert_eq!((plan.ready.as_str(), plan.conversion_action.change), (ready, change));

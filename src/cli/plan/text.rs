@@ -34,6 +34,7 @@ pub(super) fn plan_text(plan: &Plan, style: PlanStyle) -> String {
     if style.short && !plan.events.is_empty() {
         parts.push(short_table(&plan.events, width));
         parts.extend(plan.events.iter().filter_map(|event| in_the_way(event, width)));
+        parts.extend(not_read(&plan.events).map(|says| width.paragraph(&says)));
         parts.extend(unread(&plan.events).into_iter().map(|(says, names)| {
             let names = first_names(&names);
             width.paragraph(&format!("{names}, not read: {}", printable(&says)))
@@ -91,17 +92,15 @@ fn short_table(events: &[EventPlan], width: Width) -> String {
     ];
     let row = |event: &EventPlan| {
         let counts = &event.conversions;
-        // Nought where nothing could be read would be taken for a count.
-        let unread = counts.observed == 0 && !event.unread.is_empty();
         let known = |count: u64, known: bool| if known { count.to_string() } else { "?".to_owned() };
         vec![
             format!("{}/{}", event.namespace, event.name),
             format!("{:?}", event.conversion_action.change),
-            known(counts.would_be_sent, !unread),
-            known(counts.already_sent, event.already_sent.known && !unread),
-            known(counts.pending, !unread),
-            known(counts.skipped, !unread),
-            known(counts.rejected, !unread),
+            known(counts.would_be_sent, counts.known),
+            known(counts.already_sent, event.already_sent.known && counts.known),
+            known(counts.pending, counts.known),
+            known(counts.skipped, counts.known),
+            known(counts.rejected, counts.known),
         ]
     };
     let rows: Vec<_> = events.iter().map(row).collect();
@@ -117,9 +116,29 @@ fn is_said(plan: &Plan, why: &str, short: bool) -> bool {
     plan.events.iter().any(said)
 }
 
-/// The table might be read as if all of it were still to be sent.
+/// The table has a `?` that nothing else explains.
 const fn hides_sent(event: &EventPlan) -> bool {
-    !event.already_sent.known && event.conversions.would_be_sent > 0
+    !event.already_sent.known && event.conversions.known
+}
+
+/// Said of conversions that nobody looked for.
+const NOT_READ: &str = "HubSpot was not asked for conversions, because the event would not be ready.";
+const INCOMPLETE: &str = "Which conversions there are is not known, because not everything could be read.";
+
+/// Why it is not known which conversions there are.
+const fn why_unread(event: &EventPlan) -> Option<&'static str> {
+    match (event.conversions.known, event.unread.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some(NOT_READ),
+        (false, false) => Some(INCOMPLETE),
+    }
+}
+
+/// The events whose conversions nobody looked for.
+fn not_read(events: &[EventPlan]) -> Option<String> {
+    let of = events.iter().filter(|event| why_unread(event) == Some(NOT_READ));
+    let names: Vec<_> = of.map(|event| format!("{}/{}", event.namespace, event.name)).collect();
+    (!names.is_empty()).then(|| format!("{}: {NOT_READ}", first_names(&names)))
 }
 
 /// Why nobody could be asked what was sent, and the events of which that holds.
@@ -172,7 +191,10 @@ fn event_parts(event: &EventPlan, width: Width) -> Vec<String> {
     if !event.conversion_action.fields.is_empty() {
         parts.push(fields_table(&event.conversion_action.fields, width));
     }
-    parts.extend(counts_parts(&event.conversions, event.unread.is_empty(), width));
+    match why_unread(event) {
+        Some(says) => parts.push(width.paragraph(says)),
+        None => parts.extend(counts_parts(&event.conversions, event.unread.is_empty(), width)),
+    }
     parts
 }
 
@@ -231,12 +253,7 @@ fn fields_table(fields: &[FieldChange], width: Width) -> String {
 
 fn counts_parts(counts: &PlanCounts, complete: bool, width: Width) -> Vec<String> {
     if counts.observed == 0 {
-        let says = if complete {
-            "HubSpot shows no conversion since the start."
-        } else {
-            "Which conversions there are is not known, because not everything could be read."
-        };
-        return vec![width.paragraph(says)];
+        return vec![width.paragraph("HubSpot shows no conversion since the start.")];
     }
     let row = |line: &PlannedReason| {
         vec![

@@ -205,6 +205,17 @@ fn a_plan_of_a_thousand_contacts_is_what_the_operator_does() {
     assert_eq!(stage.get("adce/won"), Value::Null, "nothing is applied");
     assert_eq!(planned["limited"], false);
     section_names_fields("docs/commands.md", "plan", &planned);
+    // Conversions also become due while the others are read.
+    stage.post(
+        "/faults",
+        &json!({"service": "hubspot", "count": 0, "action": {"delayMs": 150}}),
+    );
+    let slow = plan(&stage, &["-f", file.path()], 0);
+    stage.admin_call("DELETE", "/faults", None);
+    for name in ["won", "demo"] {
+        let counts = |plan| of(plan, name)["conversions"].clone();
+        assert_eq!(counts(&slow), counts(&planned), "{name}");
+    }
 
     let won = of(&planned, "won");
     let counts = &won["conversions"];
@@ -252,6 +263,17 @@ fn a_plan_of_a_thousand_contacts_is_what_the_operator_does() {
             .sum();
         assert!((total - sum(sent)).abs() < 0.005, "{name}: {total} and {}", sum(sent));
     }
+}
+
+/// A conversion action that would be created makes its goal biddable for the whole account.
+fn shows_the_goal_of_a_new_action(stage: &Stage, spec: &Value) {
+    let goal = |biddable| json!({"customerId": "1234567890", "category": "CONVERTED_LEAD", "origin": "WEBSITE", "biddable": biddable});
+    stage.admin_call("PATCH", "/google/goals", Some(&goal(false)));
+    let managed = ACCOUNTS.replace("{customerId: ", "{manageAccountGoals: true, customerId: ");
+    let file = File::with(&format!("{managed}\n---\n{}", event("fresh", spec)));
+    let planned = plan(stage, &["-f", file.path()], 0);
+    assert_eq!(of(&planned, "fresh")["conversionAction"]["change"], "Create");
+    assert_eq!(planned["accountGoals"], json!([goal(true)]), "{planned:#}");
 }
 
 /// The manifests as they were planned: their start is a time.
@@ -343,6 +365,7 @@ fn a_plan_of_an_event_that_works_tells_changes_and_what_was_sent() {
     let found = plan(&stage, &["-f", file.path()], 1);
     assert_eq!(of(&found, "rival")["reason"], "OwnershipConflict", "{found:#}");
     assert_eq!(of(&found, "lost")["reason"], "StageNotFound", "{found:#}");
+    assert_eq!(of(&found, "lost")["conversions"]["known"], false, "nothing was read");
     assert!(
         of(&found, "lost")["message"]
             .as_str()
@@ -350,6 +373,7 @@ fn a_plan_of_an_event_that_works_tells_changes_and_what_was_sent() {
         "{found:#}"
     );
     run(&stage, &["nobody"], 2);
+    shows_the_goal_of_a_new_action(&stage, &spec(json!({"eventName": "Fresh"})));
     let after = stage.get("adce/won");
     assert_eq!(
         after["metadata"]["generation"], before["metadata"]["generation"],
