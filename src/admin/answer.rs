@@ -78,7 +78,9 @@ impl AdminRefusal {
             Self::NotResolved => {
                 "The event's stage or form is not known yet, so it has no conversions. See its conditions.".to_owned()
             }
-            Self::ForeignHost => "The Host of the request is neither localhost nor an IP address.".to_owned(),
+            Self::ForeignHost => "The Host of the request is neither localhost nor an IP address. Ask under \
+                                  http://127.0.0.1:PORT, with the port that is forwarded."
+                .to_owned(),
             Self::ForeignOrigin => "The Origin of the request is not the address that it was sent to.".to_owned(),
             Self::WrongMethod => {
                 "This address takes another method. docs/admin-api.md lists the addresses with their methods."

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::answer::AdminRefusal;
+use super::patience::Patience;
 use crate::domain::brief::brief;
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
@@ -35,6 +36,12 @@ pub(super) const ASK_SO: &str = r#"ask with {"contact": "ID"}, the id of a HubSp
 
 const NO_ID: &str = "The id of a HubSpot contact is a number, the one in the address of its page in HubSpot. You can \
                      also ask with its e-mail address.";
+const LARGE_ID: &str =
+    "No HubSpot contact has so large an id. It is the number in the address of the contact's page in HubSpot.";
+pub(super) const TOO_LONG: &str =
+    "That is too long for the id or e-mail address of a contact, which has at most 320 characters.";
+/// Longest e-mail address, in characters (RFC 3696, section 3).
+const LONGEST: usize = 320;
 
 pub(super) const NOT_ASKED: &str = "HubSpot was not asked, as the event is stalled or its HubSpotAccount is not ready or suspended: \
                          see the event's conditions. What follows is from the ledger alone.";
@@ -43,19 +50,28 @@ pub(super) const NOT_ASKED: &str = "HubSpot was not asked, as the event is stall
 pub(super) async fn asked_contact(
     question: &ContactQuestion,
     crm: Option<&dyn Crm>,
+    patience: Patience,
 ) -> Result<Option<ContactId>, AdminRefusal> {
+    let asked = [&question.contact, &question.email];
+    if asked.into_iter().flatten().any(|text| text.chars().count() > LONGEST) {
+        return Err(AdminRefusal::Malformed(TOO_LONG.to_owned()));
+    }
     match (question.contact.as_deref(), question.email.as_deref(), crm) {
-        (Some(id), None, _) => {
-            let id = id
-                .trim()
-                .parse()
-                .map_err(|_| AdminRefusal::Malformed(NO_ID.to_owned()))?;
-            Ok(Some(id))
-        }
+        (Some(id), None, _) => parse_id(id.trim()).map(Some),
         (None, Some(_), None) => Err(AdminRefusal::Failed(NOT_ASKED.to_owned())),
-        (None, Some(email), Some(crm)) => find_by_email(crm, email).await,
+        (None, Some(email), Some(crm)) => patience
+            .wait(find_by_email(crm, email))
+            .await
+            .map_err(refuse_by_email)?
+            .map_err(|()| AdminRefusal::Failed(UNREADABLE.to_owned())),
         _ => Err(AdminRefusal::Malformed(ASK_SO.to_owned())),
     }
+}
+
+fn parse_id(text: &str) -> Result<ContactId, AdminRefusal> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let why = if digits { LARGE_ID } else { NO_ID };
+    text.parse().map_err(|_| AdminRefusal::Malformed(why.to_owned()))
 }
 
 /// A well-formed address, of nobody in particular (RFC 2606).
@@ -69,20 +85,42 @@ fn refuse_by_email(error: UpstreamError) -> AdminRefusal {
     ))
 }
 
-async fn find_by_email(crm: &dyn Crm, email: &str) -> Result<Option<ContactId>, AdminRefusal> {
+const UNREADABLE: &str = "HubSpot shows the contact in a form that the operator does not understand.";
+
+/// Whose this address is; an error without words if HubSpot's answer cannot be read.
+async fn find_by_email(crm: &dyn Crm, email: &str) -> Result<Result<Option<ContactId>, ()>, UpstreamError> {
     let address = email.trim().to_lowercase();
     let mut asked = vec![address.clone()];
-    let mut found = crm.read_by_email(&asked, &[]).await.map_err(refuse_by_email)?;
+    let mut found = crm.read_by_email(&asked, &[]).await?;
     if found.unreadable.contains_key(&address) {
         // HubSpot refuses what it does not take for an address. That it is no other refusal shows where it answers for
         // another one beside it.
         asked.push(ANY_ADDRESS.to_owned());
-        found = crm.read_by_email(&asked, &[]).await.map_err(refuse_by_email)?;
+        found = crm.read_by_email(&asked, &[]).await?;
     }
     if found.unreadable.contains_key(&address) {
-        return Err(AdminRefusal::Failed(
-            "HubSpot shows the contact in a form that the operator does not understand.".to_owned(),
-        ));
+        return Ok(Err(()));
     }
-    Ok(found.contacts.get(&address).map(|contact| contact.id))
+    Ok(Ok(found.contacts.get(&address).map(|contact| contact.id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("51", true, "")]
+    #[case("ada", false, NO_ID)]
+    #[case("", false, NO_ID)]
+    #[case("18446744073709551616", false, LARGE_ID)]
+    #[case(&"1".repeat(LONGEST + 1), false, TOO_LONG)]
+    #[case(&format!("{}@example.com", "a".repeat(LONGEST)), false, TOO_LONG)]
+    #[tokio::test]
+    async fn what_is_wrong_with_an_id_is_named(#[case] typed: &str, #[case] taken: bool, #[case] why: &str) {
+        let asked = asked_contact(&ContactQuestion::about(typed), None, Patience::begin()).await;
+        match asked {
+            Ok(id) => assert!(taken && id.is_some(), "{id:?}"),
+            Err(refused) => assert_eq!((taken, refused.message().as_str()), (false, why)),
+        }
+    }
 }

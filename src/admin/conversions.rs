@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::AdminRefusal;
 use super::cursor;
+use super::parameters::{read_limit, refuse_parameters};
 use super::source::{Admin, Source};
 use crate::domain::counts::{EventGates, rejection_message};
 use crate::domain::ids::{ContactId, ObjectKey};
@@ -30,7 +31,7 @@ pub(super) struct Parameters {
     pub(super) changed_since: Option<String>,
     pub(super) contact: Option<String>,
     pub(super) after: Option<String>,
-    pub(super) limit: Option<usize>,
+    pub(super) limit: Option<String>,
 }
 
 /// Some of the conversions.
@@ -88,7 +89,8 @@ pub(super) async fn list_conversions(
     Path((namespace, name)): Path<(String, String)>,
     parameters: Result<Query<Parameters>, QueryRejection>,
 ) -> Result<Json<ConversionList>, AdminRefusal> {
-    let Query(parameters) = parameters.map_err(|error| AdminRefusal::Malformed(error.body_text()))?;
+    let known = "outcome, reason, since, changedSince, contact, after and limit";
+    let Query(parameters) = parameters.map_err(|_| refuse_parameters(known))?;
     let source = admin.source()?;
     conversions_of(&source, &ObjectKey::new(namespace, name), &parameters, 0)
         .await
@@ -149,7 +151,7 @@ impl Filter {
                 outcome: outcome.transpose()?,
                 contacts: contact.transpose()?.into_iter().collect(),
                 after: after.transpose()?,
-                limit: parameters.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE),
+                limit: read_limit(parameters.limit.as_deref(), MAX_PAGE)?,
             },
             reason: parameters.reason.clone(),
             changed_since: time("changedSince", parameters.changed_since.as_deref())?,

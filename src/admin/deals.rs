@@ -1,6 +1,7 @@
 //! The deals of a contact, for the words about its value.
 
 use super::answer::AdminRefusal;
+use super::patience::Patience;
 use crate::domain::contact::{Contact, Deal};
 use crate::domain::eligibility::{EventRules, ValueRule};
 use crate::ports::UpstreamError;
@@ -17,12 +18,13 @@ pub(super) async fn read_deals(
     crm: &dyn Crm,
     rules: &EventRules,
     contact: &Contact,
+    patience: Patience,
     notes: &mut Vec<String>,
 ) -> Option<Vec<Deal>> {
     if !matches!(rules.value, Some(ValueRule::DealAmount { .. })) {
         return None;
     }
-    let why = match find_deals(crm, contact).await {
+    let why = match patience.wait(find_deals(crm, contact)).await {
         Ok(Ok(deals)) => return Some(deals),
         Ok(Err(why)) => why,
         Err(error) => AdminRefusal::from(error).message(),

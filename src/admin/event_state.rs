@@ -1,7 +1,7 @@
 //! The states that people look for in a list of events.
 
 use crate::api::AdConversionEvent;
-use crate::api::reasons::condition;
+use crate::api::reasons::{condition, reason};
 use crate::domain::conditions::{find_condition, ready_label};
 
 /// A state that events may be in; some are in two.
@@ -12,7 +12,7 @@ pub(super) enum EventState {
     NotReady,
     /// Broken until a person acts.
     Stalled,
-    /// Its own spec.suspend is true.
+    /// spec.suspend is true: its own, or that of one of its accounts.
     Suspended,
     /// No operator has judged it yet.
     Unknown,
@@ -58,7 +58,10 @@ impl EventState {
             Self::Ready => ready_label(conditions) == "True",
             Self::NotReady => ready_label(conditions) == "False",
             Self::Stalled => find_condition(conditions, condition::STALLED).is_some_and(|found| found.status == "True"),
-            Self::Suspended => event.spec.suspend,
+            Self::Suspended => {
+                let ready = find_condition(conditions, condition::READY);
+                event.spec.suspend || ready.is_some_and(|ready| ready.reason == reason::SUSPENDED)
+            }
             Self::Unknown => ready_label(conditions) == "Unknown",
         }
     }

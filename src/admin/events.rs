@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::AdminRefusal;
 use super::event_state::EventState;
+use super::parameters::{read_limit, refuse_parameters};
 use super::source::{Admin, Source};
-use crate::api::reasons::condition;
-use crate::api::{AdConversionEvent, AdConversionEventSpec, AdConversionEventStatus};
+use crate::api::reasons::{condition, reason};
+use crate::api::{AdConversionEvent, AdConversionEventSpec, AdConversionEventStatus, Condition};
 use crate::domain::conditions::find_condition;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
@@ -32,7 +33,7 @@ pub(super) struct ListParameters {
     pub(super) state: Option<String>,
     /// Behind this one: `namespace/name`.
     pub(super) after: Option<String>,
-    pub(super) limit: Option<usize>,
+    pub(super) limit: Option<String>,
 }
 
 /// Some of the events.
@@ -57,10 +58,14 @@ pub(super) struct EventSummary {
     pub(super) ready: String,
     pub(super) reason: String,
     pub(super) message: String,
+    /// The message says more than that all is well.
+    #[serde(skip)]
+    pub(super) has_news: bool,
     /// The stage or form as people know it.
     pub(super) trigger: String,
     /// The name of the conversion action.
     pub(super) conversion_action: String,
+    /// It, or one of its accounts.
     pub(super) suspended: bool,
     /// Nothing is done for it until a person acts.
     pub(super) stalled: bool,
@@ -99,7 +104,7 @@ pub(super) async fn list_events(
     State(admin): State<Admin>,
     parameters: Result<Query<ListParameters>, QueryRejection>,
 ) -> Result<Json<EventList>, AdminRefusal> {
-    let Query(parameters) = parameters.map_err(|error| AdminRefusal::Malformed(error.body_text()))?;
+    let Query(parameters) = parameters.map_err(|_| refuse_parameters("namespace, state, after and limit"))?;
     page_of(&*admin.source()?, &parameters).map(Json)
 }
 
@@ -112,7 +117,7 @@ pub(super) fn page_of(source: &Source, parameters: &ListParameters) -> Result<Ev
     let mut all = source.objects.list_events(parameters.namespace.as_deref());
     all.retain(|(_, event)| state.is_none_or(|state| state.is_of(event)));
     let total = all.len();
-    let limit = parameters.limit.unwrap_or(MAX_EVENTS).clamp(1, MAX_EVENTS);
+    let limit = read_limit(parameters.limit.as_deref(), MAX_EVENTS)?;
     let after = parameters.after.as_deref().and_then(|after| after.split_once('/'));
     // As the list is ordered: `a/z` comes before `a-b/a`, which it does not as one text.
     let behind = |key: &ObjectKey| after.is_none_or(|after| (key.namespace.as_str(), key.name.as_str()) > after);
@@ -131,7 +136,7 @@ fn summarize(key: &ObjectKey, event: &AdConversionEvent) -> EventSummary {
     let status = event.status.clone().unwrap_or_default();
     let ready = find_condition(&status.conditions, condition::READY);
     let sync = status.sync.clone().unwrap_or_default();
-    let of_ready = |part: fn(&crate::api::Condition) -> &String| ready.map(part).cloned().unwrap_or_default();
+    let of_ready = |part: fn(&Condition) -> &String| ready.map(part).cloned().unwrap_or_default();
     let trigger = status.trigger.clone();
     EventSummary {
         namespace: key.namespace.clone(),
@@ -139,6 +144,7 @@ fn summarize(key: &ObjectKey, event: &AdConversionEvent) -> EventSummary {
         ready: ready.map_or_else(|| "Unknown".to_owned(), |ready| ready.status.clone()),
         reason: of_ready(|ready| &ready.reason),
         message: of_ready(|ready| &ready.message),
+        has_news: has_news(&status.conditions),
         trigger: trigger
             .and_then(|t| t.label.or(t.stage).or(t.form_id))
             .unwrap_or_default(),
@@ -156,6 +162,14 @@ fn summarize(key: &ObjectKey, event: &AdConversionEvent) -> EventSummary {
         rejected: sync.rejected,
         last_upload_time: sync.last_upload_time.map(|time| time.0),
     }
+}
+
+/// True if the event is not ready, or if it is and something keeps its conversions from Google all the same.
+fn has_news(conditions: &[Condition]) -> bool {
+    let ready = find_condition(conditions, condition::READY);
+    let fine = ready.is_some_and(|ready| ready.status == "True" && ready.reason == reason::SUCCEEDED);
+    let delivering = find_condition(conditions, condition::DELIVERING);
+    !fine || delivering.is_some_and(|delivering| delivering.status == "False")
 }
 
 pub(super) async fn show_event(

@@ -8,12 +8,14 @@ use super::super::test_support::source_of;
 use super::*;
 use crate::ledger::SqlLedger;
 
+fn as_condition(name: &str, status: &str, reason: &str) -> serde_json::Value {
+    serde_json::json!({"type": name, "status": status, "reason": reason, "message": "M",
+        "lastTransitionTime": "2026-11-28T00:00:00Z"})
+}
+
 /// Of ten events one is stalled, one not ready, and one was never looked at.
 fn conditions(number: usize) -> serde_json::Value {
-    let condition = |name: &str, status: &str| {
-        serde_json::json!({"type": name, "status": status, "reason": "R", "message": "M",
-            "lastTransitionTime": "2026-11-28T00:00:00Z"})
-    };
+    let condition = |name: &str, status: &str| as_condition(name, status, "R");
     match number % 10 {
         0 => serde_json::json!([condition("Ready", "False"), condition("Stalled", "True")]),
         1 => serde_json::json!([condition("Ready", "False")]),
@@ -49,7 +51,7 @@ fn pages_in(source: &Source, namespace: Option<&str>, state: Option<&str>, limit
         namespace: namespace.map(str::to_owned),
         state: state.map(str::to_owned),
         after: None,
-        limit: Some(limit),
+        limit: Some(limit.to_string()),
     };
     let (mut names, mut pages) = (Vec::new(), 0);
     loop {
@@ -102,7 +104,7 @@ async fn of_ten_thousand_events_those_in_a_state_are_listed(#[case] state: &str,
     assert_eq!((names.len(), pages), (count, count / 100));
     let first = ListParameters {
         state: Some(state.to_owned()),
-        limit: Some(1),
+        limit: Some("1".to_owned()),
         ..ListParameters::default()
     };
     assert_eq!(page_of(&source, &first).unwrap().total, count);
@@ -116,4 +118,28 @@ async fn a_state_that_is_none_is_refused() {
     };
     let refused = page_of(&source(1).await, &odd).unwrap_err().message();
     assert!(refused.contains("Ready, NotReady, Stalled"), "{refused}");
+}
+
+#[rstest::rstest]
+#[case::fine("True", "Succeeded", "True", false, false)]
+#[case::nothing_delivered("True", "Succeeded", "False", true, false)]
+#[case::account_suspended("True", "Suspended", "True", true, true)]
+#[case::not_ready("False", "TokenRevoked", "True", true, false)]
+fn what_keeps_conversions_back_is_shown_of_a_ready_event(
+    #[case] ready: &str,
+    #[case] why: &str,
+    #[case] delivering: &str,
+    #[case] news: bool,
+    #[case] suspended: bool,
+) {
+    let manifest = serde_json::json!({
+        "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
+        "metadata": {"name": "won", "namespace": "a"},
+        "spec": {"googleAdsAccountRef": {"name": "g"}, "hubSpotAccountRef": {"name": "h"},
+                 "trigger": {"lifecycleStage": {"stage": "customer"}}},
+        "status": {"conditions": [as_condition("Ready", ready, why), as_condition("Delivering", delivering, "R")]},
+    });
+    let event = serde_json::from_value(manifest).unwrap();
+    let summary = summarize(&ObjectKey::new("a", "won"), &event);
+    assert_eq!((summary.has_news, summary.suspended), (news, suspended));
 }

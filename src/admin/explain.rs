@@ -3,15 +3,17 @@
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::answer::AdminRefusal;
-use super::asked_contact::{ASK_SO, ContactQuestion, NOT_ASKED, asked_contact};
-use super::contact::read_contact;
+use super::asked_contact::{ASK_SO, ContactQuestion, NOT_ASKED, TOO_LONG, asked_contact};
+use super::contact::{FoundContact, read_contact};
 use super::conversions::{ConversionView, counted_stream, to_conversion};
 use super::deals::read_deals;
 use super::nameless::{describe_nameless, nameless_submissions};
+use super::patience::Patience;
 use super::source::{Admin, Source};
 use crate::domain::contact::{Contact, Deal};
 use crate::domain::eligibility::Occurrence;
@@ -71,7 +73,13 @@ pub(super) async fn explain_contact(
     question: Result<Json<ContactQuestion>, JsonRejection>,
 ) -> Result<Json<Explanation>, AdminRefusal> {
     // What was sent may be an address: the words of the rejection may repeat it.
-    let question = question.map_err(|_| AdminRefusal::Malformed(ASK_SO.to_owned()))?.0;
+    let why = |rejection: JsonRejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => TOO_LONG,
+        _ => ASK_SO,
+    };
+    let question = question
+        .map_err(|rejection| AdminRefusal::Malformed(why(rejection).to_owned()))?
+        .0;
     let source = admin.source()?;
     explain(&source, &ObjectKey::new(namespace, name), &question)
         .await
@@ -94,25 +102,27 @@ pub(super) async fn explain(
         .filter(|a| a.readiness == Readiness::Ready)
         .and_then(|a| a.crm.clone());
     let mut notes = Vec::new();
-    let Some(asked) = asked_contact(question, crm.as_deref()).await? else {
+    let patience = Patience::begin();
+    let Some(asked) = asked_contact(question, crm.as_deref(), patience).await? else {
         notes.push("HubSpot has no contact with this address.".to_owned());
         return Ok(Explanation::of_nobody(notes));
     };
-    let contact = if let (Some(event), Some(crm)) = (&event, &crm) {
-        read_contact(crm.as_ref(), event, asked, &mut notes).await
+    let found = if let (Some(event), Some(crm)) = (&event, &crm) {
+        read_contact(crm.as_ref(), event, asked, patience, &mut notes).await
     } else {
         notes.push(NOT_ASKED.to_owned());
-        None
+        FoundContact::Unknown
     };
-    let lineage = contact.as_ref().map_or_else(|| vec![asked], Contact::lineage);
+    let contact = found.shown();
+    let lineage = contact.map_or_else(|| vec![asked], Contact::lineage);
     let (earlier, listed): (Vec<_>, Vec<_>) = list_of(source, counted, &lineage)
         .await?
         .into_iter()
         .partition(|row| row.occurred_at < counted.start);
     // Only conversions have a value.
-    let deals = match (&event, &crm, &contact) {
+    let deals = match (&event, &crm, contact) {
         (Some(event), Some(crm), Some(contact)) if !listed.is_empty() => {
-            read_deals(crm.as_ref(), &event.rules, contact, &mut notes).await
+            read_deals(crm.as_ref(), &event.rules, contact, patience, &mut notes).await
         }
         _ => None,
     };
@@ -123,11 +133,11 @@ pub(super) async fn explain(
         account: account.as_ref(),
         deals: deals.as_deref(),
     };
-    let entries = parts.entries(contact.as_ref(), &listed, &earlier);
+    let entries = parts.entries(&found, &listed, &earlier);
     if entries.is_empty() {
         notes.push(parts.why_nothing(contact.is_some()).await?);
     }
-    let current = contact.as_ref().map_or(asked, |contact| contact.id);
+    let current = contact.map_or(asked, |contact| contact.id);
     Ok(Explanation {
         contact_id: Some(current.to_string()),
         merged_ids: lineage
@@ -183,13 +193,13 @@ impl EntryParts<'_> {
     /// `earlier`: what the ledger has from before the event's start.
     fn entries(
         &self,
-        contact: Option<&Contact>,
+        found: &FoundContact,
         listed: &[ListedConversion],
         earlier: &[ListedConversion],
     ) -> Vec<ExplainedEntry> {
         let mut entries = Vec::new();
         let stage = self.event.and_then(|event| event.trigger.stage());
-        if let (Some(contact), Some(stage)) = (contact, stage) {
+        if let (Some(contact), Some(stage)) = (found.shown(), stage) {
             for entry in explanation::stage_story(contact, stage, self.counted.start) {
                 let known = listed.iter().find(|row| row.occurred_at == entry.at);
                 let before = earlier.iter().find(|row| row.occurred_at == entry.at);
@@ -203,46 +213,65 @@ impl EntryParts<'_> {
                 }
             }
         }
-        entries.extend(listed.iter().map(|row| self.entry_of(contact, row)));
+        entries.extend(listed.iter().map(|row| self.entry_of(found, row)));
         entries.sort_by_key(|entry| entry.time);
         entries
     }
 
-    fn entry_of(&self, contact: Option<&Contact>, row: &ListedConversion) -> ExplainedEntry {
+    fn entry_of(&self, found: &FoundContact, row: &ListedConversion) -> ExplainedEntry {
+        let conversion = to_conversion(row, self.counted.gates, self.source.clock.now());
+        let mut lines: Vec<ExplanationLine> = Vec::new();
+        match (found, self.event) {
+            (FoundContact::Shown(contact), Some(event)) => {
+                lines.extend(self.contact_lines(contact, event, row, &conversion));
+            }
+            (FoundContact::Deleted, Some(_)) if row.outcome == Outcome::Pending => {
+                lines.push(explanation::decide_gone());
+            }
+            _ => {}
+        }
+        lines.extend(sending_lines(row));
+        ExplainedEntry {
+            time: row.occurred_at,
+            conversion: Some(conversion),
+            lines: lines.into_iter().map(ExplainedLine::from).collect(),
+        }
+    }
+
+    /// What a fresh read of the contact says, and what it was or would be decided by.
+    fn contact_lines(
+        &self,
+        contact: &Contact,
+        event: &Event,
+        row: &ListedConversion,
+        conversion: &ConversionView,
+    ) -> Vec<ExplanationLine> {
         let now = self.source.clock.now();
-        let conversion = to_conversion(row, self.counted.gates, now);
-        let mut lines: Vec<ExplainedLine> = Vec::new();
-        if let (Some(contact), Some(event)) = (contact, self.event) {
-            let rules = self.rules(event, row);
-            let first_seen = row.record.as_ref().map_or(row.occurred_at, |record| record.first_seen);
-            let occurrence = Occurrence {
-                at: row.occurred_at,
-                first_seen,
-            };
-            let explained = if event.rules.trigger_kind.is_form() {
-                explanation::explain_submission(contact, row.occurred_at, &rules)
-            } else {
-                explanation::explain_entry(contact, occurrence, &rules, now)
-            };
-            lines.extend(explained.into_iter().map(ExplainedLine::from));
+        let rules = self.rules(event, row);
+        let occurrence = Occurrence {
+            at: row.occurred_at,
+            first_seen: row.record.as_ref().map_or(row.occurred_at, |record| record.first_seen),
+        };
+        let decided = row
+            .record
+            .as_ref()
+            .and_then(|record| explanation::explain_decision(row.outcome, record.changed_at));
+        let mut lines: Vec<_> = decided.into_iter().collect();
+        lines.extend(if event.rules.trigger_kind.is_form() {
+            explanation::explain_submission(contact, row.occurred_at, row.outcome, &rules)
+        } else {
+            explanation::explain_entry(contact, occurrence, &rules, now)
+        });
+        if row.outcome == Outcome::Pending {
             let waiting = WaitingConversion {
                 occurrence,
                 named: row.submission.is_some(),
                 reason: conversion.reason.as_deref().unwrap_or_default(),
                 next: conversion.next_time,
             };
-            match (row.outcome, &row.record) {
-                (Outcome::Pending, _) => lines.push(explanation::decide_now(contact, &waiting, &rules, now).into()),
-                (Outcome::Skipped, Some(record)) => lines.push(explanation::explain_skip(record.changed_at).into()),
-                _ => {}
-            }
+            lines.push(explanation::decide_now(contact, &waiting, &rules, now));
         }
-        lines.extend(sending_lines(row));
-        ExplainedEntry {
-            time: row.occurred_at,
-            conversion: Some(conversion),
-            lines,
-        }
+        lines
     }
 
     fn rules<'b>(&'b self, event: &'b Event, row: &'b ListedConversion) -> ExplanationRules<'b> {
@@ -282,7 +311,7 @@ impl EntryParts<'_> {
 }
 
 /// The request and the answer, as long as they are kept.
-fn sending_lines(row: &ListedConversion) -> impl Iterator<Item = ExplainedLine> {
+fn sending_lines(row: &ListedConversion) -> impl Iterator<Item = ExplanationLine> {
     let explained = row.record.as_ref().map(|record| {
         explain_sending(&Sending {
             outcome: row.outcome,
@@ -299,7 +328,7 @@ fn sending_lines(row: &ListedConversion) -> impl Iterator<Item = ExplainedLine> 
             attempts: record.attempts,
         })
     });
-    explained.into_iter().flatten().map(ExplainedLine::from)
+    explained.into_iter().flatten()
 }
 
 /// What an entry is about that becomes a conversion, but is none yet.

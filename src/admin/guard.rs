@@ -8,9 +8,11 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::answer::AdminRefusal;
+use super::page::refuse;
+use super::reader::Reader;
 
 /// No script, nothing of other hosts, in nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
@@ -26,10 +28,11 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 /// Refuses requests of foreign hosts, and says with each answer what a browser may do with it.
 pub(super) async fn check_request(request: Request, next: Next) -> Response {
+    let reader = Reader::of(request.uri(), request.headers());
     let mut response = if !is_own_host(request.headers()) {
-        AdminRefusal::ForeignHost.into_response()
+        refuse(reader, &AdminRefusal::ForeignHost)
     } else if !is_own_origin(request.headers()) {
-        AdminRefusal::ForeignOrigin.into_response()
+        refuse(reader, &AdminRefusal::ForeignOrigin)
     } else {
         next.run(request).await
     };

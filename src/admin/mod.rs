@@ -17,6 +17,9 @@ mod guard;
 mod nameless;
 mod objects;
 mod page;
+mod parameters;
+mod patience;
+mod reader;
 mod source;
 #[cfg(test)]
 mod test_support;
@@ -27,6 +30,7 @@ use axum::{Router, middleware};
 
 use self::answer::AdminRefusal;
 pub use self::objects::EventStores;
+use self::reader::Reader;
 pub use self::source::{Admin, Source};
 
 /// Most bytes of a question's body.
@@ -41,8 +45,8 @@ pub fn admin_router(admin: Admin) -> Router {
         .route(&format!("{event}/conversions"), get(conversions::list_conversions))
         .route(&format!("{event}/explain"), post(explain::explain_contact))
         .merge(page::page_router())
-        .fallback(async || AdminRefusal::NoSuchPage)
-        .method_not_allowed_fallback(async || AdminRefusal::WrongMethod)
+        .fallback(async |reader: Reader| page::refuse(reader, &AdminRefusal::NoSuchPage))
+        .method_not_allowed_fallback(async |reader: Reader| page::refuse(reader, &AdminRefusal::WrongMethod))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(guard::check_request))
         .with_state(admin)

@@ -63,6 +63,11 @@ impl Width {
         text
     }
 
+    /// True if these columns need not be broken.
+    pub(crate) fn has_room(self, headings: &[&str], rows: &[Vec<String>]) -> bool {
+        self.holds(&self.columns(headings, headings.len(), rows))
+    }
+
     /// How many columns there is room for.
     fn room_for(self, headings: &[&str], kept: usize, rows: &[Vec<String>]) -> usize {
         let fits = |shown: &usize| self.holds(&self.columns(headings, *shown, rows));

@@ -76,16 +76,19 @@ enum Command {
         #[arg(value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
-    /// Suspend an event or account: set spec.suspend to true. If the object
-    /// is kept in Git, change it there; otherwise the change is reverted.
+    /// Suspend an event or account: set spec.suspend to true. If the object is kept in Git, change it there; otherwise the
+    /// change is reverted. The exit code is 0 if it was done, 1 if the object was not ready at the end of --wait, 2 if it could not
+    /// be read or changed.
     ///
     /// Example: adconversion suspend adce became-customer --namespace marketing --wait
     Suspend(request::RequestFlags),
-    /// Resume a suspended event or account. spec.resumePolicy decides about the conversions of the time between.
+    /// Resume a suspended event or account. spec.resumePolicy decides about the conversions of the time between. The exit code is
+    /// 0 if it was done, 1 if the object was not ready at the end of --wait, 2 if it could not be read or changed.
     ///
     /// Example: adconversion resume adce/became-customer --namespace marketing --wait
     Resume(request::RequestFlags),
-    /// Ask the operator to look at an event or account now, with everything it depends on read again.
+    /// Ask the operator to look at an event or account now, with everything it depends on read again. The exit code is 0 if it
+    /// was done, 1 if the object was not ready at the end of --wait, 2 if it could not be read or changed.
     ///
     /// Example: adconversion reconcile gaa acme --namespace marketing --wait
     Reconcile(request::RequestFlags),
@@ -125,12 +128,13 @@ enum Command {
     ///
     /// Example: adconversion plan -f became-customer.yaml --namespace marketing
     Plan(Box<plan::PlanFlags>),
-    /// Open the operator's page in a browser, through a local port. The address is printed too. If standard output is
-    /// not a terminal, or there is no screen, it is only printed.
+    /// Open the operator's page in a browser, through a local port. The address is printed too. If standard output is not a
+    /// terminal, or there is no screen, it is only printed. The exit code is 0 once it is interrupted, 2 if no operator could be
+    /// asked.
     ///
     /// Example: adconversion dashboard --port 8081
     Dashboard(ask::DashboardFlags),
-    /// Wait until an operator is ready. The exit code is 0 if it is, 1 if it is not, 2 if it could not be asked.
+    /// Wait until an operator is ready. The exit code is 0 if it is, 1 if it says that it is not, 2 if it could not be asked.
     ///
     /// Example: adconversion ready --timeout 1m
     Ready(ready::ReadyFlags),
@@ -226,6 +230,20 @@ mod tests {
         );
         for sub in command.get_subcommands() {
             assert_examples(sub, &format!("{words} {}", sub.get_name()));
+        }
+    }
+
+    /// What only prints has none, nor has what has commands of its own.
+    #[test]
+    fn every_command_that_asks_or_changes_says_its_exit_codes() {
+        let silent = ["run", "crds", "version", "completion", "ledger"];
+        for command in Cli::command()
+            .get_subcommands()
+            .filter(|command| !silent.contains(&command.get_name()))
+        {
+            let help = command.clone().render_long_help().to_string();
+            let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains("The exit code is 0"), "{}: {help}", command.get_name());
         }
     }
 

@@ -8,7 +8,7 @@ use reqwest::{StatusCode, Url};
 
 use super::cluster::run_command;
 use super::command_error::CommandError;
-use super::exit_codes::FINDING;
+use super::exit_codes::{FINDING, NOT_DONE};
 use super::progress::Progress;
 use crate::api::Duration as Limit;
 use crate::domain::brief::brief;
@@ -47,29 +47,36 @@ async fn wait(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
         .build()?;
     let start = Instant::now();
     loop {
-        let doubt = match client.get(flags.url.clone()).send().await {
+        let (doubt, code) = match client.get(flags.url.clone()).send().await {
             Ok(answer) if answer.status() == StatusCode::OK => {
                 drop(progress);
                 println!("The operator is ready.");
                 return Ok(ExitCode::SUCCESS);
             }
             Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                format!("it says that it is not ready yet (HTTP {})", answer.status())
+                let says = format!("it says that it is not ready yet (HTTP {})", answer.status());
+                (says, FINDING)
             }
-            Ok(answer) => format!(
-                "that address is not an operator (HTTP {}). Check --url",
-                answer.status()
-            ),
-            Err(error) if error.is_timeout() => "it does not answer in time".to_owned(),
-            Err(error) => format!(
-                "it does not answer: {}",
-                brief(describe_unreached(&error.without_url()))
-            ),
+            Ok(answer) => {
+                let status = answer.status();
+                let says = format!("that address is not an operator (HTTP {status}). Check --url");
+                (says, NOT_DONE)
+            }
+            Err(error) if error.is_timeout() => ("it does not answer in time".to_owned(), NOT_DONE),
+            Err(error) => {
+                let why = brief(describe_unreached(&error.without_url()));
+                (format!("it does not answer: {why}"), NOT_DONE)
+            }
         };
         if start.elapsed() >= flags.timeout.as_std() {
             drop(progress);
-            eprintln!("The operator is not ready: {doubt}");
-            return Ok(ExitCode::from(FINDING));
+            let what = if code == FINDING {
+                "is not ready"
+            } else {
+                "could not be asked"
+            };
+            eprintln!("The operator {what}: {doubt}");
+            return Ok(ExitCode::from(code));
         }
         progress.say(format!("Waiting until the operator is ready: {doubt}"));
         tokio::time::sleep(PAUSE).await;

@@ -21,9 +21,20 @@ pub struct ValueFacts<'a> {
 /// A sentence about the value by the event's rule. The ledger keeps the value but not the deal, so the sentence is
 /// about today's deal.
 pub fn describe_value(rule: Option<&ValueRule>, worth: &ValueFacts<'_>) -> String {
+    let kept = worth.recorded;
     match (rule, worth.deals) {
-        (None, _) => "The event declares none, so none is sent.".to_owned(),
-        (Some(ValueRule::Fixed(money)), _) => format!("Fixed: {}.", show(money.amount, &money.currency)),
+        (None, _) => match kept {
+            Some(kept) => format!("{} The event declares none now.", describe_kept(kept)),
+            None => "The event declares none, so none is sent.".to_owned(),
+        },
+        (Some(ValueRule::Fixed(money)), _) => {
+            let fixed = (money.amount, money.currency.as_str());
+            let declared = show(fixed.0, fixed.1);
+            match kept.filter(|kept| *kept != fixed) {
+                Some(kept) => format!("{} The event declares {declared} now.", describe_kept(kept)),
+                None => format!("Fixed: {declared}."),
+            }
+        }
         (Some(ValueRule::DealAmount { default }), None) => format!(
             "The weighted amount of the most recent deal when it is sent, else {}.",
             show(default.amount, &default.currency)
@@ -49,22 +60,25 @@ fn describe_deal(default: &Money, deals: &[Deal], worth: &ValueFacts<'_>) -> Str
     let today = show(value.0, value.1);
     match worth.recorded {
         Some(recorded) if recorded == value => format!("{today}: {source}."),
-        Some((amount, currency)) => format!(
-            "{} is kept since it was first sent. By today's deals it would be {today}: {source}.",
-            show(amount, currency)
+        Some(kept) => format!(
+            "{} By today's deals it would be {today}: {source}.",
+            describe_kept(kept)
         ),
         None => format!("By today's deals it would be {today}: {source}."),
     }
 }
 
 fn describe_unknown_currency(deals: &[Deal], recorded: Option<(Decimal, &str)>) -> String {
-    let kept =
-        recorded.map(|(amount, currency)| format!("{} is kept since it was first sent. ", show(amount, currency)));
+    let kept = recorded.map(|kept| format!("{} ", describe_kept(kept)));
     let id = latest_deal(deals).map(|deal| deal.id.to_string()).unwrap_or_default();
     format!(
         "{}Deal {id}, the most recent one, is in the company's currency, which HubSpot does not tell.",
         kept.unwrap_or_default()
     )
+}
+
+fn describe_kept((amount, currency): (Decimal, &str)) -> String {
+    format!("{} is kept since it was first sent.", show(amount, currency))
 }
 
 fn show(amount: Decimal, currency: &str) -> String {
@@ -78,8 +92,6 @@ mod tests {
 
     use super::super::ids::DealId;
     use super::*;
-
-    const ZERO: Decimal = Decimal::ZERO;
 
     fn deal(id: u64, cents: i64, currency: Option<&str>, closed_lost: bool) -> Deal {
         Deal {
@@ -160,22 +172,36 @@ mod tests {
 
     #[test]
     fn a_fixed_value_needs_no_deal() {
-        let money = Money {
-            amount: Decimal::new(25_000, 2),
-            currency: "EUR".to_owned(),
+        let fixed = |recorded: Option<i64>| {
+            let money = Money {
+                amount: Decimal::new(25_000, 2),
+                currency: "EUR".to_owned(),
+            };
+            by_rule(Some(&ValueRule::Fixed(money)), recorded)
         };
+        assert_eq!(fixed(None), "Fixed: 250 EUR.");
+        assert_eq!(fixed(Some(25_000)), "Fixed: 250 EUR.");
+        assert_eq!(
+            fixed(Some(9_950)),
+            "99.5 EUR is kept since it was first sent. The event declares 250 EUR now."
+        );
+    }
+
+    #[test]
+    fn no_value_is_declared() {
+        assert_eq!(by_rule(None, None), "The event declares none, so none is sent.");
+        assert_eq!(
+            by_rule(None, Some(9_950)),
+            "99.5 EUR is kept since it was first sent. The event declares none now."
+        );
+    }
+
+    fn by_rule(rule: Option<&ValueRule>, recorded: Option<i64>) -> String {
         let worth = ValueFacts {
             deals: None,
             company_currency: "USD",
-            recorded: Some((ZERO, "EUR")),
+            recorded: recorded.map(|cents| (Decimal::new(cents, 2), "EUR")),
         };
-        assert_eq!(
-            describe_value(Some(&ValueRule::Fixed(money)), &worth),
-            "Fixed: 250 EUR."
-        );
-        assert_eq!(
-            describe_value(None, &worth),
-            "The event declares none, so none is sent."
-        );
+        describe_value(rule, &worth)
     }
 }

@@ -15,7 +15,7 @@ use super::enhancement::{self, Person, SubmissionRules, Submitted};
 use super::explained_value::{ValueFacts, describe_value};
 use super::identifiers::identifiers_of;
 use super::occurrence::{NoEntry, judge_rows};
-use super::outcome::{explain_reason, reason};
+use super::outcome::{Outcome, explain_reason, reason};
 use super::refusals::CLICK_TOO_LATE;
 use super::time::later;
 use crate::api::SharedData;
@@ -94,17 +94,27 @@ pub fn explain_entry(
 }
 
 /// What a fresh read of the contact says of a form submission.
-pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &ExplanationRules<'_>) -> Vec<ExplanationLine> {
+pub fn explain_submission(
+    contact: &Contact,
+    at: Timestamp,
+    outcome: Outcome,
+    rules: &ExplanationRules<'_>,
+) -> Vec<ExplanationLine> {
     let deadline = later(at, rules.submission_waits.deadline);
-    vec![
+    let deadline = match outcome {
+        Outcome::Pending => Some(format!(
+            "It can be sent until {deadline:.0}. Google needs the web tag's conversion first."
+        )),
+        Outcome::Skipped => Some(format!("It could be sent until {deadline:.0}.")),
+        Outcome::Processing | Outcome::Uploaded | Outcome::Rejected => None,
+    };
+    let mut lines = vec![
         line("consent", describe_consent(contact, rules.event.consent.as_ref())),
         line("shared data", describe_shared(contact, rules)),
         line("value", describe_value(rules.event.value.as_ref(), &rules.worth)),
-        line(
-            "deadline",
-            format!("It can be sent until {deadline:.0}. Google needs the web tag's conversion first."),
-        ),
-    ]
+    ];
+    lines.extend(deadline.map(|says| line("deadline", says)));
+    lines
 }
 
 /// A conversion that waits, as people see it.
@@ -190,14 +200,28 @@ fn describe_sendable(waiting: &WaitingConversion<'_>, now: Timestamp) -> String 
     }
 }
 
-/// Says that a skipped conversion stays skipped. The lines about the contact show today's data and may contradict the
-/// reason.
-pub fn explain_skip(changed_at: Timestamp) -> ExplanationLine {
-    let says = format!(
-        "Skipped on {changed_at:.0}, by what HubSpot showed then. It stays skipped: what has changed since, and is shown here as it is \
-         today, counts for later conversions only."
-    );
-    line("decision", says)
+/// What comes next for a conversion that waits while HubSpot has no such contact.
+pub fn decide_gone() -> ExplanationLine {
+    let deleted = reason::CONTACT_DELETED;
+    line(
+        "by today's data",
+        format!("HubSpot has no such contact now. If that stays so, it is skipped as {deleted} and not sent."),
+    )
+}
+
+/// Says by what a conversion was decided, if it is: the lines about the contact show today's data and today's rules, and may
+/// contradict what was decided.
+pub fn explain_decision(outcome: Outcome, changed_at: Timestamp) -> Option<ExplanationLine> {
+    let by = "by what HubSpot showed and the event declared";
+    let today = "hat has changed since, and is shown here as it is today, counts for later conversions only.";
+    let says = match outcome {
+        Outcome::Pending => return None,
+        Outcome::Skipped => format!("Skipped on {changed_at:.0}, {by} then. It stays skipped: w{today}"),
+        Outcome::Processing | Outcome::Uploaded | Outcome::Rejected => {
+            format!("Decided {by} before it was sent. W{today}")
+        }
+    };
+    Some(line("decision", says))
 }
 
 fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &ExplanationRules<'_>, now: Timestamp) -> String {

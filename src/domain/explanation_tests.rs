@@ -280,16 +280,42 @@ fn a_submission_names_its_deadline() {
         ..event_rules("yes-secret")
     };
     let contact = contact(&[], None);
-    let told = explain_submission(&contact, at(0), &rules(&event, 30));
-    let deadline = told.iter().find(|line| line.about == "deadline").unwrap();
+    let deadline = |outcome| {
+        let told = explain_submission(&contact, at(0), outcome, &rules(&event, 30));
+        let found = told.into_iter().find(|line| line.about == "deadline");
+        found.map(|line| line.says).unwrap_or_default()
+    };
     let until = format!("{:.0}", at(0) + SUBMISSION_WAITS.deadline);
-    assert!(deadline.says.contains(&until), "{}", deadline.says);
+    let waits = deadline(Outcome::Pending);
+    assert!(waits.starts_with(&format!("It can be sent until {until}.")), "{waits}");
+    assert_eq!(deadline(Outcome::Skipped), format!("It could be sent until {until}."));
+    for sent in [Outcome::Processing, Outcome::Uploaded, Outcome::Rejected] {
+        assert_eq!(deadline(sent), "", "{sent:?}: no time is left for what was sent");
+    }
     let named = WaitingConversion {
         named: true,
         ..not_due()
     };
     let late = decide_now(&contact, &named, &rules(&event, 30), at(10 * DAY));
     assert!(late.says.contains("DeadlineMissed"), "{}", late.says);
+}
+
+#[test]
+fn what_is_decided_was_not_decided_by_what_is_shown_of_today() {
+    assert_eq!(explain_decision(Outcome::Pending, at(0)), None);
+    for outcome in [
+        Outcome::Skipped,
+        Outcome::Processing,
+        Outcome::Uploaded,
+        Outcome::Rejected,
+    ] {
+        let told = explain_decision(outcome, at(0)).unwrap();
+        assert!(told.says.contains("is shown here as it is today"), "{}", told.says);
+        let stays = told.says.contains("It stays skipped");
+        assert_eq!(stays, outcome == Outcome::Skipped, "{}", told.says);
+    }
+    let gone = decide_gone().says;
+    assert!(gone.contains("skipped as ContactDeleted and not sent"), "{gone}");
 }
 
 #[test]
@@ -300,7 +326,7 @@ fn no_value_of_a_property_is_shown() {
             let contact = contact(&[("customer", 0, false)], click);
             let rules = rules(&event, 30);
             let mut told = explain_entry(&contact, OCCURRENCE(), &rules, at(10 * DAY));
-            told.extend(explain_submission(&contact, at(0), &rules));
+            told.extend(explain_submission(&contact, at(0), Outcome::Pending, &rules));
             told.push(decide_now(&contact, &not_due(), &rules, at(DAY)));
             for line in told {
                 for (name, value) in SECRETS {

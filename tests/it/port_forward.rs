@@ -257,3 +257,77 @@ async fn a_dashboard_at_an_address_says_whether_somebody_is_there() {
         );
     }
 }
+
+/// An API server where the operator's only pod waits for its image.
+async fn server_of_a_pending_pod() -> MockServer {
+    let server = MockServer::start().await;
+    let pod = json!({"metadata": {"name": "new", "namespace": "ops"}, "status": {"phase": "Pending", "containerStatuses": [
+        {"name": "operator", "image": "x", "imageID": "", "ready": false, "restartCount": 0,
+         "state": {"waiting": {"reason": "ImagePullBackOff"}}}]}});
+    let list = json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod]});
+    let listed = ResponseTemplate::new(200).set_body_json(list);
+    Mock::given(path("/api/v1/pods"))
+        .respond_with(listed)
+        .mount(&server)
+        .await;
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_does_not_run_yet_is_named_with_its_state() {
+    let server = server_of_a_pending_pod().await;
+    let done = adconversion(*server.address(), &["explain", "won", "--contact", "51"]).await;
+    assert_eq!(done.status.code(), Some(2), "{}", done.stdout);
+    let said =
+        "no operator answers: ops/new is Pending (ImagePullBackOff). Look at its pod and its log (kubectl describe pod";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_page_is_not_the_admin_api() {
+    let other = MockServer::start().await;
+    let page = ResponseTemplate::new(200).set_body_string("<html>Log in</html>");
+    Mock::given(method("GET")).respond_with(page).mount(&other).await;
+    let arguments = ["conversions", "won", "--operator-url", &other.uri()];
+    let done = adconversion(*other.address(), &arguments).await;
+    assert_eq!(done.status.code(), Some(2), "{}", done.stdout);
+    for part in [
+        "not the operator's admin API (HTTP 200 OK, and not the JSON of it)",
+        "Check --operator-url",
+    ] {
+        assert!(done.stderr.contains(part), "no {part:?} in {}", done.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_nothing_is_a_sentence_on_stderr() {
+    let operator = MockServer::start().await;
+    events(200).mount(&operator).await;
+    let none = ResponseTemplate::new(200).set_body_json(json!({"conversions": []}));
+    Mock::given(path("/v1/events/marketing/won/conversions"))
+        .respond_with(none)
+        .mount(&operator)
+        .await;
+    for (filter, says) in [
+        (&[][..], "Event marketing/won has no conversions."),
+        (
+            &["--outcome", "Rejected"],
+            "Event marketing/won has no such conversions.",
+        ),
+        (
+            &["--since", "2999-01-01"],
+            "no such conversions: 2999-01-01T00:00:00Z is in the future.",
+        ),
+    ] {
+        let url = operator.uri();
+        let arguments = [&["conversions", "won", "--operator-url", &url], filter].concat();
+        let done = adconversion(*operator.address(), &arguments).await;
+        assert_eq!(
+            (done.status.code(), done.stdout.as_str()),
+            (Some(0), ""),
+            "{}",
+            done.stderr
+        );
+        assert!(done.stderr.contains(says), "no {says:?} in {}", done.stderr);
+    }
+}

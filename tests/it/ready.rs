@@ -57,10 +57,23 @@ fn it_waits_until_the_operator_is_ready() {
 fn it_says_why_it_is_not() {
     let output = ready(server(&[503]), "0s");
     assert_eq!(output.status.code(), Some(1));
-    assert!(output.stderr.contains("HTTP 503"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("is not ready") && output.stderr.contains("HTTP 503"),
+        "{}",
+        output.stderr
+    );
+    let output = ready(server(&[404]), "0s");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        output
+            .stderr
+            .contains("could not be asked: that address is not an operator"),
+        "{}",
+        output.stderr
+    );
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let output = ready(free, "0s");
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(output.stderr.contains("does not answer"), "{}", output.stderr);
 }
 
@@ -83,7 +96,7 @@ fn authorities_of_a_bundle_are_trusted() {
     };
     let public = "/etc/ssl/certs";
     let stranger = ask(public);
-    assert_eq!(stranger.status.code(), Some(1), "{}", stranger.stdout);
+    assert_eq!(stranger.status.code(), Some(2), "{}", stranger.stdout);
     let known = ask(&format!("{public}:{}", bundle.display()));
     assert!(known.success(), "{}", known.stderr);
 }

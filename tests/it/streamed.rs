@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{ChildStdout, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -72,6 +72,60 @@ fn read_first(stdout: &mut ChildStdout) -> String {
     String::from_utf8(said).unwrap()
 }
 
+/// `adconversion conversions` of what answers here, with this form.
+fn asking(url: &str, form: &str) -> Command {
+    let mut command = process::tied(Path::new(env!("CARGO_BIN_EXE_adconversion")));
+    let arguments = [
+        "conversions",
+        "won",
+        "--namespace",
+        "marketing",
+        "--operator-url",
+        url,
+        "--output",
+        form,
+    ];
+    command.args(arguments).env("KUBECONFIG", "/dev/null");
+    command
+}
+
+#[test]
+fn a_stream_that_breaks_off_says_that_it_is_not_all() {
+    for (form, printed) in [("json", true), ("table", false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                let address = asked(&stream);
+                if address.contains("after=") {
+                    return;
+                }
+                let next = page("51", Some("behind"));
+                let events = json!({"events": [], "total": 0});
+                answer(
+                    &stream,
+                    if address.contains("/conversions") {
+                        &next
+                    } else {
+                        &events
+                    },
+                );
+            }
+        });
+        let done = process::run(asking(&url, form), None, LIMIT).unwrap();
+        server.join().unwrap();
+        assert_eq!(
+            (done.status.code(), done.stdout.contains("51")),
+            (Some(2), printed),
+            "{}",
+            done.stderr
+        );
+        let says = "What was printed is not all: 1 conversion.";
+        assert_eq!(done.stderr.contains(says), printed, "{form}: {}", done.stderr);
+    }
+}
+
 #[test]
 fn the_first_conversions_are_printed_before_the_last_are_asked_for() {
     for form in ["json", "csv", "yaml"] {
@@ -79,20 +133,8 @@ fn the_first_conversions_are_printed_before_the_last_are_asked_for() {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (has_read, read) = channel();
         let server = thread::spawn(move || serve(&listener, &read));
-        let mut command = process::tied(Path::new(env!("CARGO_BIN_EXE_adconversion")));
-        command
-            .args([
-                "conversions",
-                "won",
-                "--namespace",
-                "marketing",
-                "--operator-url",
-                &url,
-                "--output",
-                form,
-            ])
-            .env("KUBECONFIG", "/dev/null")
-            .stdout(Stdio::piped());
+        let mut command = asking(&url, form);
+        command.stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdout = child.stdout.take().unwrap();
         let mut said = read_first(&mut stdout);

@@ -69,7 +69,7 @@ impl ListFilter {
             outcome: given(&self.outcome),
             reason: given(&self.reason),
             after: given(&self.after),
-            limit: Some(CONVERSIONS),
+            limit: Some(CONVERSIONS.to_string()),
             ..Parameters::default()
         })
     }

@@ -36,7 +36,7 @@ pub(super) fn list_page(list: &EventList, asked: &ListParameters) -> Markup {
             "."
         }
         @if list.events.is_empty() {
-            p { "None to show. An event appears here once it is applied to a namespace that this operator watches." }
+            p { "None to show. " (why_none(namespace, state)) }
         } @else {
             (card_table("Events", "Events and their conversions", &COLUMNS, &rows))
         }
@@ -47,6 +47,15 @@ pub(super) fn list_page(list: &EventList, asked: &ListParameters) -> Markup {
         ))
     };
     page("Events", &content)
+}
+
+/// What to do where no event is listed.
+const fn why_none(namespace: &str, state: Option<EventState>) -> &'static str {
+    match (namespace.is_empty(), state.is_some()) {
+        (true, true) => "No event is in this state now.",
+        (false, true) => "No event of this namespace is in this state now.",
+        (_, false) => "An event appears here once it is applied to a namespace that this operator watches.",
+    }
 }
 
 fn filter(namespace: &str, state: Option<EventState>) -> Markup {
@@ -83,7 +92,7 @@ fn row(event: &EventSummary) -> Vec<Markup> {
         (state_mark(&event.ready))
         @if event.stalled { " " span.state.bad { "Stalled" } }
         @if event.suspended { " " span.state.unknown { "Suspended" } }
-        @if event.ready != "True" { p.small { (event.message) } }
+        @if event.has_news { p.small { (event.message) } }
     };
     let name =
         html! { a href={ "/events/" (event.namespace) "/" (event.name) } { (event.namespace) "/" (event.name) } };

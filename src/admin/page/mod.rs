@@ -13,8 +13,8 @@ use axum::Form;
 use axum::Router;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use maud::Markup;
@@ -23,10 +23,11 @@ use serde::Deserialize;
 use self::conversions::ListFilter;
 use self::frame::failure_page;
 use super::answer::AdminRefusal;
-use super::asked_contact::ContactQuestion;
+use super::asked_contact::{ContactQuestion, TOO_LONG};
 use super::conversions::conversions_of;
 use super::events::{ListParameters, describe_event, page_of};
 use super::explain::explain;
+use super::reader::Reader;
 use super::source::Admin;
 use crate::domain::brief::brief_name;
 use crate::domain::ids::ObjectKey;
@@ -61,6 +62,14 @@ fn to_page(page: Result<Markup, AdminRefusal>) -> Response {
     }
 }
 
+/// Says why there is no answer, so that whoever asked can read it.
+pub(super) fn refuse(reader: Reader, refused: &AdminRefusal) -> Response {
+    match reader {
+        Reader::Program => refused.clone().into_response(),
+        Reader::Person => to_page(Err(refused.clone())),
+    }
+}
+
 /// The words of the rejection repeat it as it came.
 fn unknown_parameter() -> AdminRefusal {
     AdminRefusal::Malformed("The address has a parameter that this page does not take.".to_owned())
@@ -69,11 +78,10 @@ fn unknown_parameter() -> AdminRefusal {
 async fn show_list(State(admin): State<Admin>, parameters: Result<Query<ListParameters>, QueryRejection>) -> Response {
     let page = || {
         let Query(mut parameters) = parameters.map_err(|_| unknown_parameter())?;
-        parameters.limit = Some(EVENTS);
+        parameters.limit = Some(EVENTS.to_string());
         // No namespace has a longer name, or such characters: what nobody can read is not shown again.
         let readable = |given: String| brief_name(&given).chars().take(LONGEST_NAMESPACE).collect();
         parameters.namespace = parameters.namespace.map(readable);
-        // A form sends what was left empty.
         for field in [&mut parameters.namespace, &mut parameters.state, &mut parameters.after] {
             field.take_if(|value| value.is_empty());
         }
@@ -127,7 +135,11 @@ async fn show_story(
     let key = ObjectKey::new(namespace, name);
     let page = async {
         // What was sent may be an address: the words of the rejection may repeat it.
-        let Form(asked) = asked.map_err(|_| AdminRefusal::Malformed("Ask for one contact.".to_owned()))?;
+        let why = |rejection: FormRejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => TOO_LONG,
+            _ => "Ask for one contact.",
+        };
+        let Form(asked) = asked.map_err(|rejection| AdminRefusal::Malformed(why(rejection).to_owned()))?;
         let source = admin.source()?;
         let explanation = explain(&source, &key, &ContactQuestion::about(&asked.contact)).await?;
         Ok(story::story_page(&key, &explanation))

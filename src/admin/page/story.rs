@@ -19,6 +19,8 @@ pub(super) fn story_page(event: &ObjectKey, story: &Explanation) -> Markup {
         @if !story.merged_ids.is_empty() { p { "Merged with " (story.merged_ids.join(", ")) "." } }
         @for note in &story.notes { p { (note) } }
         @for entry in &story.entries { (section(entry)) }
+        // Nobody was found: perhaps it was mistyped.
+        @if story.contact_id.is_none() { (ask_form(&event.namespace, &event.name)) }
     };
     page(&title, &content)
 }

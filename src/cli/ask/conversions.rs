@@ -78,7 +78,7 @@ pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCo
     if is_enough(&printed) {
         return Ok(ExitCode::SUCCESS);
     }
-    printed?;
+    printed.map_err(|error| not_all(error, flags.output, printer.count()))?;
     let older = count_older(flags, &operator, &path, now).await?;
     drop(progress);
     let count = printer.count();
@@ -90,6 +90,10 @@ pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     }
     printed?;
+    if count == 0 && flags.output == RowFormat::Table {
+        eprintln!("{}", flags.none_words(&event, now));
+        return Ok(ExitCode::SUCCESS);
+    }
     say_count(&operator, count);
     if older > 0 {
         eprintln!("{}", older_words(older));
@@ -150,6 +154,15 @@ async fn count_older(
     }
 }
 
+/// What was printed before the operator stopped answering must not look like all.
+fn not_all(error: CommandError, form: RowFormat, count: u64) -> CommandError {
+    if count == 0 || form == RowFormat::Table {
+        return error;
+    }
+    let printed = counted(count, "conversion");
+    format!("{error}. What was printed is not all: {printed}. Ask again for all").into()
+}
+
 fn older_words(count: u64) -> String {
     format!(
         "{count} more got this outcome since then, for an older stage change or submission: --changed-since in place of --since \
@@ -182,6 +195,19 @@ impl ConversionsFlags {
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
             .collect()
+    }
+}
+
+impl ConversionsFlags {
+    /// Why there is nothing in a table.
+    fn none_words(&self, event: &str, now: Timestamp) -> String {
+        let times = [self.since, self.changed_since].into_iter().flatten();
+        let future = times.map(|since| since.time(now)).find(|time| *time > now);
+        match future {
+            Some(time) => format!("Event {event} has no such conversions: {time:.0} is in the future."),
+            None if self.query(now).is_empty() => format!("Event {event} has no conversions."),
+            None => format!("Event {event} has no such conversions."),
+        }
     }
 }
 

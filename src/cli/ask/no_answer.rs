@@ -5,7 +5,7 @@ use crate::domain::brief::brief;
 use crate::ports::unreached::describe_unreached;
 
 /// What to do where a port of its pod is forwarded.
-pub(super) const LOOK_AT_IT: &str = "Look at its pod and its log; `adconversion ready` waits until it is ready";
+pub(super) const LOOK_AT_IT: &str = "Look at its pod and its log (kubectl describe pod, kubectl logs)";
 /// The same where people have named an address.
 pub(super) const CHECK_URL: &str = "Check --operator-url, and that the operator, or the port-forward to it, still runs";
 

@@ -17,6 +17,7 @@ use crate::cli::cluster::{ConnectFlags, OPERATOR_LABELS};
 use crate::cli::command_error::CommandError;
 use crate::cli::kube_words::{ClusterRequest, RightGiver, is_refusal};
 use crate::cli::names::parse_namespace;
+use crate::cli::output::foreign;
 
 /// Longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -134,7 +135,8 @@ impl OperatorPlace {
         }
         let (client, _) = cluster.connect().await?;
         let mut found = Vec::new();
-        for pod in &self.running_pods(&client).await? {
+        let (running, idle): (Vec<_>, Vec<_>) = self.pods(&client).await?.into_iter().partition(is_running);
+        for pod in &running {
             let operator = self.forward_to(&client, pod, local).await?;
             let name = operator.pod.clone().unwrap_or_default();
             match operator.works().await {
@@ -147,6 +149,7 @@ impl OperatorPlace {
             // The next one may get the same port.
             operator.end().await;
         }
+        found.extend(idle.iter().map(describe_idle));
         Err(match found.as_slice() {
             [] => format!(
                 "no pod of the operator was found (labels {OPERATOR_LABELS}). Name its namespace with --operator-namespace, or its \
@@ -168,7 +171,7 @@ impl OperatorPlace {
         })
     }
 
-    async fn running_pods(&self, client: &Client) -> Result<Vec<Pod>, CommandError> {
+    async fn pods(&self, client: &Client) -> Result<Vec<Pod>, CommandError> {
         let pods: Api<Pod> = match &self.namespace {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
@@ -182,9 +185,37 @@ impl OperatorPlace {
             giver: RightGiver::Questions,
         };
         let found = found.map_err(|error| request.explain(&error))?;
-        let runs = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
-        Ok(found.items.into_iter().filter(runs).collect())
+        Ok(found.items)
     }
+}
+
+fn phase_of(pod: &Pod) -> &str {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    phase.unwrap_or("Unknown")
+}
+
+fn is_running(pod: &Pod) -> bool {
+    phase_of(pod) == "Running"
+}
+
+/// A pod whose port cannot be forwarded, and what holds it up where its containers say so.
+fn describe_idle(pod: &Pod) -> String {
+    let containers = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let waiting = containers.into_iter().flatten().find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        waiting.reason.clone()
+    });
+    let waiting = waiting.map(|reason| format!(" ({})", foreign(&reason)));
+    format!(
+        "{}/{} is {}{}",
+        pod.namespace().unwrap_or_default(),
+        pod.name_any(),
+        foreign(phase_of(pod)),
+        waiting.unwrap_or_default()
+    )
 }
 
 impl Operator {
@@ -269,14 +300,11 @@ impl Operator {
             body.extend_from_slice(&chunk);
         }
         if status.is_success() {
-            return Ok(serde_json::from_slice(&body)?);
+            return serde_json::from_slice(&body).map_err(|_| not_the_api(status));
         }
         match serde_json::from_slice::<RefusedQuestion>(&body) {
             Ok(RefusedQuestion { error }) => Err(format!("{} ({})", error.message, error.reason).into()),
-            Err(_) => Err(format!(
-                "that address is not the operator's admin API (HTTP {status}). Check --operator-url or --operator-port"
-            )
-            .into()),
+            Err(_) => Err(not_the_api(status)),
         }
     }
 
@@ -288,6 +316,14 @@ impl Operator {
             None => NoAnswer::new(error, CHECK_URL).into(),
         }
     }
+}
+
+/// Somebody else answers there: a web server, or the login page of a proxy.
+fn not_the_api(status: StatusCode) -> CommandError {
+    format!(
+        "that address is not the operator's admin API (HTTP {status}, and not the JSON of it). Check --operator-url or --operator-port"
+    )
+    .into()
 }
 
 /// A field of an answer as text; empty if it is absent.

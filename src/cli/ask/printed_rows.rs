@@ -33,8 +33,10 @@ const TABLE: [(&str, &str); 8] = [
     ("CURRENCY", "currency"),
 ];
 
-/// Columns that are printed even on the narrowest terminal, besides the code if there is one.
+/// Columns that are printed even on a narrow terminal.
 const KEPT: usize = 4;
+/// The place of the outcome in a table. Where even that many have no room, it is left out: the reason says more.
+const OUTCOME: usize = 2;
 
 /// The columns of a spreadsheet.
 const CSV: [&str; 15] = [
@@ -116,6 +118,7 @@ impl<'a, W: Write> Printer<'a, W> {
     /// As [`Self::take`].
     pub(super) fn end(mut self) -> Result<(), CommandError> {
         let text = match self.format {
+            RowFormat::Table if self.count == 0 => return Ok(()),
             RowFormat::Table => {
                 self.kept.sort_by_key(|(time, _)| *time);
                 let rows = self.kept.iter().map(|(_, text)| serde_json::from_str::<Value>(text));
@@ -160,7 +163,7 @@ fn csv_lines(page: &[Value], event: &str, headed: bool) -> Result<Vec<u8>, Comma
 fn to_table(rows: &[Value], width: Width) -> String {
     let coded = rows.iter().any(|row| !text_of(row, "code").is_empty());
     let columns: Vec<_> = TABLE.iter().filter(|(_, field)| coded || *field != "code").collect();
-    let headings: Vec<_> = columns.iter().map(|(heading, _)| *heading).collect();
+    let mut headings: Vec<_> = columns.iter().map(|(heading, _)| *heading).collect();
     let mut cells: Vec<Vec<String>> = Vec::with_capacity(rows.len());
     let mut meanings: BTreeMap<(&str, &str), (u64, &str)> = BTreeMap::new();
     for row in rows {
@@ -176,7 +179,16 @@ fn to_table(rows: &[Value], width: Width) -> String {
             meanings.entry(of).or_insert((0, message)).0 += 1;
         }
     }
-    let mut text = width.table(&headings, KEPT + usize::from(coded), &cells) + "\n";
+    let mut kept = KEPT;
+    if !width.has_room(&headings[..kept], &cells) {
+        // Nobody can copy what is broken in two.
+        kept -= 1;
+        headings.swap(OUTCOME, kept);
+        for row in &mut cells {
+            row.swap(OUTCOME, kept);
+        }
+    }
+    let mut text = width.table(&headings, kept, &cells) + "\n";
     let mut meanings: Vec<_> = meanings.into_iter().collect();
     meanings.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
     for ((reason, _), (count, message)) in meanings {
@@ -320,6 +332,37 @@ ClickNotFound (1): Why, and what to do.
         assert_eq!(to_table(&rows, Width::PIPE), expected);
         let without = to_table(&rows[1..], Width::PIPE);
         assert!(!without.contains("CODE"), "no column for nothing: {without}");
+    }
+
+    #[test]
+    fn no_time_contact_or_reason_is_broken_on_a_common_terminal() {
+        let mut rejected = row(
+            "2026-11-20T10:00:00Z",
+            Some("PROCESSING_ERROR_REASON_CONVERSION_PRECEDES_CLICK"),
+        );
+        rejected["contactId"] = json!("100000000100");
+        rejected["reason"] = json!("ConversionPrecedesClick");
+        let lines = |columns| {
+            let text = to_table(std::slice::from_ref(&rejected), Width::of(Some(columns)));
+            text.lines().take(3).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(
+            lines(80),
+            "TIME                  CONTACT       OUTCOME   REASON\n\
+             2026-11-20T10:00:00Z  100000000100  Rejected  ConversionPrecedesClick\n\
+             (no room for CODE, NEXT, VALUE, CURRENCY)"
+        );
+        assert_eq!(
+            lines(60),
+            "TIME                  CONTACT       REASON\n\
+             2026-11-20T10:00:00Z  100000000100  ConversionPrecedesClick\n\
+             (no room for OUTCOME, CODE, NEXT, VALUE, CURRENCY)"
+        );
+    }
+
+    #[test]
+    fn a_table_of_nothing_has_no_heading() {
+        assert_eq!(printed(RowFormat::Table, &[]), "");
     }
 
     #[test]

@@ -161,10 +161,12 @@ fn say_verdict(name: &str, verdict: Result<ObjectVerdict, String>, aside: bool) 
 fn not_done_in_time(last: &DynamicObject, flags: &RequestFlags) -> String {
     let says = describe_ready(last).map_or_else(
         || "No operator has looked at it yet. Check that one runs and watches this namespace.".to_owned(),
-        |says| format!("It says {says}"),
+        |says| {
+            let says = says.trim_end_matches('.');
+            format!("It says {says}. If that does not change, check that an operator runs and watches this namespace.")
+        },
     );
-    let limit = flags.timeout.as_std();
-    format!("the operator was not done with it within {limit:?}. {says}")
+    format!("the operator was not done with it within {}. {says}", flags.timeout)
 }
 
 async fn get_object(api: &Api<DynamicObject>, object: &ObjectName, name: &str) -> Result<DynamicObject, CommandError> {

@@ -1,9 +1,11 @@
 //! `adconversion explain` when the contact has changed since the decision, and when HubSpot fails.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::Stage;
-use super::questions::ask;
+use super::questions::{ask, raw};
 use super::stage::ago;
 use crate::support::documents::section_names_fields;
 
@@ -77,7 +79,7 @@ fn consent_that_came_too_late_does_not_contradict_the_skip() {
     for part in [
         "Skipped, NoConsent",
         "Granted: ads_consent",
-        "by what HubSpot showed then. It stays skipped",
+        "by what HubSpot showed and the event declared then. It stays skipped",
         "Usable: Email (hashed if it is sent).",
         "Nothing was sent to Google.",
     ] {
@@ -104,4 +106,91 @@ fn what_the_ledger_has_is_told_while_hubspot_fails() {
         told.contains("Ask with the contact's id") && !told.contains("ada@"),
         "{told}"
     );
+}
+
+#[test]
+fn what_the_ledger_has_is_told_while_hubspot_hangs() {
+    let stage = Stage::start("explained-hangs");
+    let contact = skipped(&stage);
+    let hang = json!({"service": "hubspot", "path": "/contacts/", "count": 0, "action": {"hangBefore": true}});
+    stage.post("/faults", &hang);
+    let begun = Instant::now();
+    let told = ask(&stage, &["explain", "asked", "--contact", &contact], 0);
+    for part in [
+        "no good answer within 20 s. What follows is from the ledger alone",
+        "Skipped, NoConsent",
+        "transaction id",
+    ] {
+        assert!(told.contains(part), "no {part:?} in {told}");
+    }
+    // By an address first, as whoever asks is advised.
+    let told = ask(&stage, &["explain", "asked", "--contact", "ada@example.com"], 2);
+    assert!(told.contains("Ask with the contact's id"), "{told}");
+    let path = format!("/events/{}/asked/explain", stage.namespace);
+    let body = format!("contact={contact}");
+    let page = raw(
+        &stage,
+        &format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: \
+             application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+    );
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("NoConsent"), "{page}");
+    assert!(begun.elapsed() < Duration::from_secs(85), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_conversion_that_waits_for_a_deleted_contact_is_not_promised() {
+    let stage = Stage::start("explained-gone");
+    stage.event("asked", "customer", &json!({"startTime": ago(DAY * 20)}));
+    // Google takes no click that is so young.
+    let contact = stage.contact(&[("customer", ago(60))], Some("click"), &json!({}));
+    stage.wait("adce/asked", "one that waits", |event| {
+        event["status"]["sync"]["pending"] == 1
+    });
+    stage.admin_call("DELETE", &format!("/hubspot/contacts/{contact}"), None);
+    let told = ask(&stage, &["explain", "asked", "--contact", &contact], 0);
+    for part in [
+        "Pending",
+        "it was deleted or never existed",
+        "it is skipped as ContactDeleted and not sent",
+    ] {
+        assert!(told.contains(part), "no {part:?} in {told}");
+    }
+}
+
+/// An event whose contact was sent, and then takes its consent back; the event declares another value meanwhile.
+#[test]
+fn what_was_sent_was_not_decided_by_what_is_true_today() {
+    let stage = Stage::start("explained-sent");
+    let more = json!({
+        "startTime": ago(DAY * 20),
+        "consent": {"property": "ads_consent", "grantedValues": ["true"]},
+        "value": {"fixed": {"amount": "250.00", "currency": "EUR"}},
+    });
+    stage.event("asked", "customer", &more);
+    let granted = json!({"ads_consent": "true"});
+    let contact = |days: i64, click: &str| stage.contact(&[("customer", ago(DAY * days))], Some(click), &granted);
+    let sent = contact(2, "click-sent");
+    stage.settled("asked", 1);
+    let value = json!({"spec": {"value": {"fixed": {"amount": "99.50"}}}});
+    stage.patch("adce/asked", &value);
+    let refused = json!({"properties": {"ads_consent": "false"}});
+    stage.admin_call("PATCH", &format!("/hubspot/contacts/{sent}"), Some(&refused));
+    stage.condition("adce/asked", "Ready", "True", "");
+    stage.wait("adce/asked", "the other value", |event| {
+        event["status"]["observedGeneration"] == event["metadata"]["generation"]
+    });
+    let told = ask(&stage, &["explain", "asked", "--contact", &sent], 0);
+    for part in [
+        "Uploaded, with value 250 EUR",
+        "Decided by what HubSpot showed and the event declared before it was sent.",
+        "250 EUR is kept since it was first sent. The event declares 99.5 EUR now.",
+        "Not granted: ads_consent",
+    ] {
+        assert!(told.contains(part), "no {part:?} in {told}");
+    }
+    let place = |part: &str| told.find(part).unwrap_or_else(|| panic!("no {part:?} in {told}"));
+    assert!(place("Decided by") < place("Not granted"), "{told}");
 }

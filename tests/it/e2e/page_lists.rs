@@ -116,6 +116,37 @@ fn refuses_what_is_none(stage: &Stage, base: &str) {
             "{odd}: {said}"
         );
     }
+    let browser = |path: &str, host: &str| {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {host}\r\naccept: text/html,*/*\r\nconnection: close\r\n\r\n");
+        raw(stage, &request)
+    };
+    for (path, host, code, says) in [
+        ("/nosuch", "localhost", 404, "There is nothing under this address"),
+        ("/", "evil.example", 403, "Ask under http://127.0.0.1:PORT"),
+        ("/?state=Stalled", "localhost", 200, "No event is in this state now."),
+    ] {
+        let said = browser(path, host);
+        let begin = format!("HTTP/1.1 {code}");
+        assert!(
+            said.starts_with(&begin) && said.contains("<!DOCTYPE html>") && said.contains(says),
+            "{path}: {said}"
+        );
+    }
+    let path = base.replace("/won", "/won/explain");
+    let body = "contact=nobody%40example.com";
+    let length = body.len();
+    let nobody = raw(
+        stage,
+        &format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: \
+             application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{body}"
+        ),
+    );
+    assert!(
+        nobody.contains("No contact under") && nobody.contains("<form class=\"ask\""),
+        "{nobody}"
+    );
     let said = get(stage, "/?state=Broken");
     assert!(
         said.starts_with("HTTP/1.1 400") && said.contains("Ready, NotReady, Stalled, Suspended and Unknown"),

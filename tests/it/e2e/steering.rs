@@ -105,5 +105,12 @@ fn what_is_not_ready_is_a_finding_and_what_is_not_there_an_error() {
     );
     stage.kill_operator();
     let said = steer(&stage, &["reconcile", "gaa/acme", "--wait", "--timeout", "1s"], 1);
-    says(&said, &["was not done with it within 1s", "It says Succeeded: "]);
+    says(
+        &said,
+        &[
+            "was not done with it within 1s",
+            "It says Succeeded: ",
+            "check that an operator runs and watches this namespace",
+        ],
+    );
 }
