@@ -143,8 +143,12 @@ fn what_the_ledger_has_is_told_while_hubspot_hangs() {
 #[test]
 fn a_conversion_that_waits_for_a_deleted_contact_is_not_promised() {
     let stage = Stage::start("explained-gone");
-    stage.event("asked", "customer", &json!({"startTime": ago(DAY * 20)}));
-    // Google takes no click that is so young.
+    // What a suspended event has waits for as long as the test takes.
+    stage.event(
+        "asked",
+        "customer",
+        &json!({"startTime": ago(DAY * 20), "suspend": true}),
+    );
     let contact = stage.contact(&[("customer", ago(60))], Some("click"), &json!({}));
     stage.wait("adce/asked", "one that waits", |event| {
         event["status"]["sync"]["pending"] == 1
