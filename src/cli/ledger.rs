@@ -25,7 +25,7 @@ enum LedgerCommand {
     /// Copy a ledger to another database, and verify that the two are equal. Each URL is written as for `run
     /// --ledger-url`: from a file to PostgreSQL, back, or between two of a kind. No operator may work with either, and
     /// the target must have no rows of a ledger. The ledger keeps its id, so for the operator and Google it is still
-    /// the same. A copy that is interrupted leaves the target as it was. Rows and digest of each table are printed. The
+    /// the same. A copy that is interrupted leaves no row in the target, and can be begun again. Rows and digest of each table are printed. The
     /// exit code is 0 if the copy is equal, 1 if it differs (then it is not kept), 2 if nothing could be copied.
     ///
     /// Example: adconversion ledger copy --from

@@ -21,7 +21,10 @@ use crate::ports::ledger::{LedgerError, LedgerId, LedgerResult};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyError {
     /// Another process holds the lock.
-    #[error("{side}: another process works with this ledger: it holds {holder}. Stop it first")]
+    #[error(
+        "{side}: another process works with this ledger: it holds {holder}. Stop it first; where --from and \
+         --to are the same database, name another one"
+    )]
     InUse { side: &'static str, holder: String },
     #[error(
         "--to: the database holds a ledger already ({rows} rows in table {table}). Nothing was changed: name an empty \

@@ -111,9 +111,14 @@ pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened,
 /// The database that a URL names.
 pub(super) fn database_of(url: &str) -> LedgerResult<Database> {
     Database::of_url(url).ok_or_else(|| {
-        let scheme = url.split(':').next().unwrap_or_default();
+        // No more of the text than is certainly no password.
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+        let scheme = scheme.filter(|scheme| scheme.len() <= 16 && scheme.bytes().all(|b| b.is_ascii_lowercase()));
+        let what = scheme.map_or("not a URL of a database".to_owned(), |scheme| {
+            format!("unsupported database {scheme:?}")
+        });
         own_error(format!(
-            "unsupported database {scheme:?}: give sqlite:///path/to/file or postgres://user:password@host/database"
+            "{what}: give sqlite:///path/to/file or postgres://user:password@host/database"
         ))
     })
 }

@@ -13,6 +13,28 @@ use super::lock::OpenError;
 use super::session_lock::{SESSION, SessionLock, backend};
 use crate::ports::ledger::LedgerResult;
 
+/// What may stand behind the `?` of a URL. The library passes over anything else, and logs its value: a slip in `sslmode` would
+/// switch verification off, and one in `password` show it.
+const PARAMETERS: [&str; 17] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
 /// The oldest version of the server whose SQL the ledger uses.
 const OLDEST: i64 = 14;
 
@@ -44,9 +66,28 @@ pub(crate) async fn check_reachable(url: &str) -> LedgerResult<()> {
 }
 
 fn connect_options(url: &str) -> LedgerResult<AnyConnectOptions> {
-    AnyConnectOptions::from_str(url)
-        // The error's text may hold the password.
-        .map_err(|_| own_error("not a URL of a database: give postgres://user:password@host/database"))
+    // An error's text may hold the password.
+    let unreadable = || own_error("not a URL of a database: give postgres://user:password@host/database");
+    let parsed = reqwest::Url::parse(url).map_err(|_| unreadable())?;
+    refuse_unknown_parameters(&parsed)?;
+    AnyConnectOptions::from_str(url).map_err(|_| unreadable())
+}
+
+/// Names the parameter as far as it is a name: what stands there may also be the rest of a password.
+fn refuse_unknown_parameters(url: &reqwest::Url) -> LedgerResult<()> {
+    let is_known = |key: &str| PARAMETERS.contains(&key) || key.starts_with("options[") && key.ends_with(']');
+    let unknown = url.query_pairs().map(|(key, _)| key).find(|key| !is_known(key));
+    let Some(key) = unknown else { return Ok(()) };
+    let is_name = key.len() <= 32 && key.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'));
+    let named = if is_name {
+        format!("the parameter {key:?}")
+    } else {
+        "a parameter".to_owned()
+    };
+    Err(own_error(format!(
+        "{named} of the URL is not known: correct it or leave it out. Known are sslmode, sslrootcert, sslcert, sslkey, host, \
+         hostaddr, port, dbname, user, password, application_name and options"
+    )))
 }
 
 async fn refuse_unusable(conn: &mut Conn) -> LedgerResult<()> {
@@ -101,4 +142,39 @@ async fn refuse_pooler(pools: &Pools) -> LedgerResult<()> {
     }
     writer.give_back();
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case::none("", None)]
+    #[case::known(
+        "?sslmode=verify-full&sslrootcert=/ca.crt&options=-csearch_path%3Dx&options[statement_timeout]=5s",
+        None
+    )]
+    #[case::a_slip("?sslmod=verify-full", Some("the parameter \"sslmod\" of the URL is not known"))]
+    #[case::of_libpq("?sslpassword=geheim", Some("the parameter \"sslpassword\" of the URL is not known"))]
+    #[case::no_name("?GEHEIM1", Some("a parameter of the URL is not known"))]
+    fn parameters_that_are_not_known_are_refused_without_their_values(#[case] more: &str, #[case] says: Option<&str>) {
+        sqlx::any::install_default_drivers();
+        let refused = connect_options(&format!("postgres://ada:secret@localhost/ledger{more}")).err();
+        let message = refused.map(|error| error.message);
+        match says {
+            None => assert_eq!(message, None),
+            Some(says) => {
+                let message = message.unwrap();
+                assert!(
+                    message.starts_with(says) && message.contains("Known are sslmode"),
+                    "{message}"
+                );
+                assert!(
+                    !message.to_lowercase().contains("geheim") && !message.contains("secret"),
+                    "{message}"
+                );
+            }
+        }
+    }
 }

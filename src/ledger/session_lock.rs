@@ -13,6 +13,9 @@ use super::error::own_error;
 use super::lock::OpenError;
 use crate::ports::ledger::{LedgerError, LedgerResult};
 
+/// `SQLSTATE` of a table that does not exist (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+const UNDEFINED_TABLE: &str = "42P01";
+
 /// Locks of this program, in the upper half of a lock's number; the schema's own number is the lower half.
 const OURS: i64 = 0x6164_6376;
 
@@ -158,7 +161,8 @@ impl SessionLock {
             "SELECT CAST(pg_backend_pid() AS BIGINT), CAST(value AS BIGINT) FROM meta WHERE name = 'epoch' FOR SHARE",
         )
         .fetch_optional(&mut *conn)
-        .await?;
+        .await
+        .map_err(|error| self.explain_missing(error))?;
         let Some((backend, epoch)) = found else {
             return Err(self.lose("the ledger's tables were made again"));
         };
@@ -208,12 +212,22 @@ impl SessionLock {
     pub(crate) async fn confirm_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
         let epoch: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'epoch'")
             .fetch_optional(conn)
-            .await?;
+            .await
+            .map_err(|error| self.explain_missing(error))?;
         match epoch {
             Some(epoch) if epoch == self.epoch.load(Ordering::SeqCst) => Ok(()),
             Some(_) => Err(self.lose("another operator has taken over the ledger")),
             None => Err(self.lose("the ledger's tables were made again")),
         }
+    }
+
+    /// A database without the ledger's tables is not the one that this process has written to: it has lost all of it.
+    fn explain_missing(&self, error: sqlx::Error) -> LedgerError {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        if code.as_deref() == Some(UNDEFINED_TABLE) {
+            return self.lose("the database has lost the ledger's tables");
+        }
+        error.into()
     }
 
     fn lose(&self, how: &str) -> LedgerError {
@@ -225,7 +239,7 @@ impl SessionLock {
     pub(crate) fn check(&self) -> LedgerResult<()> {
         if self.lost.load(Ordering::SeqCst) {
             return Err(own_error(
-                "another operator writes to this ledger now: this one sends nothing any more and ends",
+                "another operator writes to this ledger now, or the database has lost it: this one sends nothing any more and ends",
             ));
         }
         Ok(())

@@ -44,6 +44,41 @@ async fn one_at_a_time_has_a_schema() {
     assert_eq!(second.ledger_id().await.unwrap(), id, "the same ledger");
 }
 
+/// A database that was dropped and created again is another one.
+#[tokio::test]
+async fn who_finds_no_tables_writes_no_more() {
+    for reads in [true, false] {
+        let Some(url) = schema_url().await else { return };
+        let ledger = SqlLedger::open(&url).await.unwrap();
+        let (stream, _) = with_rows(&ledger, &[1]).await;
+        let mut writer = ledger.opened.pools.writer.acquire().await.unwrap();
+        sqlx::raw_sql("DROP TABLE meta CASCADE")
+            .execute(&mut **writer)
+            .await
+            .unwrap();
+        drop(writer);
+        let error = if reads {
+            ledger
+                .confirm_permit()
+                .await
+                .expect_err("there is no ledger")
+                .to_string()
+        } else {
+            ledger
+                .record_occurrences(stream, &[pending(2)])
+                .await
+                .unwrap_err()
+                .message
+        };
+        assert!(error.contains("lost the ledger's tables"), "{error}");
+        let error = ledger.still_ours().unwrap_err().message;
+        assert!(
+            error.contains("the database has lost it") && error.contains("ends"),
+            "{error}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn who_was_taken_over_writes_no_more() {
     let Some(url) = schema_url().await else { return };
