@@ -42,7 +42,7 @@ async fn serve_until_stopped(flags: RunFlags) -> Result<(), CommandError> {
     let metrics = Arc::new(new_metrics(flags.event_metrics));
     metrics.count_panics();
     let probes = Arc::new(Probes::default());
-    probes.set_gate("ledger", false);
+    probes.close_gate("ledger", "it is being opened; the database has not answered yet");
     let listener = listen::bind(flags.listen).map_err(|e| format!("--listen {}: {e}", flags.listen))?;
     let address = listener.local_addr()?;
     let routes = health::probe_router(probes.clone(), metrics.clone());

@@ -80,7 +80,9 @@ pub(super) async fn work_until_stopped(
     admin.close();
     // So that a copy of the file alone is a whole backup, and the next operator finds the ledger free.
     if tokio::time::timeout(CLOSE_LIMIT, store.close()).await.is_err() {
-        error!("the ledger was not closed in time; nothing is lost, its write-ahead log stays beside it");
+        error!(
+            "the ledger was not closed in time; nothing is lost: the write-ahead log stays beside a file, and a server ends the session by itself"
+        );
     }
     let watched = watch.await;
     watched.map_err(|error| format!("the watch of the ledger's lock {}", telemetry::how_it_ended(&error)))??;

@@ -30,6 +30,7 @@ impl From<sqlx::Error> for LedgerError {
             sqlx::Error::PoolTimedOut => "no connection was free, or none could be made, for too long".to_owned(),
             sqlx::Error::Io(e) => explain_io(e),
             sqlx::Error::Tls(e) => without_tls(e),
+            sqlx::Error::Protocol(what) => speaks_otherwise(what),
             other => other.to_string(),
         };
         Self { message }
@@ -38,6 +39,14 @@ impl From<sqlx::Error> for LedgerError {
 
 fn without_tls(error: impl std::fmt::Display) -> String {
     format!("no TLS with the database: {error}: check the host, sslmode and sslrootcert in --ledger-url")
+}
+
+fn speaks_otherwise(what: &str) -> String {
+    let what = what.split(" (sqlx").next().unwrap_or_default();
+    format!(
+        "what answers there does not speak as PostgreSQL does: a load balancer without a healthy primary, or another service. Check \
+         the address in --ledger-url ({what})"
+    )
 }
 
 fn explain_io(error: &io::Error) -> String {

@@ -177,4 +177,27 @@ mod tests {
             }
         }
     }
+
+    #[tokio::test]
+    async fn who_does_not_speak_as_postgresql_does_is_told_apart() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        sqlx::any::install_default_drivers();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serves = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 64]).await.unwrap();
+            stream.write_all(&[0]).await.unwrap();
+        });
+        let error = check_reachable(&format!("postgres://ada@{address}/ledger"))
+            .await
+            .unwrap_err();
+        assert!(
+            error.message.contains("a load balancer without a healthy primary"),
+            "{error}"
+        );
+        assert!(!error.message.contains("sqlx"), "{error}");
+        serves.await.unwrap();
+    }
 }

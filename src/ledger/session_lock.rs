@@ -63,7 +63,8 @@ impl SessionLock {
         .map_err(LedgerError::from)?;
         let Some((name, number)) = schema else {
             return Err(own_error(
-                "no schema of the search_path exists: create it, or name another one in --ledger-url",
+                "no schema of the search_path exists, or the user may not use it: create it, grant USAGE on it, or name another one in \
+                 --ledger-url",
             )
             .into());
         };

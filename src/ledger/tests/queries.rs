@@ -19,6 +19,21 @@ async fn the_queries_of_the_documents_work() {
     }
 }
 
+#[test]
+fn the_documents_name_every_table_and_every_column_of_conversions() {
+    let text = include_str!("../../../docs/ledger.md");
+    let (_, text) = text.split_once("## Tables").unwrap();
+    let missing = |name: &&str| !text.contains(&format!("`{name}`"));
+    let tables = crate::ledger::tables::TABLES.iter();
+    assert_eq!(tables.clone().map(|table| table.name).filter(missing).next(), None);
+    let columns = tables
+        .filter(|table| table.name == "conversions")
+        .flat_map(|table| table.columns);
+    let columns: Vec<_> = columns.map(|(name, _)| *name).collect();
+    assert!(columns.len() > 20, "{columns:?}");
+    assert_eq!(columns.iter().copied().find(missing), None);
+}
+
 #[tokio::test]
 async fn a_state_can_be_read_with_a_select() {
     let ledger = fresh().await;
