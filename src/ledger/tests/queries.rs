@@ -25,7 +25,7 @@ fn the_documents_name_every_table_and_every_column_of_conversions() {
     let (_, text) = text.split_once("## Tables").unwrap();
     let missing = |name: &&str| !text.contains(&format!("`{name}`"));
     let tables = crate::ledger::tables::TABLES.iter();
-    assert_eq!(tables.clone().map(|table| table.name).filter(missing).next(), None);
+    assert_eq!(tables.clone().map(|table| table.name).find(missing), None);
     let columns = tables
         .filter(|table| table.name == "conversions")
         .flat_map(|table| table.columns);
