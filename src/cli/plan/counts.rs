@@ -1,6 +1,6 @@
 //! Conversions by what would become of them: pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -124,9 +124,30 @@ impl<'a> Recorded<'a> {
     }
 }
 
-/// Counts planned conversions; what an operator has `recorded` of them comes first.
+/// Planned conversions with what an operator has recorded of them; then the records that none of them has.
+fn with_records<'a>(
+    planned: &'a [ConversionEntry],
+    recorded: &'a [ConversionEntry],
+) -> Vec<(&'a ConversionEntry, Option<&'a ConversionEntry>)> {
+    let records = Recorded::new(recorded);
+    let mut all: Vec<_> = planned
+        .iter()
+        .map(|conversion| (conversion, records.find(conversion)))
+        .collect();
+    let found: HashSet<&str> = all
+        .iter()
+        .filter_map(|(_, record)| Some(record.as_ref()?.transaction_id.as_str()))
+        .collect();
+    let hidden = recorded
+        .iter()
+        .filter(|record| !found.contains(record.transaction_id.as_str()));
+    all.extend(hidden.map(|record| (record, Some(record))));
+    all
+}
+
+/// Counts planned conversions; what an operator has `recorded` of them comes first. What it has recorded and HubSpot
+/// does not show any more stays as it is.
 pub(super) fn count_conversions(planned: &[ConversionEntry], recorded: &[ConversionEntry]) -> PlanCounts {
-    let recorded = Recorded::new(recorded);
     let mut counts = PlanCounts {
         known: true,
         ..PlanCounts::default()
@@ -134,8 +155,8 @@ pub(super) fn count_conversions(planned: &[ConversionEntry], recorded: &[Convers
     let mut reasons: BTreeMap<(PlannedOutcome, Option<String>), PlannedReason> = BTreeMap::new();
     let mut days: BTreeMap<(String, PlannedOutcome, Option<String>), u64> = BTreeMap::new();
     let mut values: BTreeMap<String, (Decimal, u64)> = BTreeMap::new();
-    for conversion in planned {
-        let (outcome, reason, message) = outcome_of(conversion, recorded.find(conversion));
+    for (conversion, record) in with_records(planned, recorded) {
+        let (outcome, reason, message) = outcome_of(conversion, record);
         let day = conversion.time.to_zoned(TimeZone::UTC).date().to_string();
         counts.observed += 1;
         *counts.of(outcome) += 1;

@@ -85,7 +85,31 @@ fn what_an_operator_has_ended_stays_and_what_it_holds_back_is_planned() {
             counts.skipped,
             counts.observed
         ),
-        (2, 2, 1, 5)
+        (2, 3, 1, 6)
     );
     assert_eq!(counts.values[0].total, "25", "b and d");
+}
+
+/// Of a contact that was deleted since then HubSpot shows nothing, and the operator still counts what it has of it.
+#[test]
+fn what_hubspot_does_not_show_any_more_is_counted_as_it_was_recorded() {
+    let planned = [conversion("a", 1, "Uploaded", None)];
+    let recorded = [
+        conversion("a", 1, "Uploaded", None),
+        conversion("sent", 2, "Uploaded", None),
+        conversion("asked", 2, "Processing", Some("AwaitingResult")),
+        conversion("skipped", 3, "Skipped", Some("NoClickId")),
+        conversion("rejected", 4, "Rejected", Some("ClickNotFound")),
+        conversion("held", 5, "Pending", Some("ClickTooRecent")),
+    ];
+    let counts = count_conversions(&planned, &recorded);
+    assert_eq!((counts.observed, counts.would_be_sent, counts.already_sent), (6, 0, 3));
+    assert_eq!((counts.pending, counts.skipped, counts.rejected), (1, 1, 1));
+    let reasons: Vec<_> = counts
+        .reasons
+        .iter()
+        .filter_map(|line| line.reason.as_deref())
+        .collect();
+    assert_eq!(reasons, ["ClickTooRecent", "NoClickId", "ClickNotFound"]);
+    assert!(counts.values.is_empty(), "nothing of it would be sent: {counts:?}");
 }

@@ -179,7 +179,8 @@ impl PlanFacts<'_> {
         let of_hubspot = self.unread.iter().any(|unread| unread.service == HUBSPOT);
         let is_answered = self.looked_for && unread.is_empty() && !of_hubspot;
         PlanCounts {
-            known: is_answered || counts.observed > 0,
+            // What an operator has recorded does not say that HubSpot was asked.
+            known: is_answered || !self.conversions.is_empty(),
             ..counts
         }
     }
