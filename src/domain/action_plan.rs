@@ -8,8 +8,10 @@ use crate::api::{ActionOrigin, CREATE_AGAIN};
 
 /// The end of an advice to give an action up. Conversions may have gone to that action, and must not count for the new
 /// one too.
-pub const NEW_ACTION: &str =
-    "delete the event and create it again; spec.startTime says since when conversions go to the other action";
+pub const NEW_ACTION: &str = "delete the event and create it again, with the time from which conversions are to go to the other action as spec.startTime";
+
+/// Said of what an event that is there cannot do any more.
+pub const IN_NEW_EVENT: &str = " in a new event";
 
 /// Which action a manifest wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,8 +125,8 @@ fn map_existing(found: Option<&ConversionAction>, what: &str, kind: &str, live: 
         Some(action) if action.status == REMOVED => ActionStep::Stalled {
             reason: reason::EXTERNAL_RESOURCE_REMOVED,
             message: format!(
-                "The conversion action with {what} (id {}) is removed in Google Ads. To use another action: {NEW_ACTION}.",
-                action.id
+                "The conversion action with {} is removed in Google Ads. To use another action: {NEW_ACTION}.",
+                with_id(what, action.id)
             ),
         },
         Some(action) if action.status != ENABLED => not_enabled(action),
@@ -132,14 +134,25 @@ fn map_existing(found: Option<&ConversionAction>, what: &str, kind: &str, live: 
         Some(action) if action.kind != kind => ActionStep::Stalled {
             reason: reason::INVALID_SPEC,
             message: format!(
-                "The conversion action with {what} (id {}) is of type {}; this trigger needs {kind}. To map another action: {CREATE_AGAIN}.",
-                action.id, action.kind
+                "The conversion action with {} is of type {}; this trigger needs {kind}. To map another action: {CREATE_AGAIN}.",
+                with_id(what, action.id),
+                action.kind
             ),
         },
         Some(action) => ActionStep::Keep {
             id: action.id,
             origin: ActionOrigin::Mapped,
         },
+    }
+}
+
+/// How the manifest names an action, with the id that Google has given it.
+fn with_id(what: &str, id: ActionId) -> String {
+    let by_id = format!("id {id}");
+    if what == by_id {
+        by_id
+    } else {
+        format!("{what} ({by_id})")
     }
 }
 
@@ -203,7 +216,7 @@ fn keep_or_correct(id: ActionId, known: &KnownAction, declared: &ActionFields, s
             .iter()
             .find(|a| a.id != id && a.name == *name && a.status != REMOVED)
     {
-        return name_conflict(taken, "the name this event's action is to have");
+        return name_conflict(taken, "the name this event's action is to have", &action.kind);
     }
     match field_differences(action, declared) {
         Some((fields, difference)) => ActionStep::Correct {
@@ -247,7 +260,7 @@ fn adopt_or_create(
     let usable = action.status == ENABLED && !action.attributes_externally();
     let same = usable && action.kind == kind && action.category == full.category;
     if !same {
-        return name_conflict(action, "the name this event wants");
+        return name_conflict(action, "the name this event wants", kind);
     }
     let origin = if ours {
         ActionOrigin::Created
@@ -265,7 +278,17 @@ fn adopt_or_create(
     }
 }
 
-fn name_conflict(taken: &ConversionAction, what: &str) -> ActionStep {
+/// `kind`: type of the actions that the trigger needs.
+fn name_conflict(taken: &ConversionAction, what: &str, kind: &str) -> ActionStep {
+    let usable = taken.status == ENABLED && !taken.attributes_externally() && taken.kind == kind;
+    let mapped = if usable {
+        format!(
+            ", or map the action with spec.conversionAction.existing.id: \"{}\"{IN_NEW_EVENT}",
+            taken.id
+        )
+    } else {
+        String::new()
+    };
     let attribution = if taken.attributes_externally() {
         ", attribution model EXTERNAL"
     } else {
@@ -274,13 +297,12 @@ fn name_conflict(taken: &ConversionAction, what: &str) -> ActionStep {
     ActionStep::Stalled {
         reason: reason::NAME_CONFLICT,
         message: format!(
-            "Google Ads already has conversion action {} under {what}: {:?} ({}, {}, {}{attribution}). Change spec.eventName, or map the action with spec.conversionAction.existing.id: \"{}\" in a new event.",
+            "Google Ads already has conversion action {} under {what}: {:?} ({}, {}, {}{attribution}). Change spec.eventName{mapped}.",
             taken.id,
             taken.name,
             taken.status,
             taken.kind,
-            taken.category.as_deref().unwrap_or("no category"),
-            taken.id
+            taken.category.as_deref().unwrap_or("no category")
         ),
     }
 }
