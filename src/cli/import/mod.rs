@@ -2,6 +2,7 @@
 //! Applied, they change nothing in Google and count only what comes after.
 
 mod manifest;
+mod named;
 mod pick;
 mod trigger;
 mod written;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use self::manifest::{Common, ConsentText, Takeover};
+use self::named::{check_consent, check_triggers};
 use self::pick::{Given, Imported, pick_actions};
 use self::trigger::{Assigned, check_assigned};
 use self::written::ManifestFormat;
@@ -113,7 +115,7 @@ async fn read_and_pick(flags: &ImportFlags, offline: &Offline, progress: &Progre
     let unusable = |kind: &str, key: &ObjectKey, obstacle: Obstacle| {
         let why = match obstacle {
             Obstacle::Fault(fault, _) => fault.message,
-            Obstacle::NotDone(NotDone(why)) => why,
+            Obstacle::NotDone(NotDone(why)) | Obstacle::Outage(NotDone(why), _) => why,
         };
         format!("{kind} {key} can't be read: {why}")
     };
@@ -133,6 +135,8 @@ async fn read_and_pick(flags: &ImportFlags, offline: &Offline, progress: &Progre
     };
     let portal = offline.read_hubspot(&hubspot, needs).await;
     let portal = portal.map_err(|obstacle| unusable("HubSpotAccount", &hubspot.key(), obstacle))?;
+    check_triggers(&portal, &flags.stages, &flags.forms)?;
+    check_consent(&portal, flags.consent.as_ref())?;
     let mut events = offline
         .events_of_cluster(&google.key().namespace)
         .await

@@ -16,6 +16,9 @@ use crate::domain::declared::{Declared, DeclaredAction};
 use crate::domain::ids::ObjectKey;
 use crate::registry::{Forms, GoogleAccount, HubSpotAccount};
 
+/// Said of every event of a form: what goes to Google of a person is for its owner to decide.
+const SHARES: &str = "spec.shareData lets Google have the contact's e-mail address, hashed. Check that it may.";
+
 /// What people gave on the command line.
 pub(super) struct Given<'a> {
     pub(super) common: Common<'a>,
@@ -234,7 +237,7 @@ fn form_of(
     if let Some(form) = assigned(given.forms, action.id) {
         return Ok((
             TriggerText::Form(form.to_owned()),
-            "The form is as --form says.".to_owned(),
+            format!("The form is as --form says. {SHARES}"),
         ));
     }
     let forms = match &portal.forms {
@@ -246,7 +249,7 @@ fn form_of(
     let id = action.id;
     let form = form_in(&action.name, forms).map_err(|why| format!("{why}: name it with --form {id}=FORM"))?;
     let note = format!(
-        "The form was found in the action's name: {} ({}). Check it.",
+        "The form was found in the action's name: {} ({}). Check it. {SHARES}",
         form.id, form.name
     );
     Ok((TriggerText::Form(form.id.clone()), printable(&note)))

@@ -132,6 +132,8 @@ fn a_form_is_found_by_its_name() {
         imported.events[0].manifest["spec"]["trigger"]["formSubmission"]["formId"],
         FORM
     );
+    let note = &imported.events[0].note;
+    assert!(note.contains("spec.shareData lets Google have"), "{note}");
     let elsewhere = account(vec![action(7, "Demo request", WEBPAGE)], "9876543210");
     let imported = picked(&elsewhere, &[], &asked);
     assert!(imported.left_out[0].why.contains("cross-account"), "{imported:?}");
