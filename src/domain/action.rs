@@ -1,6 +1,6 @@
 //! A conversion action as Google has it, and the fields we write.
 
-use super::ids::ActionId;
+use super::ids::{ActionId, CustomerId};
 
 /// Actions that take uploads of lifecycle events.
 pub const UPLOAD_CLICKS: &str = "UPLOAD_CLICKS";
@@ -8,6 +8,8 @@ pub const UPLOAD_CLICKS: &str = "UPLOAD_CLICKS";
 pub const WEBPAGE: &str = "WEBPAGE";
 /// Attribution model of actions whose uploads must say which click gets which share of a conversion. Ours never do.
 pub const EXTERNAL: &str = "EXTERNAL";
+/// Origin of the actions that take uploads, of stages and of forms.
+const WEBSITE: &str = "WEBSITE";
 /// Status of an action that counts.
 pub const ENABLED: &str = "ENABLED";
 /// Status of an action that was removed; it stays readable.
@@ -65,6 +67,31 @@ impl ConversionAction {
         let counts_it =
             |goal: &&Goal| Some(&goal.category) == self.category.as_ref() && Some(&goal.origin) == self.origin.as_ref();
         goals.iter().find(counts_it)
+    }
+
+    /// An action as Google would have it once it is created.
+    pub fn created(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Self {
+        let mut action = Self {
+            id,
+            resource_name: format!("customers/{owner}/conversionActions/{id}"),
+            name: String::new(),
+            status: ENABLED.to_owned(),
+            kind: fields.kind.clone().unwrap_or_default(),
+            // Google gives it to all actions that the operator creates; with the category it names their goal.
+            origin: Some(WEBSITE.to_owned()),
+            category: None,
+            primary_for_goal: None,
+            counting_type: None,
+            attribution_model: None,
+            click_window_days: None,
+            view_window_days: None,
+            default_value: None,
+            default_currency: None,
+            always_use_default_value: None,
+            event_snippets: Vec::new(),
+        };
+        action.set_fields(fields);
+        action
     }
 
     /// The action as it is once these fields are written.

@@ -12,6 +12,8 @@ use crate::api::{
     ResumePolicy,
 };
 
+/// Said of a start that lies too far back.
+pub const BEFORE_CREATION: &str = "before the event was created";
 /// How far before its creation an event may reach back.
 const MAX_REACH: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -150,8 +152,8 @@ impl Declared {
         let (declared, effective, created) = (self.start_time?, self.start, self.created);
         if declared.as_second() < effective.as_second() {
             return Some(format!(
-                "spec.startTime {declared} is more than 90 days before the event was created ({created}): conversions count \
-                 from {effective}."
+                "spec.startTime {declared} is more than 90 days {BEFORE_CREATION} ({created:.0}): conversions count from \
+                 {effective:.0}."
             ));
         }
         (declared.as_second() > effective.as_second()).then(|| {

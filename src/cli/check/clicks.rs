@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::report::Probe;
-use crate::cli::offline::NotDone;
+use crate::cli::offline::{NotDone, TRY_AGAIN};
 use crate::domain::contact::{Contact, LAST_MODIFIED, LIFECYCLE_STAGE, date_entered};
 use crate::domain::conversion::click_value;
 use crate::domain::declared::Declared;
@@ -19,6 +19,8 @@ const CLICKS: &str = "click ids";
 const REACHES: [i64; 4] = [1, 7, 30, 90];
 /// Contacts that are enough for a sample; one page of a search shows 200.
 const ENOUGH: usize = 50;
+/// Fewer contacts without a click id prove nothing: they may all have come by other ways than an ad.
+const JUDGED: usize = 10;
 
 /// Contacts that reached the stage within so many days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,13 @@ pub(super) async fn check_clicks(
     match take_sample(crm, account, declared, stage, now).await {
         Ok(sample) => judge(sample, declared),
         Err(error) if error.needs_a_person() => Probe::skipped(CLICKS, format!("HubSpot shows no contacts: {error}")),
-        Err(error) => Probe::not_done(CLICKS, &NotDone(error.without_request_id())),
+        Err(error) => Probe::not_done(
+            CLICKS,
+            &NotDone(format!(
+                "{}. {TRY_AGAIN}",
+                error.without_request_id().trim_end_matches('.')
+            )),
+        ),
     }
 }
 
@@ -128,13 +136,23 @@ fn judge(sample: Sample, declared: &Declared) -> Probe {
     } else {
         ("contacts", "have a click id")
     };
-    let more = if more { " that were looked at" } else { "" };
+    let more = if more {
+        " There are more contacts, which were not looked at."
+    } else {
+        ""
+    };
     let share = format!(
-        "{with_click} of {contacts} {of}{more}, which reached the stage in the last {span}, {have} ({properties})."
+        "{with_click} of {contacts} {of} that reached the stage in the last {span} {have} ({properties}).{more}"
     );
     let shares = !declared.rules.share.is_empty();
     let advice = "Check that ads send people to pages with HubSpot's tracking code, that auto-tagging is on in Google Ads, and that \
                   no redirect or consent banner drops the parameter gclid";
+    if with_click == 0 && contacts < JUDGED && !shares {
+        let message = format!(
+            "{share} That is too few to judge: not everybody comes by an ad. If nobody ever has one: {advice}."
+        );
+        return Probe::skipped(CLICKS, message);
+    }
     if with_click == 0 && !shares {
         let message = format!("{share} Nothing would be sent for them. {advice}; or declare spec.shareData.");
         return Probe::finding(CLICKS, reason::NO_CLICK_ID, message);

@@ -21,13 +21,22 @@ fn declared(shares: bool) -> Declared {
     3,
     false,
     ProbeVerdict::Fine,
-    "3 of 120 contacts, which reached the stage in the last 30 days, have a click id"
+    "3 of 120 contacts that reached the stage in the last 30 days have a click id"
 )]
 #[case::few_and_why(120, 3, false, ProbeVerdict::Fine, "auto-tagging")]
 #[case::few_but_shared(120, 3, true, ProbeVerdict::Fine, "spec.shareData alone")]
 #[case::many(120, 100, false, ProbeVerdict::Fine, "100 of 120")]
 #[case::none(120, 0, false, ProbeVerdict::Finding, "spec.shareData")]
 #[case::none_but_shared(120, 0, true, ProbeVerdict::Fine, "0 of 120")]
+#[case::just_enough_to_judge(10, 0, false, ProbeVerdict::Finding, "0 of 10 contacts")]
+#[case::too_few_to_judge(9, 0, false, ProbeVerdict::Skipped, "too few to judge")]
+#[case::one(
+    1,
+    0,
+    false,
+    ProbeVerdict::Skipped,
+    "0 of 1 contact that reached the stage in the last 30 days has a click id"
+)]
 #[case::nobody(0, 0, false, ProbeVerdict::Skipped, "Nobody reached the stage in the last 30 days")]
 fn the_share(
     #[case] contacts: usize,
@@ -57,7 +66,8 @@ fn a_sample_says_that_it_is_one() {
     };
     let said = judge(sample, &declared(false)).message;
     assert!(
-        said.starts_with("150 of 200 contacts that were looked at, which reached the stage in the last day,"),
+        said.starts_with("150 of 200 contacts that reached the stage in the last day have a click id")
+            && said.ends_with("There are more contacts, which were not looked at."),
         "{said}"
     );
 }

@@ -85,12 +85,22 @@ pub(super) struct EventProbes {
 const ACTION: &str = "conversion action";
 const GOAL: &str = "account goal";
 
+/// What stands beside an event.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) others: &'a OtherEvents<'a>,
+    /// All events of the cluster are among them.
+    pub(super) all_known: bool,
+    /// The operator makes the account goals of its actions biddable.
+    pub(super) managed_goals: bool,
+}
+
 /// Judges an event by what was read of its accounts.
-pub(super) fn judge_event(preview: &Preview<'_>, others: &OtherEvents<'_>, managed_goals: bool) -> EventProbes {
+pub(super) fn judge_event(preview: &Preview<'_>, beside: Surroundings<'_>) -> EventProbes {
     let trigger = preview.trigger();
     let of_hubspot = judge_hubspot_side(preview, &trigger);
     let mut of_google = judge_account_side(preview, trigger.subject.as_ref());
-    let (action, probes) = judge_action(preview, &trigger, others, managed_goals);
+    let (action, probes) = judge_action(preview, &trigger, beside);
     of_google.extend(probes);
     EventProbes {
         of_hubspot,
@@ -166,8 +176,7 @@ fn judge_account_side(preview: &Preview<'_>, subject: Option<&Subject>) -> Vec<P
 fn judge_action(
     preview: &Preview<'_>,
     trigger: &FoundTrigger,
-    others: &OtherEvents<'_>,
-    managed_goals: bool,
+    beside: Surroundings<'_>,
 ) -> (Option<ActionId>, Vec<Probe>) {
     let skip = |why: &str| (None, vec![Probe::skipped(ACTION, why), Probe::skipped(GOAL, why)]);
     if preview.google.is_none() {
@@ -176,7 +185,7 @@ fn judge_action(
     let stall = preview
         .action_elsewhere()
         .or_else(|| preview.unprintable_name())
-        .or_else(|| preview.rival(trigger, others));
+        .or_else(|| preview.rival(trigger, beside.others));
     if let Some((why, message)) = stall {
         let goal = Probe::skipped(GOAL, "Not probed, see above.");
         return (None, vec![Probe::finding(ACTION, why, message), goal]);
@@ -184,15 +193,23 @@ fn judge_action(
     let Some((subject, step)) = trigger
         .subject
         .as_ref()
-        .and_then(|subject| Some((subject, preview.action_step(subject, others)?)))
+        .and_then(|subject| Some((subject, preview.action_step(subject, beside.others)?)))
     else {
         return skip("Not probed before the stage or form is found.");
     };
-    let (id, line) = judge_step(preview, subject, &step);
-    (id, vec![line, judge_goal(preview, &step, managed_goals)])
+    let (id, line) = judge_step(preview, subject, &step, beside.all_known);
+    (
+        id,
+        vec![line, judge_goal(preview, subject, &step, beside.managed_goals)],
+    )
 }
 
-fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &ActionStep) -> (Option<ActionId>, Probe) {
+fn judge_step(
+    preview: &Preview<'_>,
+    subject: &Subject,
+    step: &ActionStep,
+    all_known: bool,
+) -> (Option<ActionId>, Probe) {
     let name = |id: &ActionId| {
         preview
             .action(*id)
@@ -207,6 +224,9 @@ fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &ActionStep) -> (O
         ActionStep::Keep { id, origin } => {
             let what = match (origin, recorded) {
                 (ActionOrigin::Mapped, _) => "is used as it is, and never changed",
+                (ActionOrigin::Adopted, false) if !all_known => {
+                    "is as declared. It would be adopted as it is, unless an event in the cluster has it, which is not known"
+                }
                 (ActionOrigin::Adopted, false) => {
                     "is as declared and belongs to no event: it would be adopted as it is"
                 }
@@ -240,25 +260,31 @@ fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &ActionStep) -> (O
     }
 }
 
-fn judge_goal(preview: &Preview<'_>, step: &ActionStep, managed_goals: bool) -> Probe {
-    let (id, mapped) = match step {
+fn judge_goal(preview: &Preview<'_>, subject: &Subject, step: &ActionStep, managed_goals: bool) -> Probe {
+    let (action, mapped) = match step {
         ActionStep::Keep { id, origin } | ActionStep::Correct { id, origin, .. } => {
-            (*id, *origin == ActionOrigin::Mapped)
+            (preview.action(*id).cloned(), *origin == ActionOrigin::Mapped)
         }
         ActionStep::Create | ActionStep::LookLive | ActionStep::AwaitCreate | ActionStep::AwaitListing => {
-            return Probe::skipped(GOAL, "Known once the conversion action exists.");
+            (preview.created_action(subject), false)
         }
         ActionStep::Stalled { .. } => return Probe::skipped(GOAL, "Not probed, see above."),
     };
-    let Some((status, why, message)) = preview.action(id).and_then(|action| preview.bidding(action)) else {
+    let Some((status, why, message)) = action.as_ref().and_then(|action| preview.bidding(action)) else {
         return Probe::skipped(GOAL, "Google shows none.");
     };
     match status {
         Status::True => Probe::fine(GOAL, message),
-        Status::False if why == reason::GOAL_NOT_BIDDABLE && managed_goals && !mapped => Probe::fine(
-            GOAL,
-            "The goal is not an account default yet; the operator makes it one (spec.manageAccountGoals).",
-        ),
+        Status::False if why == reason::GOAL_NOT_BIDDABLE && managed_goals && !mapped => {
+            let text = |value: Option<String>| foreign(&value.unwrap_or_default());
+            let (category, origin) = action.map_or((None, None), |action| (action.category, action.origin));
+            let goal = format!("{} / {}", text(category), text(origin));
+            let message = format!(
+                "The account goal {goal} is not an account default yet. The operator makes it one, for all of the account's \
+                 campaigns (spec.manageAccountGoals)."
+            );
+            Probe::fine(GOAL, message)
+        }
         Status::False if why == reason::GOAL_NOT_BIDDABLE => Probe::finding(GOAL, why, message),
         // That it is secondary is what somebody wants.
         Status::False | Status::Unknown => Probe::skipped(GOAL, message),

@@ -100,7 +100,14 @@ fn line(more: &Value, google: &GoogleAccount, managed: bool, name: &str) -> Prob
         hubspot: Some(&hubspot),
         now: NOW,
     };
-    let judged = judge_event(&preview, &OtherEvents::default(), managed);
+    let judged = judge_event(
+        &preview,
+        Surroundings {
+            others: &OtherEvents::default(),
+            all_known: true,
+            managed_goals: managed,
+        },
+    );
     let mut all = judged.of_hubspot.into_iter().chain(judged.of_google);
     all.find(|probe| probe.name == name)
         .unwrap_or_else(|| panic!("no line {name}"))
@@ -160,6 +167,34 @@ fn the_account_goal(
     assert_eq!(probe.verdict, verdict, "{probe:?}");
 }
 
+/// Which goal an action counts for is known before it is created: by its category, and by the origin that Google gives.
+#[rstest]
+#[case::biddable(true, false, ProbeVerdict::Fine, "Google bids by it")]
+#[case::not_biddable(false, false, ProbeVerdict::Finding, "CONVERTED_LEAD / WEBSITE")]
+#[case::managed(
+    false,
+    true,
+    ProbeVerdict::Fine,
+    "CONVERTED_LEAD / WEBSITE is not an account default yet. The operator makes it one"
+)]
+fn the_account_goal_of_an_action_that_would_be_created(
+    #[case] biddable: bool,
+    #[case] managed: bool,
+    #[case] verdict: ProbeVerdict,
+    #[case] part: &str,
+) {
+    let probe = line(&json!({}), &google(vec![], biddable), managed, GOAL);
+    assert_eq!(probe.verdict, verdict, "{probe:?}");
+    assert!(probe.message.contains(part), "{probe:?}");
+    let other = json!({"conversionAction": {"create": {"category": "SubmitLeadForm"}}});
+    let probe = line(&other, &google(vec![], biddable), managed, GOAL);
+    assert_eq!(
+        probe.verdict,
+        ProbeVerdict::Skipped,
+        "Google has no such goal yet: {probe:?}"
+    );
+}
+
 #[test]
 fn an_older_event_with_the_same_action_is_named() {
     let (mine, older) = (event(&json!({})), event(&json!({})));
@@ -179,10 +214,44 @@ fn an_older_event_with_the_same_action_is_named() {
         declared: &older,
         status: None,
     };
-    let judged = judge_event(&preview, &[other].into_iter().collect(), false);
+    let judged = judge_event(
+        &preview,
+        Surroundings {
+            others: &[other].into_iter().collect(),
+            all_known: true,
+            managed_goals: false,
+        },
+    );
     let probe = &judged.of_google[0];
     assert_eq!(probe.reason.as_deref(), Some("OwnershipConflict"));
     assert!(probe.message.contains("event marketing/first"), "{probe:?}");
+}
+
+#[test]
+fn whose_an_action_is_is_known_only_from_the_cluster() {
+    let (declared, hubspot) = (Declared::from_manifest(&event(&json!({}))), hubspot());
+    let account = google(vec![action(7, "Won", "CONVERTED_LEAD")], true);
+    let preview = Preview {
+        declared: &declared,
+        status: None,
+        google: Some(&account),
+        hubspot: Some(&hubspot),
+        now: NOW,
+    };
+    let said = |all_known| {
+        let beside = Surroundings {
+            others: &OtherEvents::default(),
+            all_known,
+            managed_goals: false,
+        };
+        judge_event(&preview, beside).of_google[0].message.clone()
+    };
+    assert!(said(true).contains("belongs to no event"), "{}", said(true));
+    let unasked = said(false);
+    assert!(
+        unasked.contains("unless an event in the cluster has it") && !unasked.contains("belongs to no event"),
+        "{unasked}"
+    );
 }
 
 #[rstest]

@@ -12,6 +12,9 @@ use crate::ports::ads::Customer;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::GoogleAccount;
 
+/// The service behind the probes of the account, as errors name it.
+const ADS: &str = "Google Ads";
+
 const CREDENTIALS: &str = "credentials";
 const TOKEN: &str = "token";
 const ADS_API: &str = "Google Ads API";
@@ -135,9 +138,11 @@ fn judge(read: Result<&ReadAccount, &Obstacle>, data_manager: Probe, shares: boo
 }
 
 /// The probe that fails for it.
-const fn failed_at(obstacle: &Obstacle) -> &'static str {
+fn failed_at(obstacle: &Obstacle) -> &'static str {
     match obstacle {
-        Obstacle::NotDone(_) => TOKEN,
+        // The token was issued; what failed is what was asked with it.
+        Obstacle::Outage(_, Some(ADS)) => ADS_API,
+        Obstacle::NotDone(_) | Obstacle::Outage(..) => TOKEN,
         Obstacle::Fault(fault, cause) => match (fault.kind, cause) {
             (FaultKind::Credentials | FaultKind::Unreadable, _) => TOKEN,
             (_, Some(Cause::ServiceDisabled | Cause::MissingScope | Cause::UnsupportedVersion)) => ADS_API,

@@ -138,6 +138,32 @@ fn a_fault_stands_where_it_belongs(#[case] kind: FaultKind, #[case] cause: Optio
     assert_eq!(probes.len(), 8, "every probe keeps its line");
 }
 
+#[rstest]
+#[case::api(
+    Obstacle::Outage(said("Google Ads: HTTP 502."), Some("Google Ads")),
+    ADS_API,
+    ProbeVerdict::Fine
+)]
+#[case::token(
+    Obstacle::Outage(said("Google OAuth: HTTP 502."), Some("Google OAuth")),
+    TOKEN,
+    ProbeVerdict::NotDone
+)]
+#[case::unread(Obstacle::NotDone(said("The cluster did not answer.")), TOKEN, ProbeVerdict::NotDone)]
+fn trouble_stands_at_what_failed(#[case] obstacle: Obstacle, #[case] at: &str, #[case] token: ProbeVerdict) {
+    let probes = judge(Err(&obstacle), on(), true);
+    let not_done: Vec<_> = probes
+        .iter()
+        .filter(|probe| probe.verdict == ProbeVerdict::NotDone)
+        .collect();
+    assert_eq!(not_done.len(), 1, "{probes:#?}");
+    assert_eq!((not_done[0].name.as_str(), find(&probes, TOKEN).verdict), (at, token));
+}
+
+fn said(what: &str) -> NotDone {
+    NotDone(what.to_owned())
+}
+
 #[test]
 fn a_project_for_tests_is_named() {
     let message = format!("Google Ads: {TEST_PROJECT}. Give access.");

@@ -31,7 +31,7 @@ pub(super) async fn check_hubspot(
     // Each scope has its line, even if the first missing one ends the read.
     let scopes = match &read {
         Err(Obstacle::Fault(fault, _)) if fault.reason != reason::MISSING_SCOPE => None,
-        Err(Obstacle::NotDone(_)) => None,
+        Err(Obstacle::NotDone(_) | Obstacle::Outage(..)) => None,
         Ok(_) | Err(_) => client.token_info().await.ok().and_then(|token| token.scopes),
     };
     let known = PortalFacts {
@@ -112,6 +112,14 @@ fn judge_obstacle(known: &PortalFacts<'_>, obstacle: &Obstacle) -> Vec<Probe> {
         let skip = |scope| Probe::skipped(&scope_name(scope), words);
         scopes_of(known.needs).into_iter().map(skip).collect::<Vec<_>>()
     };
+    if let Obstacle::Outage(..) = obstacle {
+        let mut probes = vec![
+            Probe::skipped(TOKEN, "Not known while HubSpot does not answer."),
+            Probe::obstacle(PORTAL, obstacle),
+        ];
+        probes.extend(scopes("Not probed."));
+        return probes;
+    }
     let Obstacle::Fault(fault, _) = obstacle else {
         let mut probes = vec![Probe::obstacle(TOKEN, obstacle), Probe::skipped(PORTAL, "Not probed.")];
         probes.extend(scopes("Not probed."));

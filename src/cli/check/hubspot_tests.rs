@@ -134,6 +134,21 @@ fn what_could_not_be_asked_is_no_finding() {
     assert_eq!(probes[0].verdict, ProbeVerdict::NotDone);
 }
 
+#[test]
+fn trouble_of_hubspot_is_none_of_the_token() {
+    let outage = Obstacle::Outage(NotDone("HubSpot: HTTP 503. Try again later.".to_owned()), None);
+    let probes = judge(&known(BOTH, None), Err(&outage));
+    let not_done: Vec<_> = probes
+        .iter()
+        .filter(|probe| probe.verdict == ProbeVerdict::NotDone)
+        .collect();
+    assert_eq!(not_done.len(), 1, "{probes:?}");
+    assert_eq!(
+        (not_done[0].name.as_str(), probes[1].verdict),
+        (PORTAL, ProbeVerdict::Skipped)
+    );
+}
+
 #[rstest]
 #[case(None, ProbeVerdict::Skipped, "no daily limit")]
 #[case(Some((12, 1_000_000)), ProbeVerdict::Fine, "Enterprise")]

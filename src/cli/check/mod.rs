@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::event::{AccountView, judge_account, judge_event};
+use self::event::{AccountView, Surroundings, judge_account, judge_event};
 use self::objects::{CheckedAccounts, Chosen};
 use self::report::{CheckedObject, MANIFEST, Probe, Report};
 use self::shared::SharedLooks;
@@ -30,6 +30,7 @@ use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
 use crate::controller::ad_conversion_event::preview::{OtherEvent, OtherEvents, Preview};
 use crate::domain::declared::Declared;
+use crate::domain::ids::ObjectKey;
 use crate::domain::trigger::Trigger;
 use crate::ops::colors;
 
@@ -81,11 +82,17 @@ async fn check_all(offline: &Offline, chosen: &Chosen, progress: &Progress) -> V
         .map(|refused| CheckedObject::refused(&refused.place.to_string(), &refused.object, &refused.message))
         .collect();
     let accounts = CheckedAccounts::check(offline, chosen, progress, &mut checked).await;
-    let others = objects::other_events(offline, chosen).await;
+    let (others, all_known) = objects::other_events(offline, chosen).await;
+    let new_events = chosen
+        .events
+        .iter()
+        .filter(|(loaded, _)| !loaded.applied && loaded.doubt.is_none());
     let known = EventChecks {
         offline,
         accounts,
         others: others.iter().map(as_other).collect(),
+        all_known,
+        new_events: new_events.map(|(_, declared)| declared.key.clone()).collect(),
     };
     let mut shared = SharedLooks::default();
     for (loaded, declared) in &chosen.events {
@@ -109,6 +116,10 @@ struct EventChecks<'a> {
     offline: &'a Offline,
     accounts: CheckedAccounts,
     others: OtherEvents<'a>,
+    /// All events of the cluster are among them.
+    all_known: bool,
+    /// Events that are not applied.
+    new_events: Vec<ObjectKey>,
 }
 
 impl EventChecks<'_> {
@@ -143,7 +154,14 @@ impl EventChecks<'_> {
             hubspot: hubspot.read(),
             now: self.offline.now(),
         };
-        let judged = judge_event(&preview, &self.others, accounts.manages_goals(&declared.google));
+        let judged = judge_event(
+            &preview,
+            Surroundings {
+                others: &self.others,
+                all_known: self.all_known,
+                managed_goals: accounts.manages_goals(&declared.google),
+            },
+        );
         probes.extend(judged.of_hubspot);
         let stage = judged.subject.as_ref().and_then(|subject| match &subject.trigger {
             Trigger::Stage(stage) => Some(stage),
@@ -163,7 +181,7 @@ impl EventChecks<'_> {
         }
         if !applied {
             for probe in &mut probes {
-                probe.message = words_before_apply(&probe.message);
+                probe.message = words_before_apply(&probe.message, &self.new_events);
             }
         }
         probes

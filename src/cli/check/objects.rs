@@ -89,24 +89,26 @@ pub(super) async fn choose(offline: &Offline, names: &[String]) -> Result<Chosen
 }
 
 /// The other events that may want the same actions, as far as they can be
-/// read: those of the files, and of the cluster in the same namespaces.
+/// read: those of the files, and of the cluster in the same namespaces. True if all of the cluster could be read.
 pub(super) async fn other_events(
     offline: &Offline,
     chosen: &Chosen,
-) -> Vec<(Declared, Option<AdConversionEventStatus>)> {
-    let mut all = BTreeMap::new();
+) -> (Vec<(Declared, Option<AdConversionEventStatus>)>, bool) {
+    let (mut all, mut all_known) = (BTreeMap::new(), true);
     let unread = chosen.events.iter().filter(|_| !chosen.whole);
     let namespaces: BTreeSet<&str> = unread.map(|(_, declared)| declared.key.namespace.as_str()).collect();
     for namespace in namespaces {
         // Without the right to list them only those of the files are known.
-        for event in offline.events_of_cluster(namespace).await.unwrap_or_default() {
+        let found = offline.events_of_cluster(namespace).await;
+        all_known &= found.is_ok();
+        for event in found.unwrap_or_default() {
             all.insert(event.key(), (Declared::from_manifest(&event), event.status));
         }
     }
     for (loaded, declared) in &chosen.events {
         all.insert(declared.key.clone(), (declared.clone(), loaded.event.status.clone()));
     }
-    all.into_values().collect()
+    (all.into_values().collect(), all_known)
 }
 
 /// What is known of an account.

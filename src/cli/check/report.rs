@@ -97,7 +97,7 @@ impl Probe {
     pub(super) fn obstacle(probe: &str, obstacle: &Obstacle) -> Self {
         match obstacle {
             Obstacle::Fault(fault, _) => Self::finding(probe, &fault.reason, &fault.message),
-            Obstacle::NotDone(why) => Self::not_done(probe, why),
+            Obstacle::NotDone(why) | Obstacle::Outage(why, _) => Self::not_done(probe, why),
         }
     }
 

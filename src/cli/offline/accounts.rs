@@ -19,6 +19,9 @@ use crate::ports::{
 };
 use crate::registry;
 
+/// The way out of an outage, or of a limit, for a command that ends.
+pub(in crate::cli) const TRY_AGAIN: &str = "Try again later.";
+
 /// Why an account can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Obstacle {
@@ -27,6 +30,8 @@ pub(in crate::cli) enum Obstacle {
     Fault(AccountFault, Option<Cause>),
     /// It could not be determined.
     NotDone(NotDone),
+    /// A service did not answer, or has a limit; which one, as messages name it.
+    Outage(NotDone, Option<&'static str>),
 }
 
 impl From<NotDone> for Obstacle {
@@ -38,15 +43,19 @@ impl From<NotDone> for Obstacle {
 impl NotDone {
     /// What keeps a command, which ends, from finding something out.
     pub(in crate::cli) fn of_fault(fault: &AccountFault) -> Self {
-        Self(fault.message.replace(CONTINUES, "Try again later."))
+        let says = fault.message.replace(CONTINUES, TRY_AGAIN);
+        if says.ends_with(TRY_AGAIN) {
+            return Self(says);
+        }
+        Self(format!("{}. {TRY_AGAIN}", says.trim_end_matches('.')))
     }
 }
 
 impl Obstacle {
     /// An outage or a limit says nothing of the account.
-    fn from_fault(fault: AccountFault, cause: Option<Cause>) -> Self {
+    fn from_fault(fault: AccountFault, cause: Option<Cause>, service: Option<&'static str>) -> Self {
         match fault.kind {
-            FaultKind::Limited | FaultKind::Unavailable => Self::NotDone(NotDone::of_fault(&fault)),
+            FaultKind::Limited | FaultKind::Unavailable => Self::Outage(NotDone::of_fault(&fault), service),
             FaultKind::Credentials | FaultKind::Unreadable | FaultKind::Denied => Self::Fault(fault, cause),
         }
     }
@@ -100,7 +109,7 @@ impl Offline {
     pub(in crate::cli) async fn read_google(&self, account: &GoogleAdsAccount) -> Result<ReadAccount, Obstacle> {
         let clients = self.google_clients(account).await?;
         let read = google_once::read_once(account, clients, self.now()).await;
-        read.map_err(|unread| Obstacle::from_fault(unread.fault, unread.cause))
+        read.map_err(|unread| Obstacle::from_fault(unread.fault, unread.cause, unread.service))
     }
 
     /// Reads a HubSpot account as its controller does: portal, stages, properties, and what `needs` says.
@@ -114,7 +123,7 @@ impl Offline {
     ) -> Result<registry::HubSpotAccount, Obstacle> {
         let client = self.hubspot_client(account).await?;
         let read = hubspot_once::read_once(account, client, needs, self.now()).await;
-        read.map_err(|fault| Obstacle::from_fault(fault, None))
+        read.map_err(|fault| Obstacle::from_fault(fault, None, None))
     }
 
     /// The values of a Secret, from the files or else the cluster.
@@ -150,5 +159,7 @@ mod tests {
     fn a_command_that_ends_does_not_say_that_it_goes_on() {
         let fault = AccountFault::new(FaultKind::Limited, "RateLimited", format!("No more calls. {CONTINUES}"));
         assert_eq!(NotDone::of_fault(&fault).0, "No more calls. Try again later.");
+        let outage = AccountFault::new(FaultKind::Unavailable, "UpstreamUnavailable", "HubSpot: HTTP 503");
+        assert_eq!(NotDone::of_fault(&outage).0, "HubSpot: HTTP 503. Try again later.");
     }
 }

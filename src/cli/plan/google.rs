@@ -10,7 +10,6 @@ use tokio::sync::OnceCell;
 use super::changes::Change;
 use super::reads::{CredentialsId, QuestionReader, ReadLog};
 use crate::cli::offline::reach_data_manager;
-use crate::domain::action::ENABLED;
 use crate::domain::batch::Complaint;
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
@@ -68,7 +67,9 @@ impl Notebook {
             fields: Box::new(fields.clone()),
         };
         state.changes.push((owner.clone(), change));
-        state.created.push((owner.clone(), new_action(owner, id, fields)));
+        state
+            .created
+            .push((owner.clone(), ConversionAction::created(owner, id, fields)));
         id
     }
 
@@ -109,34 +110,6 @@ impl Notebook {
         }
         goals
     }
-}
-
-/// The origin of the actions that take uploads, of stages and of forms.
-const WEBSITE: &str = "WEBSITE";
-
-/// An action as Google would have it once it is created.
-fn new_action(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> ConversionAction {
-    let mut action = ConversionAction {
-        id,
-        resource_name: format!("customers/{owner}/conversionActions/{id}"),
-        name: String::new(),
-        status: ENABLED.to_owned(),
-        kind: fields.kind.clone().unwrap_or_default(),
-        // Google gives it to all actions that the operator creates; with the category it names their goal.
-        origin: Some(WEBSITE.to_owned()),
-        category: None,
-        primary_for_goal: None,
-        counting_type: None,
-        attribution_model: None,
-        click_window_days: None,
-        view_window_days: None,
-        default_value: None,
-        default_currency: None,
-        always_use_default_value: None,
-        event_snippets: Vec::new(),
-    };
-    action.set_fields(fields);
-    action
 }
 
 /// The service, as a plan names it.

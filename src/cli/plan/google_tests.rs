@@ -35,7 +35,7 @@ impl GoogleAds for Reads {
     }
 
     async fn read_actions(&self, owner: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
-        Ok(vec![new_action(owner, ActionId(7), &named("Old"))])
+        Ok(vec![ConversionAction::created(owner, ActionId(7), &named("Old"))])
     }
 
     async fn actions_named(&self, owner: &CustomerId, name: &str) -> Result<Vec<ConversionAction>, UpstreamError> {

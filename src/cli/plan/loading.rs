@@ -265,7 +265,7 @@ async fn lay_secret(
         Ok(values) => values,
         Err(Obstacle::Fault(fault, _)) if fault.reason == reason::SECRET_NOT_FOUND => return Ok(None),
         Err(Obstacle::Fault(fault, _)) => return Err(fault.message.into()),
-        Err(Obstacle::NotDone(why)) => return Err(why.into()),
+        Err(Obstacle::NotDone(why) | Obstacle::Outage(why, _)) => return Err(why.into()),
     };
     let mut secret = Secret::default();
     secret.metadata.namespace = Some(key.namespace.clone());

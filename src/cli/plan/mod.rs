@@ -146,6 +146,11 @@ async fn make_plan(
     };
     let afters: Vec<AdConversionEvent> = rehearsed.picture.all()?;
     let records = OperatorRecords::new(&flags.operator, flags.offline.cluster());
+    let new_events = loaded
+        .events
+        .iter()
+        .filter(|planned| !planned.applied && !planned.in_doubt);
+    let new_events: Vec<_> = new_events.map(|planned| planned.event.key()).collect();
     for planned in &loaded.events {
         let Some(after) = afters.iter().find(|after| after.key() == planned.event.key()) else {
             continue;
@@ -160,6 +165,7 @@ async fn make_plan(
         plan.events.push(event_plan(&PlanFacts {
             before: &planned.event,
             applied: planned.applied || planned.in_doubt,
+            new_events: &new_events,
             after,
             changes: &changes,
             conversions: &conversions,

@@ -14,7 +14,7 @@ use crate::api::{ActionOrigin, AdConversionEvent, Condition, ConversionActionSta
 use crate::cli::offline::{self, words_before_apply};
 use crate::domain::brief::counted;
 use crate::domain::conditions::find_condition;
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{CustomerId, ObjectKey};
 
 /// The plans of some events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -152,6 +152,8 @@ pub(super) struct PlanFacts<'a> {
     pub(super) before: &'a AdConversionEvent,
     /// It is there already, or may be.
     pub(super) applied: bool,
+    /// The events of the plan that are not there yet.
+    pub(super) new_events: &'a [ObjectKey],
     /// The object as the operator would leave it.
     pub(super) after: &'a AdConversionEvent,
     /// All changes at Google.
@@ -195,7 +197,7 @@ impl PlanFacts<'_> {
         if self.applied {
             says.to_owned()
         } else {
-            words_before_apply(says)
+            words_before_apply(says, self.new_events)
         }
     }
 }

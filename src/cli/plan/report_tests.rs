@@ -100,6 +100,7 @@ fn the_change_of_the_action(
     let plan = event_plan(&PlanFacts {
         before: &before,
         applied: true,
+        new_events: &[],
         after: &after,
         changes: &changes,
         conversions: &[],
@@ -139,6 +140,7 @@ fn what_an_earlier_event_of_the_action_has_sent_is_not_known(
     let plan = event_plan(&PlanFacts {
         before: &event(&json!({})),
         applied: true,
+        new_events: &[],
         after: &event(&json!({"conversionAction": action})),
         changes: &changes,
         conversions: &[],
@@ -163,6 +165,7 @@ fn what_an_operator_would_still_be_at_is_not_known() {
         event_plan(&PlanFacts {
             before: &event(&json!({})),
             applied: true,
+            new_events: &[],
             after: &after,
             changes: &[],
             conversions: &[],
@@ -195,6 +198,7 @@ fn no_conversion_is_a_fact_only_if_hubspot_was_asked(
     let plan = event_plan(&PlanFacts {
         before: &event(&json!({})),
         applied: true,
+        new_events: &[],
         after: &event(&json!({"conditions": [ready]})),
         changes: &[],
         conversions: &vec![recorded("Pending"); found],
@@ -218,6 +222,7 @@ fn only_an_event_that_is_there_can_be_deleted(#[case] applied: bool, #[case] say
     let plan = event_plan(&PlanFacts {
         before: &event(&json!({})),
         applied,
+        new_events: &[],
         after: &event(&json!({"conditions": conditions})),
         changes: &[],
         conversions: &[],
@@ -276,6 +281,7 @@ fn what_was_kept_is_no_decision(
     let plan = event_plan(&PlanFacts {
         before: &event,
         applied: true,
+        new_events: &[],
         after: &event,
         changes: &[],
         conversions: &[],

@@ -25,13 +25,16 @@ pub(crate) fn lost_ownership(
     older_rival(&mine, &rivals)
 }
 
+/// Said of the event that has what another one wants.
+pub const OLDER: &str = ", which is older. Delete one of the two events";
+
 /// An older event among these has the action that this one claims.
 pub(super) fn older_rival(mine: &Claim, rivals: &[Claim]) -> Option<Stall> {
     older_claim(mine, rivals).map(|winner| {
         (
             reason::OWNERSHIP_CONFLICT,
             format!(
-                "This conversion action with this trigger belongs to {}, which is older. Delete one of the two events, or give this one another spec.eventName.",
+                "This conversion action with this trigger belongs to {}{OLDER}, or give this one another spec.eventName.",
                 named_for(&mine.event.namespace, &winner.event)
             ),
         )

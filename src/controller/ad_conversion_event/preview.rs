@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+pub use super::action::outcome::SEE_STALLED;
 use super::action::{known_action, step_for};
 use super::bidding::bidding_of;
+pub use super::ownership::OLDER;
 use super::ownership::{claim_through, older_rival};
 pub use super::stall::Stall;
 use super::stall::{self, Grounds};
@@ -22,6 +24,9 @@ use crate::domain::ids::{ActionId, ActionKey};
 use crate::domain::ownership::{Claim, named_for};
 use crate::domain::trigger::Trigger;
 use crate::registry::{GoogleAccount, GoogleSnapshot, HubSpotAccount};
+
+/// Of an action that is still to be created.
+const NO_ID: ActionId = ActionId(0);
 
 /// An event, and what is known of its accounts; what could not be read is `None`, and says nothing.
 #[derive(Clone, Copy)]
@@ -192,6 +197,12 @@ impl<'a> Preview<'a> {
     /// The action that would be created.
     pub fn to_create(&self, subject: &Subject) -> ActionFields {
         self.declared.to_create(subject.trigger.stage())
+    }
+
+    /// The action as Google would have it once it is created; nothing while the account is not known.
+    pub fn created_action(&self, subject: &Subject) -> Option<ConversionAction> {
+        let owner = &self.snapshot()?.customer.conversion_customer;
+        Some(ConversionAction::created(owner, NO_ID, &self.to_create(subject)))
     }
 
     /// What the operator would do about the conversion action; nothing while the account or the subject is not known.

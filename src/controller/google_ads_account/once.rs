@@ -21,6 +21,8 @@ pub struct UnreadAccount {
     pub cause: Option<Cause>,
     /// What the controller would say of the account.
     pub fault: AccountFault,
+    /// Which service failed, as messages name it.
+    pub service: Option<&'static str>,
 }
 
 /// The manager to come through, as the manifest names it.
@@ -48,12 +50,17 @@ pub async fn read_once(
     clients: GoogleClients,
     now: Timestamp,
 ) -> Result<ReadAccount, UnreadAccount> {
-    let (customer, login) = identity_of(object).map_err(|fault| UnreadAccount { cause: None, fault })?;
+    let (customer, login) = identity_of(object).map_err(|fault| UnreadAccount {
+        cause: None,
+        fault,
+        service: None,
+    })?;
     let mut state = AccountState::default();
     state.use_secret(object.spec.credentials_secret_ref.as_ref().map(|r| r.name.as_str()));
     let unread = |error: UpstreamError| UnreadAccount {
         cause: Some(error.cause),
         fault: state.to_fault(&error),
+        service: Some(error.service),
     };
     let read = read::agreed_customer(&clients, &customer, None).await.map_err(unread)?;
     let owner = read.conversion_customer.clone();

@@ -273,7 +273,7 @@ fn each_mistake_is_named_with_its_way_out() {
     assert!(mutated.is_empty(), "{mutated:?}");
     // Nobody with a click id, and nothing declared to share.
     let stage = Stage::empty("check-no-clicks", &[], &[]);
-    for _ in 0..3 {
+    for _ in 0..10 {
         stage.contact(&[("customer", ago(600))], None, &json!({"email": "ada@example.com"}));
     }
     let files = [
@@ -283,7 +283,7 @@ fn each_mistake_is_named_with_its_way_out() {
     let said = check(&stage, &["-f", &files[0], "-f", &files[1]], 1);
     let told = line(&said, '✗', "click ids");
     assert!(
-        told.contains("0 of 3 contacts") && told.contains("spec.shareData"),
+        told.contains("0 of 10 contacts") && told.contains("spec.shareData"),
         "{told}"
     );
     let shared = manifest("won", &json!({"shareData": ["Email"]}));
@@ -365,4 +365,10 @@ fn the_right_that_is_missing_is_named() {
     stage.post("/faults", &fault);
     let said = check(&stage, &given, 2);
     assert!(said.contains("could not be determined"), "{said}");
+    let portal = line(&said, '?', "portal");
+    assert!(
+        portal.contains("503") && portal.ends_with("Try again later."),
+        "{portal}"
+    );
+    line(&said, '–', "token");
 }

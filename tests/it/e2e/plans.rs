@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Stage;
-use super::judge::{action, crowd};
+use super::judge::{action, crowd, occurrences};
 use super::stage::{Counts, ago};
 use crate::support::documents::section_names_fields;
 
@@ -353,7 +353,19 @@ fn a_plan_of_an_event_that_works_tells_changes_and_what_was_sent() {
     let few = plan(&stage, &[&["won", "--limit", "2"], &ask[..]].concat(), 0);
     assert_eq!(
         (&few["limited"], &of(&few, "won")["conversions"]["observed"]),
-        (&json!(true), &json!(2))
+        (&json!(true), &json!(3)),
+        "what the operator has recorded counts, read or not"
+    );
+
+    // What was sent stays so, also where HubSpot does not have the contact any more.
+    let (gone, _) = &occurrences(&stage, "customer")[0];
+    stage.admin_call("DELETE", &format!("/hubspot/contacts/{gone}"), None);
+    let still = plan(&stage, &[&["won"], &ask[..]].concat(), 0);
+    let conversions = &of(&still, "won")["conversions"];
+    assert_eq!(
+        (&conversions["observed"], &conversions["alreadySent"]),
+        (&json!(3), &json!(3)),
+        "{still:#}"
     );
 
     let rival = event("rival", &spec(json!({})));

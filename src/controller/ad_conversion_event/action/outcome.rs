@@ -36,15 +36,18 @@ fn unusable_action(action: ConversionActionStatus) -> ActionOutcome {
     }
 }
 
+/// Where people find why an event is stalled.
+pub const SEE_STALLED: &str = " See the condition Stalled.";
+
 /// Nothing can be done about the action yet.
 pub(crate) fn waiting_action(action: ConversionActionStatus, is_stalled: bool) -> ActionOutcome {
     let condition = action.id.is_none().then(|| {
         let message = if is_stalled {
-            "Waiting until the event is no longer stalled. See the condition Stalled."
+            format!("Waiting until the event is no longer stalled.{SEE_STALLED}")
         } else {
-            "Waiting for the accounts to become ready."
+            "Waiting for the accounts to become ready.".to_owned()
         };
-        (false, reason::PROGRESSING, message.to_owned())
+        (false, reason::PROGRESSING, message)
     });
     ActionOutcome {
         condition,
