@@ -353,3 +353,7 @@ fn in_words<T: std::fmt::Debug>(value: Option<&T>) -> String {
 #[cfg(test)]
 #[path = "action_plan_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "action_plan_words_tests.rs"]
+mod words_tests;
