@@ -286,6 +286,10 @@ fn judge_goal(preview: &Preview<'_>, subject: &Subject, step: &ActionStep, manag
             Probe::fine(GOAL, message)
         }
         Status::False if why == reason::GOAL_NOT_BIDDABLE => Probe::finding(GOAL, why, message),
+        Status::Unknown if matches!(step, ActionStep::Create | ActionStep::LookLive) => Probe::skipped(
+            GOAL,
+            "Known once the conversion action exists: Google does not list its goal yet.",
+        ),
         // That it is secondary is what somebody wants.
         Status::False | Status::Unknown => Probe::skipped(GOAL, message),
     }
