@@ -58,7 +58,7 @@ fn stall_of(portal: &HubSpotAccount, trigger: &Value) -> Result<Option<String>, 
 /// If HubSpot does not have it.
 pub(super) fn check_consent(portal: &HubSpotAccount, consent: Option<&ConsentText>) -> Result<(), String> {
     let Some(consent) = consent else { return Ok(()) };
-    if portal.properties.is_empty() || portal.properties.iter().any(|name| *name == consent.property) {
+    if portal.properties.is_empty() || portal.properties.contains(&consent.property) {
         return Ok(());
     }
     let (property, value) = (foreign(&consent.property), foreign(&consent.value));

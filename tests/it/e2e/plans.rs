@@ -281,6 +281,19 @@ fn manifests_of(file: &File) -> String {
     std::fs::read_to_string(&file.0).expect("the file")
 }
 
+/// What was sent stays so, also where HubSpot does not have the contact any more.
+fn keeps_what_hubspot_has_deleted(stage: &Stage, ask: &[&str]) {
+    let (gone, _) = &occurrences(stage, "customer")[0];
+    stage.admin_call("DELETE", &format!("/hubspot/contacts/{gone}"), None);
+    let still = plan(stage, &[&["won"], ask].concat(), 0);
+    let conversions = &of(&still, "won")["conversions"];
+    assert_eq!(
+        (&conversions["observed"], &conversions["alreadySent"]),
+        (&json!(3), &json!(3)),
+        "{still:#}"
+    );
+}
+
 #[test]
 fn a_plan_of_an_event_that_works_tells_changes_and_what_was_sent() {
     let stage = Stage::with("replanned", &[], &WAITS);
@@ -357,16 +370,7 @@ fn a_plan_of_an_event_that_works_tells_changes_and_what_was_sent() {
         "what the operator has recorded counts, read or not"
     );
 
-    // What was sent stays so, also where HubSpot does not have the contact any more.
-    let (gone, _) = &occurrences(&stage, "customer")[0];
-    stage.admin_call("DELETE", &format!("/hubspot/contacts/{gone}"), None);
-    let still = plan(&stage, &[&["won"], &ask[..]].concat(), 0);
-    let conversions = &of(&still, "won")["conversions"];
-    assert_eq!(
-        (&conversions["observed"], &conversions["alreadySent"]),
-        (&json!(3), &json!(3)),
-        "{still:#}"
-    );
+    keeps_what_hubspot_has_deleted(&stage, &ask);
 
     let rival = event("rival", &spec(json!({})));
     let lost = event(
