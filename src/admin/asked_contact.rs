@@ -85,7 +85,8 @@ fn refuse_by_email(error: UpstreamError) -> AdminRefusal {
     ))
 }
 
-const UNREADABLE: &str = "HubSpot shows the contact in a form that the operator does not understand.";
+const UNREADABLE: &str =
+    "HubSpot gives no answer about this address that can be read. Ask again later, or with the contact's id.";
 
 /// Whose this address is; an error without words if HubSpot's answer cannot be read.
 async fn find_by_email(crm: &dyn Crm, email: &str) -> Result<Result<Option<ContactId>, ()>, UpstreamError> {

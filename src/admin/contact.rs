@@ -50,9 +50,7 @@ pub(super) async fn read_contact(
     };
     let found = batch.contacts.into_iter().find(|contact| contact.requested_id == id);
     if let Some(why) = batch.unreadable.get(&id) {
-        notes.push(format!(
-            "HubSpot shows the contact in a form that the operator does not understand: {why}"
-        ));
+        notes.push(describe_unreadable(why));
     } else if batch.deleted.contains(&id) {
         notes.push("HubSpot says that there is no contact of this id: it was deleted or never existed.".to_owned());
         return FoundContact::Deleted;
@@ -70,6 +68,15 @@ pub(super) async fn read_contact(
         return FoundContact::Unknown;
     }
     found.map_or(FoundContact::Unknown, FoundContact::Shown)
+}
+
+/// Of one contact alone a failure and an odd answer come alike.
+fn describe_unreadable(why: &str) -> String {
+    format!(
+        "HubSpot does not show the contact in a way that can be read: {}. What follows is from the ledger alone. Ask again later for \
+         the rest; if it stays so, look at the contact in HubSpot.",
+        brief(why)
+    )
 }
 
 /// The failure, and the way to the rest of the answer.
@@ -92,6 +99,16 @@ fn describe_failure(error: UpstreamError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_shown_is_not_said_to_be_shown_oddly() {
+        let said = describe_unreadable("HTTP 503");
+        assert!(
+            said.starts_with("HubSpot does not show the contact")
+                && said.contains("HTTP 503. What follows is from the ledger alone."),
+            "{said}"
+        );
+    }
 
     #[rstest::rstest]
     #[case(Cause::CredentialsRejected, "put a token that HubSpot takes into the Secret")]

@@ -85,9 +85,13 @@ pub(in crate::cli) enum RightGiver {
 }
 
 impl RightGiver {
-    fn way_out(self, everywhere: bool) -> String {
+    fn way_out(self, verb: &str, everywhere: bool) -> String {
         let check = "The Role adconversion-check in docs/commands.md gives it";
-        let also = ", and so does the chart's ClusterRole *-view, which belongs to view, edit and admin.";
+        let also = if matches!(verb, "get" | "list" | "watch") {
+            ", and so does the chart's ClusterRole *-view, which belongs to view, edit and admin."
+        } else {
+            ", and so does the chart's ClusterRole *-edit, which belongs to edit and admin."
+        };
         match self {
             Self::Check => format!("{check}{also} Or give the manifest as a file with -f."),
             Self::CheckFiles => format!("{check}{also}"),
@@ -203,7 +207,7 @@ impl ClusterRequest<'_> {
             "user lacks the right to {} {} {place}. {}",
             self.verb,
             self.resource,
-            self.giver.way_out(self.namespace.is_none())
+            self.giver.way_out(self.verb, self.namespace.is_none())
         )
     }
 

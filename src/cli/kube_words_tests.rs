@@ -50,6 +50,21 @@ fn an_answer_of_the_api_server_is_put_into_words(#[case] code: u16, #[case] said
     );
 }
 
+/// As charts/adconversion-operator/templates/rbac-users.yaml gives them.
+#[rstest]
+#[case("get", "*-view,")]
+#[case("list", "*-view,")]
+#[case("patch", "*-edit,")]
+#[case("create", "*-edit,")]
+fn the_role_of_the_chart_that_gives_a_right_is_named(#[case] verb: &'static str, #[case] role: &str) {
+    let request = ClusterRequest {
+        verb,
+        ..get_account(RightGiver::CheckFiles)
+    };
+    let words = request.explain(&answered(403, "")).to_string();
+    assert!(words.contains(role), "{words}");
+}
+
 #[test]
 fn whoever_gave_files_is_not_told_to_give_files() {
     let words = |giver| get_account(giver).explain(&answered(403, "")).to_string();

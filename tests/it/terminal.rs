@@ -249,7 +249,7 @@ async fn who_waits_at_a_terminal_is_told_what_for() {
             (
                 format!("ready --timeout 4s --url {url}"),
                 "Waiting until the operator is ready",
-                1,
+                2,
             ),
             (
                 format!("dashboard --namespace marketing --operator-url {url}"),

@@ -18,6 +18,7 @@ use crate::cli::command_error::CommandError;
 use crate::cli::kube_words::{ClusterRequest, RightGiver, is_refusal};
 use crate::cli::names::parse_namespace;
 use crate::cli::output::foreign;
+use crate::domain::brief::first_names;
 
 /// Longest wait for a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -155,7 +156,7 @@ impl OperatorPlace {
                 "no pod of the operator was found (labels {OPERATOR_LABELS}). Name its namespace with --operator-namespace, or its \
                  address with --operator-url"
             ),
-            found => format!("no operator answers: {}. {LOOK_AT_IT}", found.join("; ")),
+            found => format!("no operator answers: {}. {LOOK_AT_IT}", first_names(found)),
         }
         .into())
     }

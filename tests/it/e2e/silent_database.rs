@@ -162,6 +162,6 @@ fn one_without_its_database_says_so_and_is_ready_again_with_it() {
             Err(json!(one.http("/readyz")))
         }
     });
-    assert_eq!(one.leads(), Some(true));
+    one.wait_leads(START);
     all_are_sent(&stage);
 }

@@ -11,6 +11,7 @@ use std::env;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -269,12 +270,16 @@ fn prepare(directory: &Path, options: &Options) -> Result<(Layout, Supervisor), 
     Ok((layout, supervisor))
 }
 
+/// Tells directories of one process apart: two threads may see the same time.
+static NEXT_DIRECTORY: AtomicU32 = AtomicU32::new(0);
+
 /// A new private directory for temporary files.
 pub fn new_directory() -> Result<PathBuf, Error> {
     let nanos = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());
-    let name = format!("adconversion-{}-{nanos}", std::process::id());
+    let number = NEXT_DIRECTORY.fetch_add(1, Ordering::Relaxed);
+    let name = format!("adconversion-{}-{nanos}-{number}", std::process::id());
     let base = env::temp_dir();
     let path = fs::canonicalize(&base)
         .map_err(|source| Error::path("find", &base, source))?
