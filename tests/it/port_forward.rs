@@ -161,7 +161,7 @@ async fn nobody_who_works_is_said() {
     let server = api_server(*standby.address(), *dead.address()).await;
     let done = adconversion(server, &["conversions", "customers"]).await;
     assert_eq!(done.status.code(), Some(2), "{}", done.stdout);
-    let said = "no operator answers: ops/standby stands by; ops/working stands by";
+    let said = "no operator answers: ops/standby stands by, ops/working stands by";
     assert!(done.stderr.contains(said), "{}", done.stderr);
 }
 
