@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::Stage;
 use super::forms::{self, FORM};
 use super::judge::{PORTAL, action, exactly, occurrences_in};
-use super::odd_answers::{WELL, beside, goes_on, well};
+use super::odd_answers::{WELL, beside, forget_tokens, goes_on, well};
 use super::stage::{Counts, ago, condition};
 use plan::Odd;
 
@@ -92,7 +92,7 @@ fn stir(stage: &Stage, odd: &Odd, count: usize) {
     if condition(&stage.get("hsa/acme"), "CredentialsValid")["status"] == "True" && count.is_multiple_of(2) {
         odd.expire();
     }
-    stage.post("/google/credentials/forget-access-tokens", &json!({}));
+    forget_tokens(stage);
     let asked = format!("adconversion.dev/reconcile-requested-at={count}");
     stage.kubectl(&["annotate", "--overwrite", "hsa/acme", "hsa/other", &asked]);
     for name in ["one", "two"] {

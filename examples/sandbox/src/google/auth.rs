@@ -142,9 +142,10 @@ impl Credentials {
         );
     }
 
-    /// Makes all access tokens unknown, so that every caller has to fetch a new one.
-    pub fn forget_access_tokens(&mut self) {
-        self.access_tokens.clear();
+    /// Makes the access tokens of a grant unknown, or all of them, so that who has them must fetch new ones.
+    pub fn forget_access_tokens(&mut self, refresh_token: Option<&str>) {
+        let stays = |token: &AccessToken| refresh_token.is_some_and(|of| token.refresh_token.as_deref() != Some(of));
+        self.access_tokens.retain(|_, token| stays(token));
     }
 
     /// Who sent the request with these headers.

@@ -61,6 +61,12 @@ struct RevokeForm {
     revoked: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ForgetForm {
+    refresh_token: Option<String>,
+}
+
 fn yes() -> bool {
     true
 }
@@ -172,8 +178,11 @@ pub async fn revoke(State(shared): State<Shared>, body: Bytes) -> Answer {
     })
 }
 
-/// Makes every access token given out so far unknown.
-pub async fn forget(State(shared): State<Shared>) -> Json<Value> {
-    with_google(&shared, |google, _| google.credentials.forget_access_tokens());
-    Json(json!({}))
+/// Makes every access token given out so far unknown, or those of one refresh token.
+pub async fn forget(State(shared): State<Shared>, body: Bytes) -> Answer {
+    let form: ForgetForm = read(&body)?;
+    with_google(&shared, |google, _| {
+        google.credentials.forget_access_tokens(form.refresh_token.as_deref());
+    });
+    Ok(Json(json!({})))
 }
