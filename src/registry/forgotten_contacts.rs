@@ -18,6 +18,7 @@ impl Registry {
                 let mut forgot = report.errors.len() < before;
                 for health in [
                     &mut report.feed,
+                    &mut report.reads,
                     &mut report.upload,
                     &mut report.poll,
                     &mut report.ledger,

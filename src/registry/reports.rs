@@ -26,7 +26,7 @@ pub struct SideHealth {
     pub last_success: Option<Timestamp>,
     /// Since when every try has failed; `None` while it works.
     pub failing_since: Option<Timestamp>,
-    /// The last failure, while it lasts. Boxed, because failures are rare and each event has four of these structs.
+    /// The last failure, while it lasts. Boxed, because failures are rare and each event has five of these structs.
     pub error: Option<Box<ErrorNote>>,
 }
 
@@ -81,6 +81,8 @@ pub struct EventReport {
     pub stream: Option<StreamId>,
     /// The feed; `last_success` set means it has made one pass for this event.
     pub feed: SideHealth,
+    /// The reads of HubSpot that precede an upload.
+    pub reads: SideHealth,
     /// The uploader.
     pub upload: SideHealth,
     /// What the ad network reports about the requests it has accepted.
@@ -110,6 +112,7 @@ pub struct PulledBackCursor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     Feed,
+    Reads,
     Upload,
     Poll,
     Ledger,
@@ -121,11 +124,22 @@ impl EventReport {
         self.push_error(note.clone());
         let health = match side {
             Side::Feed => &mut self.feed,
+            Side::Reads => &mut self.reads,
             Side::Upload => &mut self.upload,
             Side::Poll => &mut self.poll,
             Side::Ledger => &mut self.ledger,
         };
         Notice::Soon.or_now(health.record_failure(note))
+    }
+
+    /// Records that what due rows need was read in a pass that `began` then, unless a part of it has failed since.
+    pub fn record_reads(&mut self, began: Timestamp, now: Timestamp) -> Notice {
+        if self.reads.error.as_ref().is_some_and(|error| error.time >= began) {
+            return Notice::Quiet;
+        }
+        let failed = self.reads.failing_since.is_some();
+        self.reads.record_success(now);
+        Notice::Quiet.or_now(failed)
     }
 
     /// Records that the cursor was ahead.
@@ -207,5 +221,27 @@ impl Notice {
     #[must_use]
     pub fn or_now(self, flips: bool) -> Self {
         if flips { Self::Now } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::test_support::at;
+
+    #[test]
+    fn reads_fail_until_a_pass_begins_and_ends_without_a_failure() {
+        let failure = |time| ErrorNote {
+            time,
+            reason: "UpstreamUnavailable".to_owned(),
+            message: "HubSpot: no answer in time".to_owned(),
+            contact: None,
+        };
+        let mut report = EventReport::default();
+        assert_eq!(report.record_failure(Side::Reads, failure(at(2))), Notice::Now);
+        assert_eq!(report.record_reads(at(1), at(3)), Notice::Quiet, "a part of it failed");
+        assert_eq!(report.reads.failing_since, Some(at(2)));
+        assert_eq!(report.record_reads(at(3), at(4)), Notice::Now);
+        assert_eq!((report.reads.failing_since, report.reads.error), (None, None));
     }
 }

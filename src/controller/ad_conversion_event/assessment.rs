@@ -43,7 +43,14 @@ impl<'a> Deref for EventAssessment<'a> {
 
 /// The worst comes first.
 fn worst_failure(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
-    [&report.ledger, &report.feed, &report.upload, &report.poll]
+    let sides = [
+        &report.ledger,
+        &report.feed,
+        &report.reads,
+        &report.upload,
+        &report.poll,
+    ];
+    sides
         .into_iter()
         .find_map(|health| Some((health.error.as_deref()?, health.failing_since?)))
 }

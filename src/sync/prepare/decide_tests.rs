@@ -282,12 +282,28 @@ async fn where_deals_cannot_be_read_rows_wait(#[case] cause: Cause, #[case] of_a
     assert_eq!(setting.waiting().await, [pending(7, why, NOW + 1)]);
     let report = setting.ctx.registry.event_report(&setting.event.event.key);
     assert_eq!(
-        report.upload.failing_since.is_some(),
+        report.reads.failing_since.is_some(),
         !of_account,
         "the event itself says so"
     );
     let asks_again = setting.ctx.registry.take_scope_refused(&setting.event.event.hubspot);
     assert_eq!(asks_again, !of_account, "the account asks again what its token may do");
+}
+
+#[tokio::test]
+async fn a_read_that_succeeds_ends_a_failure_also_where_nothing_is_to_be_sent() {
+    let mut setting = Setting::with_rows([good(7)], &[7]).await;
+    let reads = |setting: &Setting| setting.ctx.registry.event_report(&setting.event.event.key).reads;
+    setting.change_event().rules.value = Some(ValueRule::DealAmount { default: euros(5) });
+    *setting.portal.deals.lock() = Some(hubspot_error(Cause::MissingScope));
+    assert_eq!(setting.prepare().await.unwrap(), [0; 0]);
+    assert!(reads(&setting).failing_since.is_some());
+    setting.clock.advance(SignedDuration::from_secs(100));
+    *setting.portal.deals.lock() = None;
+    let shown = without_click(good(7));
+    setting.portal.contacts.lock().insert(shown.id, shown);
+    assert_eq!(setting.prepare().await.unwrap(), [0; 0]);
+    assert_eq!((reads(&setting).failing_since, reads(&setting).error), (None, None));
 }
 
 fn euros(amount: i64) -> Money {

@@ -171,6 +171,9 @@ impl EligibleEvent {
             return Ok(vec![]);
         }
         let priced = self.price_rows(ctx, ready, &contacts).await?;
+        let read = ctx.clock.now();
+        ctx.registry
+            .update_report(&self.event.key, |report| report.record_reads(now, read));
         let all = priced.into_iter().map(|(row, prepared, value)| PreparedRow {
             action: self.action.key.clone(),
             prepared,
@@ -247,7 +250,7 @@ impl EligibleEvent {
     fn report_read_failure(&self, ctx: &SyncContext, fault: &SyncError) {
         let note = error_note(fault, ctx.clock.now());
         ctx.registry
-            .update_report(&self.event.key, |report| report.record_failure(Side::Upload, note));
+            .update_report(&self.event.key, |report| report.record_failure(Side::Reads, note));
     }
 
     fn decide_row(&self, ctx: &SyncContext, row: &Row, read: Option<&ContactSnapshot>) -> Decision {

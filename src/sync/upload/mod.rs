@@ -290,12 +290,16 @@ impl Uploader {
     /// HubSpot could not be read: the rows wait, the other events go on.
     fn read_failed(&self, sendable: &EligibleEvent, error: UpstreamError) {
         self.ctx.registry.hubspot_fault(&sendable.event().hubspot, &error);
-        self.upload_failed(&sendable.event().key, &error.into());
+        self.record_failure(Side::Reads, &sendable.event().key, &error.into());
     }
 
     fn upload_failed(&self, event: &ObjectKey, fault: &SyncError) {
+        self.record_failure(Side::Upload, event, fault);
+    }
+
+    fn record_failure(&self, work: Side, event: &ObjectKey, fault: &SyncError) {
         let note = error_note(fault, self.ctx.clock.now());
-        let side = fault.side(Side::Upload);
+        let side = fault.side(work);
         self.ctx
             .registry
             .update_report(event, |report| report.record_failure(side, note));
