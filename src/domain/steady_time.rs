@@ -37,6 +37,8 @@ pub enum DateEffect {
 pub struct SteadyTime {
     /// What is added to the monotonic clock.
     base: Timestamp,
+    /// A vendor has agreed with it.
+    agreed: bool,
     doubt: Option<Doubt>,
 }
 
@@ -57,23 +59,30 @@ impl SteadyTime {
     pub fn new(host: HostTime) -> Self {
         Self {
             base: base_of(host.wall, host),
+            agreed: false,
             doubt: None,
         }
     }
 
-    /// The time now: the host's, or, if its clock was stepped, the one that goes on from before.
+    /// The time now: the host's, or, if its clock was stepped, the one that goes on from before. While nobody has agreed
+    /// with it, that of a vendor who says that it is earlier: what is decided too early is decided again, and what is
+    /// skipped as too late is not.
     pub fn now(&self, host: HostTime) -> Timestamp {
         let steady = later(self.base, host.monotonic);
-        if agree(host.wall, steady) { host.wall } else { steady }
+        let now = if agree(host.wall, steady) { host.wall } else { steady };
+        match &self.doubt {
+            Some(doubt) if !self.agreed => now.min(later(doubt.base, host.monotonic)),
+            _ => now,
+        }
     }
 
-    /// An answer of this vendor was made at `date`. It takes two witnesses to move the time: two vendors, or one and
-    /// the host. Also at the start, when nobody has agreed with the host's clock yet: one vendor against it may be a
-    /// proxy with a clock of its own. Before anything is sent, or skipped for good, both vendors have answered.
+    /// An answer of this vendor was made at `date`. It takes two witnesses to move the time for good: two vendors, or one
+    /// and the host. Also at the start, when nobody has agreed with the host's clock yet: one vendor against it may be
+    /// a proxy with a clock of its own.
     pub fn hear(&mut self, vendor: &'static str, date: Timestamp, host: HostTime) -> DateEffect {
         let heard = base_of(date, host);
         if agree(heard, self.base) {
-            self.doubt = None;
+            (self.agreed, self.doubt) = (true, None);
             return DateEffect::Nothing;
         }
         let doubt = match self.doubt.take() {
@@ -98,6 +107,7 @@ impl SteadyTime {
         let wrong_by = self.base.duration_since(heard);
         *self = Self {
             base: heard,
+            agreed: true,
             doubt: None,
         };
         DateEffect::Corrected(wrong_by)

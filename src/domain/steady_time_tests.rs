@@ -91,6 +91,18 @@ fn a_clock_that_is_wrong_from_the_start_is_corrected_once_both_vendors_say_so() 
 }
 
 #[test]
+fn until_a_vendor_agrees_with_the_host_the_earlier_time_counts() {
+    let mut time = SteadyTime::new(host(0, DAYS));
+    assert!(!answers(&mut time, HUBSPOT, (1, 50), 0, DAYS), "one vendor alone");
+    assert_eq!(time.now(host(60, DAYS)), real(60));
+    // The vendor was wrong: its time is left as soon as another one agrees with the host.
+    assert!(!answers(&mut time, GOOGLE, (61, 1), DAYS, DAYS));
+    assert_eq!(time.now(host(62, DAYS)), real(62 + DAYS));
+    assert!(!answers(&mut time, HUBSPOT, (63, 50), 0, DAYS));
+    assert_eq!(time.now(host(120, DAYS)), real(120 + DAYS));
+}
+
+#[test]
 fn at_the_start_one_vendor_alone_moves_nothing() {
     let mut time = SteadyTime::new(host(0, 0));
     assert!(!answers(&mut time, HUBSPOT, (1, 50), DAYS, 0));

@@ -14,6 +14,7 @@ use xtask::process;
 use super::Stage;
 use super::forms::{self, FORM, consenting, submit, with};
 use super::judge::{exactly, transactions};
+use super::meddler::Meddling;
 use super::stage::{Counts, ago, reason};
 
 const SOURCE: &str = include_str!("host_clock.c");
@@ -147,4 +148,30 @@ fn a_clock_that_is_wrong_from_the_start_is_corrected_by_the_answers() {
     customer(&stage, "click-2");
     submit(&stage, &consenting("c-2"));
     all_sent(&stage, 2, &["c-1", "c-2"]);
+}
+
+#[test]
+fn a_clock_that_is_ahead_while_google_is_away_skips_nothing() {
+    let (mut stage, clock) = begin("ahead-alone");
+    let meddler = stage.meddled();
+    forms::start(&stage);
+    events(&stage);
+    stage.condition("adce/won", "Ready", "True", "");
+    stage.condition("adce/demo", "Ready", "True", "");
+    stage.kill_operator();
+    clock.step(DAYS);
+    let google = ["googleAds", "events:ingest", "requestStatus", "/token"];
+    let away = meddler.always(
+        move |asked| google.iter().any(|part| asked.path.contains(part)),
+        Meddling::Drop,
+    );
+    stage.start_operator();
+    customer(&stage, "click-1");
+    submit(&stage, &consenting("c-1"));
+    let seen = stage.wait("adce/demo", "the submission", |event| Counts::of(event).observed == 1);
+    assert_eq!(Counts::of(&seen).skipped, 0, "{:#}", seen["status"]);
+    polled(&stage);
+    meddler.lift(away);
+    submit(&stage, &consenting("c-2"));
+    all_sent(&stage, 1, &["c-1", "c-2"]);
 }
