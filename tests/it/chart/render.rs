@@ -292,3 +292,50 @@ fn rendered_definitions_are_the_generated_ones() {
         .is_empty()
     );
 }
+
+/// Members that hold the name of something, and labels that do.
+const NAMES: [&str; 9] = [
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/name",
+    "claimName",
+    "key",
+    "name",
+    "namespace",
+    "priorityClassName",
+    "schedulerName",
+    "serviceAccountName",
+];
+
+/// The members of an object that hold names in another form than text.
+fn unquoted_names(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (member, value) in members {
+                if NAMES.contains(&member.as_str()) && (value.is_number() || value.is_boolean() || value.is_null()) {
+                    found.push(format!("{member}: {value}"));
+                }
+                unquoted_names(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| unquoted_names(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn names_that_look_like_numbers_stay_text() {
+    let objects = render(&json!({
+        "namespaceOverride": "456", "nameOverride": "789", "watchNamespaces": ["123"],
+        "serviceAccount": {"name": "123"}, "persistence": {"existingClaim": "5"}, "caBundle": {"configMap": "true"},
+        "priorityClassName": "1", "schedulerName": "1"}));
+    let mut found = Vec::new();
+    objects.iter().for_each(|object| unquoted_names(object, &mut found));
+    assert!(found.is_empty(), "{found:?}");
+    let database = json!({"ledger": {"postgresql": {"urlSecretRef": {"name": "1", "key": "2"}}}});
+    let reference = container(&render(&database))["env"].clone();
+    let reads = |variable: &Value| variable["valueFrom"]["secretKeyRef"] == json!({"name": "1", "key": "2"});
+    assert!(
+        reference.as_array().is_some_and(|all| all.iter().any(reads)),
+        "{reference}"
+    );
+}

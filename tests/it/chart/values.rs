@@ -175,6 +175,10 @@ fn values_and_schema_name_the_same_things() {
 #[case::no_pause_to_speak_of(json!({"sandbox": {"every": "10ms"}}), "/sandbox/every")]
 #[case::no_port_of_the_api_server(json!({"networkPolicy": {"egress": {"apiServerPorts": []}}}), "/networkPolicy/egress/apiServerPorts")]
 #[case::no_port_of_postgresql(json!({"networkPolicy": {"egress": {"postgresqlPorts": []}}}), "/networkPolicy/egress/postgresqlPorts")]
+#[case::no_room(json!({"persistence": {"size": "0"}}), "/persistence/size")]
+#[case::a_grace_period_of_readiness(json!({"readinessProbe": {"terminationGracePeriodSeconds": 5}}), "/readinessProbe/terminationGracePeriodSeconds")]
+#[case::no_address(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["10.1.2.300/32"]}}}), "/networkPolicy/egress/apiServerCIDRs/0")]
+#[case::no_length(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["fd00::1/129"]}}}), "/networkPolicy/egress/apiServerCIDRs/0")]
 fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str) {
     let output = helm(&["template", "adconversion-operator"], &values);
     assert!(!output.success(), "{values} is taken");
@@ -200,6 +204,8 @@ fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str
 #[case::no_admin_api(json!({"config": {"adminListen": ""}}))]
 #[case::a_condition_of_another_chart(json!({"enabled": true}))]
 #[case::inside_another_chart(json!({"global": {"registry": "x"}}))]
+#[case::addresses(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["10.0.0.1/32", "0.0.0.0/0", "::/0", "fd00::1/128"]}}}))]
+#[case::a_grace_period_of_liveness(json!({"livenessProbe": {"terminationGracePeriodSeconds": 5}}))]
 fn values_it_knows_are_taken(#[case] values: Value) {
     let output = helm(&["template", "adconversion-operator"], &values);
     assert!(output.success(), "{}", output.stderr);
