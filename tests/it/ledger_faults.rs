@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::outcome::Outcome;
-use adconversion_operator::ledger::SqlLedger;
+use adconversion_operator::ledger::{OpenError, SqlLedger};
 use adconversion_operator::ports::ledger::{Ledger, RowCounts};
 use adconversion_operator::registry::Registry;
 use adconversion_operator::sync::context::SyncContext;
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::faulty::{Faulty, How};
 use crate::support::memory::{Now, Sink, set_up, settings, tally};
+use crate::support::wait::until;
 
 /// More than are noted at once.
 const CONTACTS: usize = 1_100;
@@ -46,10 +47,19 @@ fn observed(tally: &RowCounts) -> u64 {
 /// Observed, uploaded, skipped and rejected rows.
 type Counts = [u64; 4];
 
+/// The ledger. What the life before had open is closed by threads that end a moment after it.
+async fn opened(url: &str) -> SqlLedger {
+    let open = async || match SqlLedger::open(url).await {
+        Err(error @ OpenError::InUse(_)) => Err(error),
+        opened => Ok(opened.expect("a ledger")),
+    };
+    until("the life before to let go of the ledger", LIMIT, open).await
+}
+
 /// One life of the process, until all is done or a fault ends it; returns its calls, and whether all is done. `told`
 /// are the counts of the lives before: none goes down.
 async fn life(url: &str, fault: Option<(usize, How)>, sink: &Arc<Sink>, told: &mut Counts) -> (usize, bool) {
-    let inner: Arc<dyn Ledger> = Arc::new(SqlLedger::open(url).await.expect("a ledger"));
+    let inner: Arc<dyn Ledger> = Arc::new(opened(url).await);
     let ledger = Arc::new(Faulty::new(inner.clone(), fault));
     let (registry, _wakes) = Registry::new();
     set_up(&registry, CONTACTS as u64, sink.clone());

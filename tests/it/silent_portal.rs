@@ -173,7 +173,7 @@ async fn a_portal_that_falls_silent_keeps_no_other_rows_of_a_refused_request_wai
     .await;
     let error = registry
         .event_report(&other("event"))
-        .upload
+        .reads
         .error
         .expect("its event says so");
     assert!(error.message.contains("no answer in time"), "{}", error.message);
