@@ -91,7 +91,8 @@ fn everything() -> Value {
 /// What the chart renders, as one text.
 fn text(values: &Value, namespace: &str) -> String {
     let rendered = helm(&["template", "adconversion-operator"], values).ok().unwrap();
-    rendered.replace("namespace: system", &format!("namespace: {namespace}"))
+    let by_name = rendered.replace("namespace: \"system\"", &format!("namespace: {namespace}"));
+    by_name.replace("namespace: system", &format!("namespace: {namespace}"))
 }
 
 #[test]
