@@ -317,7 +317,11 @@ fn unquoted_names(value: &Value, found: &mut Vec<String>) {
                 unquoted_names(value, found);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| unquoted_names(item, found)),
+        Value::Array(items) => {
+            for item in items {
+                unquoted_names(item, found);
+            }
+        }
         _ => {}
     }
 }
@@ -329,7 +333,9 @@ fn names_that_look_like_numbers_stay_text() {
         "serviceAccount": {"name": "123"}, "persistence": {"existingClaim": "5"}, "caBundle": {"configMap": "true"},
         "priorityClassName": "1", "schedulerName": "1"}));
     let mut found = Vec::new();
-    objects.iter().for_each(|object| unquoted_names(object, &mut found));
+    for object in &objects {
+        unquoted_names(object, &mut found);
+    }
     assert!(found.is_empty(), "{found:?}");
     let database = json!({"ledger": {"postgresql": {"urlSecretRef": {"name": "1", "key": "2"}}}});
     let reference = container(&render(&database))["env"].clone();
