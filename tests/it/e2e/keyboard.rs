@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::counts::ago;
-use super::questions::pictures;
+use super::questions::page::pictures;
 use crate::support::contrast::texts_have_contrast;
 use crate::support::devtools::Page;
 
