@@ -3,6 +3,8 @@
 mod argo_cd;
 mod definitions;
 mod install;
+mod overlay;
+mod pruning;
 mod uninstall;
 
 use std::{fs, path::PathBuf};
