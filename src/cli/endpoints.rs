@@ -6,6 +6,7 @@ use std::time::Duration as StdDuration;
 use clap::Args;
 
 use super::command_error::CommandError;
+use super::shortest::{SECOND, at_least};
 use crate::api::Duration;
 use crate::upstream;
 use crate::upstream::google::{GoogleConfig, Timeouts};
@@ -57,8 +58,8 @@ pub struct EndpointFlags {
     #[arg(long, env = "ADCONVERSION_HUBSPOT_VERSION", default_value = "2026-09")]
     pub hubspot_version: String,
     /// Upper bound of every call's time limit. The limits are 30s for HubSpot, 20s for a Google token, 1m for Google,
-    /// 2m for an upload, and 1m until the Kubernetes API begins to answer.
-    #[arg(long, env = "ADCONVERSION_CALL_TIMEOUT", default_value = "2m")]
+    /// 2m for an upload, and 1m until the Kubernetes API begins to answer. At least 1s.
+    #[arg(long, env = "ADCONVERSION_CALL_TIMEOUT", default_value = "2m", value_parser = at_least(SECOND))]
     pub call_timeout: Duration,
 }
 

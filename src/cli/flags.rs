@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::admin_address::AdminAddress;
 use super::endpoints::EndpointFlags;
 use super::leader_flags::LeaderFlags;
+use super::shortest::{POLL, SECOND, TURN, at_least};
 use super::wait_flags::WaitFlags;
 use crate::api::Duration;
 use crate::controller::shared::context::Settings;
@@ -70,14 +71,14 @@ pub struct RunFlags {
     #[allow(missing_docs)]
     #[command(flatten)]
     pub endpoints: EndpointFlags,
-    /// Shortest interval between two polls of a HubSpot account; a shorter `spec.interval` counts as this.
-    #[arg(long, env = "ADCONVERSION_MIN_INTERVAL", default_value = "10s")]
+    /// Shortest interval between two polls of a HubSpot account; a shorter `spec.interval` counts as this. At least 500ms.
+    #[arg(long, env = "ADCONVERSION_MIN_INTERVAL", default_value = "10s", value_parser = at_least(POLL))]
     pub min_interval: Duration,
-    /// How often conversions that are due are uploaded.
-    #[arg(long, env = "ADCONVERSION_UPLOAD_INTERVAL", default_value = "60s")]
+    /// How often conversions that are due are uploaded. At least 100ms.
+    #[arg(long, env = "ADCONVERSION_UPLOAD_INTERVAL", default_value = "60s", value_parser = at_least(TURN))]
     pub upload_interval: Duration,
-    /// Shortest time between two writes of an event's status while only its counts change.
-    #[arg(long, env = "ADCONVERSION_STATUS_INTERVAL", default_value = "30s")]
+    /// Shortest time between two writes of an event's status while only its counts change. At least 100ms.
+    #[arg(long, env = "ADCONVERSION_STATUS_INTERVAL", default_value = "30s", value_parser = at_least(TURN))]
     pub status_interval: Duration,
     /// How long a conversion waits after it was first seen, so that click id, consent and deals can settle in HubSpot;
     /// and how long HubSpot must say that a contact does not exist before it counts as deleted.
@@ -89,44 +90,44 @@ pub struct RunFlags {
     /// How far back the wider poll looks. It runs six times in this time, which by default is every ten minutes.
     #[arg(long, env = "ADCONVERSION_OVERLAP", default_value = "1h")]
     pub overlap: Duration,
-    /// How often HubSpot is searched by modification time, over the last three days, for changes that polls missed.
-    #[arg(long, env = "ADCONVERSION_SWEEP_INTERVAL", default_value = "24h")]
+    /// How often HubSpot is searched by modification time, over the last three days, for changes that polls missed. At least 1s.
+    #[arg(long, env = "ADCONVERSION_SWEEP_INTERVAL", default_value = "24h", value_parser = at_least(SECOND))]
     pub sweep_interval: Duration,
     /// After the operator has created a conversion action, how long to hold back uploads to it.
     #[arg(long, env = "ADCONVERSION_NEW_ACTION_HOLD", default_value = "6h")]
     pub new_action_hold: Duration,
-    /// If the reply to a create request is lost, how long to search for the action before creating it again.
-    #[arg(long, env = "ADCONVERSION_CREATE_SETTLE", default_value = "2m")]
+    /// If the reply to a create request is lost, how long to search for the action before creating it again. At least 1s.
+    #[arg(long, env = "ADCONVERSION_CREATE_SETTLE", default_value = "2m", value_parser = at_least(SECOND))]
     pub create_settle: Duration,
-    /// How long after an upload to ask Data Manager for its results for the first time.
-    #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_FIRST_POLL", default_value = "30m")]
+    /// How long after an upload to ask Data Manager for its results for the first time. At least 1s.
+    #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_FIRST_POLL", default_value = "30m", value_parser = at_least(SECOND))]
     pub diagnostics_first_poll: Duration,
-    /// Longest pause between two requests for the results of one upload.
-    #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_MAX_POLL", default_value = "60m")]
+    /// Longest pause between two requests for the results of one upload. At least 1s.
+    #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_MAX_POLL", default_value = "60m", value_parser = at_least(SECOND))]
     pub diagnostics_max_poll: Duration,
     /// How often conversion actions are re-read from Google Ads. A conversion that one read shows outside the click
-    /// window waits this long for a second read.
-    #[arg(long, env = "ADCONVERSION_GOOGLE_REFRESH_INTERVAL", default_value = "10m")]
+    /// window waits this long for a second read. At least 1s.
+    #[arg(long, env = "ADCONVERSION_GOOGLE_REFRESH_INTERVAL", default_value = "10m", value_parser = at_least(SECOND))]
     pub google_refresh_interval: Duration,
-    /// How often `status.attribution` is read from Google Ads.
-    #[arg(long, env = "ADCONVERSION_ATTRIBUTION_INTERVAL", default_value = "1h")]
+    /// How often `status.attribution` is read from Google Ads. At least 1s.
+    #[arg(long, env = "ADCONVERSION_ATTRIBUTION_INTERVAL", default_value = "1h", value_parser = at_least(SECOND))]
     pub attribution_interval: Duration,
-    /// How often the Secrets of accounts are re-read, and the ConfigMaps with web snippets checked.
-    #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s")]
+    /// How often the Secrets of accounts are re-read, and the ConfigMaps with web snippets checked. At least 1s.
+    #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s", value_parser = at_least(SECOND))]
     pub account_check_interval: Duration,
     /// How often a stalled object is checked again if nobody changes it. The
-    /// first checks of an account follow after 5 seconds, 10, 20 and so on.
-    #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m")]
+    /// first checks of an account follow after 5 seconds, 10, 20 and so on. At least 1s.
+    #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m", value_parser = at_least(SECOND))]
     pub stalled_probe_interval: Duration,
-    /// How often to ask HubSpot, a few ids at a time, whether it still has the contacts in the ledger.
-    #[arg(long, env = "ADCONVERSION_DELETION_CHECK_INTERVAL", default_value = "168h")]
+    /// How often to ask HubSpot, a few ids at a time, whether it still has the contacts in the ledger. At least 1s.
+    #[arg(long, env = "ADCONVERSION_DELETION_CHECK_INTERVAL", default_value = "168h", value_parser = at_least(SECOND))]
     pub deletion_check_interval: Duration,
     /// How long the ledger keeps settled conversions one by one, before it keeps only their totals; and how long it
-    /// keeps the ids of contacts that HubSpot has deleted.
-    #[arg(long, env = "ADCONVERSION_RETENTION", default_value = "2160h")]
+    /// keeps the ids of contacts that HubSpot has deleted. At least 1s.
+    #[arg(long, env = "ADCONVERSION_RETENTION", default_value = "2160h", value_parser = at_least(SECOND))]
     pub retention: Duration,
-    /// Longest pause between two retries.
-    #[arg(long, env = "ADCONVERSION_BACKOFF_MAX", default_value = "5m")]
+    /// Longest pause between two retries. At least 100ms.
+    #[arg(long, env = "ADCONVERSION_BACKOFF_MAX", default_value = "5m", value_parser = at_least(TURN))]
     pub backoff_max: Duration,
     /// How long failures may last before `Ready` becomes False.
     #[arg(long, env = "ADCONVERSION_FAILURE_THRESHOLD", default_value = "15m")]

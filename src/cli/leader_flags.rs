@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use clap::{ArgAction, Args};
 
 use super::command_error::CommandError;
+use super::shortest::{SECOND, TURN, at_least};
 use crate::api::Duration;
 use crate::ops::leader::LeaseSettings;
 
@@ -24,15 +25,15 @@ pub struct LeaderFlags {
     )]
     pub leader_elect: bool,
     /// How long the Lease stays with a leader that shows no sign of
-    /// life. After a crash, another replica starts after this time.
-    #[arg(long, env = "ADCONVERSION_LEASE_DURATION", default_value = "15s")]
+    /// life. After a crash, another replica starts after this time. At least 1s.
+    #[arg(long, env = "ADCONVERSION_LEASE_DURATION", default_value = "15s", value_parser = at_least(SECOND))]
     pub lease_duration: Duration,
     /// How long a leader that cannot renew the Lease continues to work. Must be shorter than --lease-duration.
     #[arg(long, env = "ADCONVERSION_LEASE_RENEW", default_value = "10s")]
     pub lease_renew: Duration,
     /// How often the leader renews the Lease and the others check
-    /// whether it is free. Must be shorter than --lease-renew.
-    #[arg(long, env = "ADCONVERSION_LEASE_RETRY", default_value = "2s")]
+    /// whether it is free. Must be shorter than --lease-renew. At least 100ms.
+    #[arg(long, env = "ADCONVERSION_LEASE_RETRY", default_value = "2s", value_parser = at_least(TURN))]
     pub lease_retry: Duration,
     /// Name of the Lease. Replicas that share a ledger must share it.
     #[arg(long, env = "ADCONVERSION_LEASE_NAME", default_value = "adconversion-operator")]
@@ -50,7 +51,7 @@ impl LeaderFlags {
             self.lease_renew.as_std(),
             self.lease_retry.as_std(),
         );
-        if duration <= renew || renew <= retry || retry.is_zero() {
+        if duration <= renew || renew <= retry {
             return Err(
                 "--lease-duration must be longer than --lease-renew, and that longer than --lease-retry".into(),
             );
@@ -114,7 +115,6 @@ mod tests {
     #[rstest]
     #[case(&["--lease-renew=15s"])]
     #[case(&["--lease-retry=10s"])]
-    #[case(&["--lease-retry=0s"])]
     #[case(&["--lease-duration=5s"])]
     fn durations_that_let_two_work_at_a_time_are_refused(#[case] arguments: &[&str]) {
         assert!(flags(arguments).check_durations().is_err());

@@ -26,6 +26,7 @@ mod read_words;
 mod ready;
 mod request;
 mod run;
+mod shortest;
 mod uninstall;
 mod wait_flags;
 mod watch_ledger;

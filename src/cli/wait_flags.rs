@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::shortest::{SECOND, at_least};
 use crate::api::Duration;
 
 /// How long conversions wait for what may still come.
@@ -14,7 +15,7 @@ pub struct WaitFlags {
     /// How old an ad click must be before its conversion is uploaded.
     #[arg(long, env = "ADCONVERSION_TOO_RECENT_WAIT", default_value = "6h")]
     pub too_recent_wait: Duration,
-    /// How long after a form submission its conversion may be uploaded. Google accepts none after 24 hours.
-    #[arg(long, env = "ADCONVERSION_ENHANCEMENT_DEADLINE", default_value = "23h45m")]
+    /// How long after a form submission its conversion may be uploaded. Google accepts none after 24 hours. At least 1s.
+    #[arg(long, env = "ADCONVERSION_ENHANCEMENT_DEADLINE", default_value = "23h45m", value_parser = at_least(SECOND))]
     pub enhancement_deadline: Duration,
 }

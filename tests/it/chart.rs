@@ -5,6 +5,7 @@ mod admission;
 mod artifact_hub;
 mod contradictions;
 mod definitions;
+mod durations;
 mod first_table;
 mod helm3;
 mod install;

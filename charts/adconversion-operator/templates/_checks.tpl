@@ -111,7 +111,7 @@
 {{- range list $duration $renew $retry }}
 {{- $times = append $times (include "adconversion.milliseconds" . | int64) }}
 {{- end }}
-{{- if or (le (index $times 0) (index $times 1)) (le (index $times 1) (index $times 2)) (eq (index $times 2) 0) }}
+{{- if or (le (index $times 0) (index $times 1)) (le (index $times 1) (index $times 2)) }}
 {{- fail (printf "config.leaseDuration (%s) must be longer than config.leaseRenew (%s), and that longer than config.leaseRetry (%s)" $duration $renew $retry) }}
 {{- end }}
 {{- end }}

@@ -47,7 +47,6 @@ fn refusal(values: &Value) -> String {
 #[case::renews_too_late(json!({"leaderElection": {"enabled": true}, "config": {"leaseRenew": "20s"}}),
     "config.leaseDuration (15s) must be longer than config.leaseRenew (20s), and that longer than config.leaseRetry (2s)")]
 #[case::retries_too_late(json!({"leaderElection": {"enabled": true}, "config": {"leaseRetry": "10s"}}), "config.leaseRetry (10s)")]
-#[case::never_retries(json!({"leaderElection": {"enabled": true}, "config": {"leaseRetry": "0s"}}), "config.leaseRetry (0s)")]
 #[case::in_other_units(json!({"leaderElection": {"enabled": true}, "config": {"leaseDuration": "1m500ms", "leaseRenew": "60500ms"}}),
     "config.leaseDuration (1m500ms)")]
 #[case::simulation_in_a_database(json!({"sandbox": {"enabled": true}, "ledger": database()}),

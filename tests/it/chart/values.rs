@@ -60,7 +60,7 @@ fn resolved<'a>(schema: &'a Value, property: &'a Value) -> &'a Value {
 /// A value that the schema takes.
 fn sample(property: &Value) -> Value {
     match property["$ref"].as_str() {
-        Some("#/definitions/duration") => json!("1h30m"),
+        Some(name) if name.starts_with("#/definitions/duration") => json!("1h30m"),
         Some("#/definitions/url") => json!("http://127.0.0.1:4000"),
         _ if property["type"] == "boolean" => json!(false),
         _ => match property["pattern"].as_str() {

@@ -159,12 +159,12 @@ fn judge(stage: &Stage, names: &[String], count: usize) {
 fn odd_bytes_of_every_call_lose_nothing_and_count_nothing_twice() {
     let flags = [
         ("backoff-max", "300ms"),
-        ("google-refresh-interval", "500ms"),
-        ("account-check-interval", "500ms"),
-        ("stalled-probe-interval", "500ms"),
+        ("google-refresh-interval", "1s"),
+        ("account-check-interval", "1s"),
+        ("stalled-probe-interval", "1s"),
         ("upload-interval", "200ms"),
-        ("diagnostics-first-poll", "300ms"),
-        ("diagnostics-max-poll", "300ms"),
+        ("diagnostics-first-poll", "1s"),
+        ("diagnostics-max-poll", "1s"),
         ("attribution-interval", "1s"),
     ];
     let mut stage = Stage::empty("odd-bytes", &["--no-rate-limits", "--processing-delay=200ms"], &flags);
