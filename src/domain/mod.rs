@@ -44,6 +44,7 @@ pub mod tag;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub mod time;
+mod time_claims;
 pub mod transitions;
 pub mod trigger;
 pub mod value;

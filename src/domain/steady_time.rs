@@ -4,16 +4,23 @@
 //! skipped as too late, or a wait that ends in three days, does not come back once the clock is put right. So the time
 //! moves on by the monotonic clock, and a step is followed only where HubSpot or Google agree: each answer says by its
 //! `Date` when it was made.
+//!
+//! What is final (a skip by a deadline, archiving, erasure) follows from the certain time alone: the one that has come
+//! by everybody who told the time within the last hour.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::plausible_time::is_since_hubspot_exists;
 use super::time::later;
+use super::time_claims::{COUNTS_FOR, TimeClaims};
 use jiff::{SignedDuration, Timestamp};
 
 /// Two clocks that differ by no more than this agree: answers are under way for a while, and count whole seconds.
 const AGREED: SignedDuration = SignedDuration::from_mins(1);
 /// How many answers in a row must agree: one may be odd.
 const ANSWERS: u32 = 3;
+/// HubSpot and Google: nothing is certain before both have told the time.
+const VENDORS: usize = 2;
 
 /// Both clocks of this host, read at the same moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +29,22 @@ pub struct HostTime {
     pub wall: Timestamp,
     /// The monotonic clock, since any fixed moment.
     pub monotonic: SignedDuration,
+}
+
+/// What time it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownTime {
+    /// The time that everything goes by.
+    pub now: Timestamp,
+    /// The time that has come by all who told it; the beginning of time while that is not known. Never after `now`.
+    pub certain: Timestamp,
+}
+
+impl KnownTime {
+    /// A time that nobody disputes.
+    pub const fn undisputed(now: Timestamp) -> Self {
+        Self { now, certain: now }
+    }
 }
 
 /// What followed from the `Date` of an answer.
@@ -37,9 +60,15 @@ pub enum DateEffect {
 pub struct SteadyTime {
     /// What is added to the monotonic clock.
     base: Timestamp,
-    /// A vendor has agreed with it.
+    /// When all began, by the monotonic clock.
+    began: SignedDuration,
+    /// A vendor has agreed with the base.
     agreed: bool,
     doubt: Option<Doubt>,
+    /// The base by the last answer of each vendor.
+    told: BTreeMap<&'static str, Timestamp>,
+    /// Bases that differ from ours: told by a vendor, or ours before a correction.
+    claims: TimeClaims,
 }
 
 /// Answers in a row that agree with each other, but not with our time.
@@ -59,14 +88,16 @@ impl SteadyTime {
     pub fn new(host: HostTime) -> Self {
         Self {
             base: base_of(host.wall, host),
+            began: host.monotonic,
             agreed: false,
             doubt: None,
+            told: BTreeMap::new(),
+            claims: TimeClaims::default(),
         }
     }
 
     /// The time now: the host's, or, if its clock was stepped, the one that goes on from before. While nobody has agreed
-    /// with it, that of a vendor who says that it is earlier: what is decided too early is decided again, and what is
-    /// skipped as too late is not.
+    /// with it, that of a vendor who says that it is earlier: what is decided too early is decided again.
     pub fn now(&self, host: HostTime) -> Timestamp {
         let steady = later(self.base, host.monotonic);
         let now = if agree(host.wall, steady) { host.wall } else { steady };
@@ -76,15 +107,45 @@ impl SteadyTime {
         }
     }
 
+    /// The time now, and the one that is certain: the earliest of now and of what was claimed within the last hour. In
+    /// the first hour both vendors must have told the time: that host and one vendor agree may come from one wrong
+    /// clock, of the node and of a proxy on it.
+    pub fn known_time(&self, host: HostTime) -> KnownTime {
+        let now = self.now(host);
+        let is_first_hour = host.monotonic - self.began < COUNTS_FOR;
+        if self.told.len() < VENDORS && is_first_hour {
+            return KnownTime {
+                now,
+                certain: Timestamp::MIN,
+            };
+        }
+        let claimed = self.claims.earliest(host.monotonic);
+        KnownTime {
+            now,
+            certain: claimed.map_or(now, |claimed| claimed.min(now)),
+        }
+    }
+
+    /// The time by the clock of this vendor, as its last answer told it; ours, if there was none.
+    pub fn vendor_time(&self, vendor: &str, host: HostTime) -> Timestamp {
+        let told = self.told.get(vendor);
+        told.map_or_else(|| self.now(host), |base| later(*base, host.monotonic))
+    }
+
     /// An answer of this vendor was made at `date`. It takes two witnesses to move the time for good: two vendors, or one
     /// and the host. Also at the start, when nobody has agreed with the host's clock yet: one vendor against it may be
     /// a proxy with a clock of its own.
     pub fn hear(&mut self, vendor: &'static str, date: Timestamp, host: HostTime) -> DateEffect {
+        if !is_since_hubspot_exists(date) {
+            return DateEffect::Nothing;
+        }
         let heard = base_of(date, host);
+        self.told.insert(vendor, heard);
         if agree(heard, self.base) {
             (self.agreed, self.doubt) = (true, None);
             return DateEffect::Nothing;
         }
+        self.claims.add(heard, host.monotonic);
         let doubt = match self.doubt.take() {
             Some(doubt) if agree(doubt.base, heard) => doubt,
             _ => Doubt {
@@ -105,11 +166,9 @@ impl SteadyTime {
             return DateEffect::Nothing;
         }
         let wrong_by = self.base.duration_since(heard);
-        *self = Self {
-            base: heard,
-            agreed: true,
-            doubt: None,
-        };
+        // It may have been the right one all the same: one proxy before both vendors has one clock.
+        self.claims.add(self.base, host.monotonic);
+        (self.base, self.agreed, self.doubt) = (heard, true, None);
         DateEffect::Corrected(wrong_by)
     }
 }

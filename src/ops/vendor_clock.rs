@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tracing::warn;
 
-use crate::domain::steady_time::{DateEffect, HostTime, SteadyTime};
+use crate::domain::steady_time::{DateEffect, HostTime, KnownTime, SteadyTime};
 use crate::domain::time::to_signed;
 use crate::ports::{CallObserver, Clock};
 
@@ -15,6 +15,8 @@ use crate::ports::{CallObserver, Clock};
 pub struct VendorClock {
     began: Instant,
     time: Mutex<SteadyTime>,
+    /// By how much the time was ahead until it was corrected, if nobody has asked yet.
+    was_ahead: Mutex<SignedDuration>,
     observer: Arc<dyn CallObserver>,
 }
 
@@ -25,6 +27,7 @@ impl VendorClock {
         Self {
             began,
             time: Mutex::new(SteadyTime::new(host_time(began))),
+            was_ahead: Mutex::new(SignedDuration::ZERO),
             observer,
         }
     }
@@ -41,6 +44,14 @@ impl Clock for VendorClock {
     fn now(&self) -> Timestamp {
         self.time.lock().now(host_time(self.began))
     }
+
+    fn take_ahead(&self) -> SignedDuration {
+        std::mem::take(&mut *self.was_ahead.lock())
+    }
+
+    fn known_time(&self) -> KnownTime {
+        self.time.lock().known_time(host_time(self.began))
+    }
 }
 
 impl CallObserver for VendorClock {
@@ -55,11 +66,17 @@ impl CallObserver for VendorClock {
     fn observe_date(&self, vendor: &'static str, date: Timestamp) {
         let heard = self.time.lock().hear(vendor, date, host_time(self.began));
         if let DateEffect::Corrected(wrong_by) = heard {
+            let mut was_ahead = self.was_ahead.lock();
+            *was_ahead = wrong_by.max(*was_ahead);
             warn!(
                 seconds = wrong_by.as_secs(),
                 vendor,
                 "the clock of this node is wrong, so the operator goes by the times of HubSpot's and Google's answers: correct the clock"
             );
         }
+    }
+
+    fn vendor_time(&self, vendor: &'static str) -> Timestamp {
+        self.time.lock().vendor_time(vendor, host_time(self.began))
     }
 }

@@ -23,10 +23,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use crate::domain::ids::CustomerId;
+use crate::domain::steady_time::KnownTime;
 
 pub use error::{CallKind, Cause, Effect, UpstreamError};
 
@@ -34,6 +35,15 @@ pub use error::{CallKind, Cause, Effect, UpstreamError};
 pub trait Clock: Send + Sync {
     /// Now, UTC.
     fn now(&self) -> Timestamp;
+    /// Now, and the time from which something final may follow.
+    fn known_time(&self) -> KnownTime {
+        KnownTime::undisputed(self.now())
+    }
+    /// By how much the time was ahead before it was corrected, if it was since the last call; of several corrections the
+    /// most.
+    fn take_ahead(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
 }
 
 /// The data of a Kubernetes Secret, decoded. Values never appear in `Debug`, logs or errors.
@@ -99,4 +109,9 @@ pub trait CallObserver: Send + Sync {
     fn observe_throttling(&self, api: &'static str, wait: std::time::Duration);
     /// An answer says that it was made at this time, by the clock of HubSpot or Google.
     fn observe_date(&self, _vendor: &'static str, _date: Timestamp) {}
+    /// The time by the clock of HubSpot or Google, as its last answer told it. It is for what the vendor compares with
+    /// its own clock, or reckons by it.
+    fn vendor_time(&self, _vendor: &'static str) -> Timestamp {
+        Timestamp::now()
+    }
 }

@@ -1,5 +1,8 @@
 //! Google's two APIs.
 
+/// Whose clock the answers tell, of both APIs and of the token endpoint.
+pub(crate) const VENDOR: &str = "Google";
+
 /// The two APIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {

@@ -98,7 +98,7 @@ impl GoogleConnector {
         if let Some(session) = sessions.get(&key).and_then(Weak::upgrade) {
             return Ok(session);
         }
-        let endpoint = auth::token::Endpoint {
+        let endpoint = auth::endpoint::Endpoint {
             http: self.http.clone(),
             url: self.config.token_endpoint.clone(),
             timeout: self.config.timeouts.token,

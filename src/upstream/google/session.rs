@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::api::VENDOR;
 use super::config::GoogleConfig;
 use super::errors::{Api, CallFailure, Parsed, RawAnswer};
 use super::own_errors::malformed_answer;
@@ -242,7 +242,7 @@ async fn receive_answer(
         .await
         .map_err(|error| not_answered(call, None, None, &error))?;
     if let Some(date) = answer_date(response.headers()) {
-        observer.observe_date("Google", date);
+        observer.observe_date(VENDOR, date);
     }
     let status = response.status().as_u16();
     let request_id = response
@@ -250,7 +250,7 @@ async fn receive_answer(
         .get("request-id")
         .and_then(|id| id.to_str().ok())
         .and_then(valid_id);
-    let retry_after = retry_after(response.headers(), Timestamp::now());
+    let retry_after = retry_after(response.headers(), observer.vendor_time(VENDOR));
     let body = match body::read_body(response, AnswerLimit::RECORDS, ends).await {
         Ok(body) => body,
         Err(BodyError::Broke(error)) => return Err(not_answered(call, Some(status), request_id, &error)),

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::auth::token::{Endpoint, KeptToken, TokenSource};
+use super::auth::endpoint::Endpoint;
+use super::auth::token::{KeptToken, TokenSource};
 use super::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::domain::ids::{ActionId, CustomerId, OrderId, TransactionId};
 use crate::ports::sink::{ClickId, Conversion, UploadRequest};

@@ -159,12 +159,13 @@ fn policy_in(message: &str) -> Option<String> {
 }
 
 /// The error of an answer without success. `sent` is the body of our request, by which our property names are told from
-/// values in the server's message; `None` if the request asked for a token.
+/// values in the server's message; `None` if the request asked for a token. `now` is HubSpot's time.
 pub(crate) fn answer_error(
     status: u16,
     headers: &HeaderMap,
     body: &[u8],
     sent: Option<&str>,
+    now: Timestamp,
 ) -> (UpstreamError, QuickRetry) {
     let parsed = ErrorBody::parse(body, sent.is_none());
     let verdict = classify_error(status, &parsed);
@@ -174,7 +175,7 @@ pub(crate) fn answer_error(
         describe_error(status, verdict.cause, &parsed, sent.unwrap_or_default()),
     );
     error.status = Some(status);
-    error.retry_after = retry_after(headers, Timestamp::now());
+    error.retry_after = retry_after(headers, now);
     let names_limit = parsed.names_limit();
     error.request_id = request_id(headers).or(parsed.request_id);
     error.code = match verdict.cause {

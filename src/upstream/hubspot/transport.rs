@@ -266,7 +266,8 @@ impl Transport {
                 Payload::Nothing | Payload::SecretJson(_) => Some(""),
                 Payload::SecretForm(_) => None,
             };
-            return Err(answer_error(code, &headers, body.unwrap_or_default().bytes(), sent));
+            let (body, now) = (body.unwrap_or_default(), self.shared.observer.vendor_time(SERVICE));
+            return Err(answer_error(code, &headers, body.bytes(), sent, now));
         }
         let body = body.map_err(|error| {
             (

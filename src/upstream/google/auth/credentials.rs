@@ -5,11 +5,12 @@ use std::path::Path;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::endpoint::Endpoint;
 use super::external::External;
 use super::grants::{RefreshToken, ServiceAccount};
 use super::jwt::SigningKey;
 use super::key_file::{FILE, invalid_secret, required_text};
-use super::token::{Endpoint, TokenSource};
+use super::token::TokenSource;
 use crate::ports::{SecretData, SecretInvalid};
 use crate::upstream::http::text::valid_id;
 use crate::upstream::secret_value::secret_value;

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::endpoint::Endpoint;
 use super::key_file::{FILE, invalid_secret, required_text};
-use super::token::{Endpoint, KeptToken, SCOPES, SERVICE, ScopeCheck, Token, TokenSource};
+use super::token::{KeptToken, SCOPES, SERVICE, ScopeCheck, Token, TokenSource};
 use super::token_file;
 use crate::ports::{Cause, SecretInvalid, UpstreamError};
 

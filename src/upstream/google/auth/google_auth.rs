@@ -12,8 +12,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::endpoint::Endpoint;
 use super::metadata::Metadata;
-use super::token::{Endpoint, KeptToken, LONGEST_LIFETIME, SCOPES, SERVICE, Token, TokenSource};
+use super::token::{KeptToken, LONGEST_LIFETIME, SCOPES, SERVICE, Token, TokenSource};
 use super::token_file;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::google::auth::credentials;

@@ -1,11 +1,12 @@
 //! The two grants we make ourselves: refresh token and service account (docs/reference/google.md 8).
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::endpoint::Endpoint;
 use super::jwt::SigningKey;
-use super::token::{Endpoint, KeptToken, SCOPES, SERVICE, Token, TokenSource};
+use super::token::{KeptToken, SCOPES, SERVICE, Token, TokenSource};
 use crate::ports::{Cause, UpstreamError};
 
 /// Refresh token of a user. The scopes are those of the grant; they can't be widened here.
@@ -43,16 +44,19 @@ pub(crate) struct ServiceAccount {
     pub(crate) key: SigningKey,
 }
 
-#[async_trait]
-impl TokenSource for ServiceAccount {
-    async fn fetch_token(&self, _: KeptToken) -> Result<Token, UpstreamError> {
-        let now = Timestamp::now().as_second();
+/// Google refuses claims of a time that is minutes away from its own.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
+
+impl ServiceAccount {
+    /// Exchanges a claim that is signed at this time.
+    async fn exchange_claim(&self, now: Timestamp) -> Result<Token, UpstreamError> {
+        let issued = now.as_second();
         let claims = serde_json::json!({
             "iss": self.email,
             "scope": SCOPES.join(" "),
             "aud": self.endpoint.url,
-            "iat": now,
-            "exp": now + 3600,
+            "iat": issued,
+            "exp": issued.saturating_add(3600),
         });
         let assertion = self.key.sign_claims(&claims).map_err(|_| {
             UpstreamError::new(
@@ -67,5 +71,23 @@ impl TokenSource for ServiceAccount {
         ];
         let hint = "the service account's key is refused (the key was deleted, the account is disabled, or this node's clock is wrong)";
         self.endpoint.exchange_grant("serviceAccount", &form, hint).await
+    }
+}
+
+#[async_trait]
+impl TokenSource for ServiceAccount {
+    async fn fetch_token(&self, _: KeptToken) -> Result<Token, UpstreamError> {
+        let signed = self.endpoint.google_time();
+        match self.exchange_claim(signed).await {
+            Err(refused) if refused.cause == Cause::CredentialsRejected => {
+                // The refusal says what time it is at Google: another one means that the claim was refused for its times.
+                let told = self.endpoint.google_time();
+                if told.duration_since(signed).abs() <= SKEW {
+                    return Err(refused);
+                }
+                self.exchange_claim(told).await
+            }
+            settled => settled,
+        }
     }
 }

@@ -3,7 +3,8 @@
 
 use async_trait::async_trait;
 
-use super::token::{Endpoint, KeptToken, SCOPES, SERVICE, Token, TokenSource};
+use super::endpoint::Endpoint;
+use super::token::{KeptToken, SCOPES, SERVICE, Token, TokenSource};
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream;
 

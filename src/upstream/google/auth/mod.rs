@@ -1,6 +1,7 @@
 //! Credentials of Google, from a Secret or from the process's environment, and the tokens made from them.
 
 pub mod credentials;
+pub mod endpoint;
 pub mod external;
 pub mod google_auth;
 pub mod grants;

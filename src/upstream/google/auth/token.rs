@@ -4,23 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use secrecy::SecretString;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::ports::{CallObserver, Cause, UpstreamError};
-use crate::upstream::google::request_causes;
-use crate::upstream::google::root_cause::root_cause;
-use crate::upstream::google::wire::parse_unsigned;
-use crate::upstream::http::body;
-use crate::upstream::http::body::{AnswerLimit, BodyError, TINY_PIECES};
-use crate::upstream::http::json;
+use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::last_failure::LastFailure;
-use crate::upstream::http::memory::ends_in;
-use crate::upstream::http::text::{bounded_message, valid_code};
-use crate::upstream::http::wait::retry_after;
-use crate::upstream::{REDIRECT, is_redirect};
 
 /// The two scopes that the operator needs (docs/reference/google.md 8).
 pub(crate) const SCOPES: [&str; 2] = [
@@ -32,7 +21,7 @@ pub(crate) const SERVICE: &str = "Google OAuth";
 /// A token is replaced this long before it expires (docs/reference/google.md 8).
 const MARGIN: Duration = Duration::from_secs(225);
 /// Lifetime of a token whose answer names none.
-const DEFAULT_LIFETIME: u64 = 3600;
+pub(super) const DEFAULT_LIFETIME: u64 = 3600;
 /// Longest lifetime that is believed: a wrong token would be kept for all of it.
 pub(crate) const LONGEST_LIFETIME: u64 = 3600;
 
@@ -54,7 +43,7 @@ pub(crate) struct Expiry {
 }
 
 impl Expiry {
-    fn after(lifetime: Duration) -> Self {
+    pub(super) fn after(lifetime: Duration) -> Self {
         // A short-lived token is replaced after half its life, or else every call would ask for a new one.
         let margin = MARGIN.min(lifetime / 2);
         let now = Instant::now();
@@ -186,200 +175,6 @@ impl TokenCache {
             }
         }
     }
-}
-
-/// The OAuth token endpoint.
-#[derive(Clone)]
-pub(crate) struct Endpoint {
-    pub(crate) http: reqwest::Client,
-    pub(crate) url: String,
-    pub(crate) timeout: Duration,
-    pub(crate) observer: Arc<dyn CallObserver>,
-}
-
-/// An answer of the endpoint: status, wait, and body as JSON (null if it is not JSON).
-type Reply = (u16, Option<jiff::SignedDuration>, Value);
-
-impl Endpoint {
-    /// Posts a grant and reads the token. `hint` says what a refusal of the grant can mean.
-    pub(crate) async fn exchange_grant(
-        &self,
-        method: &'static str,
-        form: &[(&str, &str)],
-        hint: &str,
-    ) -> Result<Token, UpstreamError> {
-        self.exchange_for(method, form, hint, ScopeCheck::Required).await
-    }
-
-    /// As [`Self::exchange_grant`], with or without a check of the scopes.
-    pub(crate) async fn exchange_for(
-        &self,
-        method: &'static str,
-        form: &[(&str, &str)],
-        hint: &str,
-        scopes: ScopeCheck,
-    ) -> Result<Token, UpstreamError> {
-        self.post_grant(method, self.http.post(&self.url).form(form), hint, scopes)
-            .await
-    }
-
-    /// Sends any other request for a token, and reads the token.
-    pub(crate) async fn request_token(
-        &self,
-        method: &'static str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Token, UpstreamError> {
-        self.post_grant(method, request, "it may not be used", ScopeCheck::Required)
-            .await
-    }
-
-    async fn post_grant(
-        &self,
-        method: &'static str,
-        request: reqwest::RequestBuilder,
-        hint: &str,
-        scopes: ScopeCheck,
-    ) -> Result<Token, UpstreamError> {
-        let (status, wait, json) = self.send_request(method, request).await?;
-        if (200..300).contains(&status) {
-            return token_of(&json, scopes);
-        }
-        Err(grant_refusal(
-            status,
-            wait,
-            json["error"].as_str().and_then(valid_code),
-            hint,
-        ))
-    }
-
-    /// Turns the token of a federation into one of a service account (IAM Credentials API, generateAccessToken).
-    pub(crate) async fn impersonate(&self, url: &str, federated: &Token) -> Result<Token, UpstreamError> {
-        let request = self.http.post(url).bearer_auth(federated.value.expose_secret());
-        let body = serde_json::json!({"scope": SCOPES, "lifetime": "3600s"});
-        let (status, wait, json) = self.send_request("impersonation", request.json(&body)).await?;
-        if (200..300).contains(&status) {
-            let until = json["expireTime"]
-                .as_str()
-                .and_then(|time| time.parse::<jiff::Timestamp>().ok());
-            let left = until.map(|until| until.duration_since(jiff::Timestamp::now()).as_secs().max(0));
-            let token = serde_json::json!({"access_token": json["accessToken"], "expires_in": left});
-            return token_of(&token, ScopeCheck::Required);
-        }
-        let hint = "the external account may not act as the service account, or that one does not exist";
-        Err(grant_refusal(
-            status,
-            wait,
-            json["error"]["status"].as_str().and_then(valid_code),
-            hint,
-        ))
-    }
-
-    async fn send_request(
-        &self,
-        method: &'static str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Reply, UpstreamError> {
-        let started = std::time::Instant::now();
-        let ends = ends_in(self.timeout);
-        let sent = request.timeout(self.timeout).send().await.map_err(BodyError::Broke);
-        let answer = match sent {
-            Ok(response) => {
-                let wait = retry_after(response.headers(), jiff::Timestamp::now());
-                let status = response.status().as_u16();
-                let body = body::read_body(response, AnswerLimit::TOKEN, ends).await;
-                body.map(|body| (status, wait, body))
-            }
-            Err(error) => Err(error),
-        };
-        let status = answer.as_ref().ok().map(|(status, ..)| *status);
-        self.observer.observe_call("token", method, status, started.elapsed());
-        let (status, wait, body) = answer.map_err(|error| match error {
-            BodyError::TooLarge(limit) => {
-                let message = format!("the answer of the token endpoint {}", BodyError::too_large(limit));
-                UpstreamError::new(SERVICE, Cause::Malformed, message)
-            }
-            BodyError::TinyPieces => UpstreamError::new(SERVICE, Cause::Malformed, TINY_PIECES),
-            BodyError::NoRoom(short) => UpstreamError::new(SERVICE, Cause::Unavailable, short.0),
-            BodyError::Broke(error) => {
-                let what = if error.is_timeout() {
-                    "no answer in time"
-                } else if error.is_connect() {
-                    "not reached"
-                } else {
-                    "the answer broke off"
-                };
-                let message = bounded_message(format!("{what}{}", root_cause(&error)));
-                UpstreamError::new(SERVICE, Cause::Unavailable, message)
-            }
-        })?;
-        if is_redirect(status) {
-            return Err(UpstreamError {
-                status: Some(status),
-                ..UpstreamError::new(SERVICE, Cause::Malformed, format!("HTTP {status}: {REDIRECT}"))
-            });
-        }
-        Ok((status, wait, json::read_json(body.bytes()).unwrap_or_default()))
-    }
-}
-
-fn grant_refusal(status: u16, wait: Option<jiff::SignedDuration>, code: Option<String>, hint: &str) -> UpstreamError {
-    let cause = request_causes::token_cause(status, code.as_deref());
-    let named = code.as_deref().unwrap_or("no code");
-    let hint = if cause == Cause::CredentialsRejected {
-        format!(": {hint}")
-    } else {
-        String::new()
-    };
-    UpstreamError {
-        status: Some(status),
-        retry_after: wait,
-        message: bounded_message(format!("{named} (HTTP {status}){hint}")),
-        code,
-        ..UpstreamError::new(SERVICE, cause, "")
-    }
-}
-
-/// True for a list of scopes. A text that is not such a list says nothing about the token's scopes.
-fn names_scopes(text: &str) -> bool {
-    let mut words = text.split_whitespace();
-    words.any(|word| word.starts_with("https://") || matches!(word, "openid" | "email" | "profile"))
-}
-
-/// The token in a good answer. Users may untick scopes when they grant access, so the answer's `scope` is checked.
-fn token_of(json: &Value, scopes: ScopeCheck) -> Result<Token, UpstreamError> {
-    let malformed = || UpstreamError::new(SERVICE, Cause::Malformed, "the answer holds no access_token");
-    let value = json["access_token"]
-        .as_str()
-        .filter(|token| !token.is_empty())
-        .ok_or_else(malformed)?;
-    if value.bytes().any(|b| !b.is_ascii_graphic()) {
-        return Err(UpstreamError::new(
-            SERVICE,
-            Cause::Malformed,
-            "the access_token does not fit a header",
-        ));
-    }
-    if let Some(granted) = json["scope"]
-        .as_str()
-        .filter(|text| scopes == ScopeCheck::Required && names_scopes(text))
-    {
-        let missing: Vec<&str> = SCOPES
-            .into_iter()
-            .filter(|scope| !granted.split_whitespace().any(|got| got == *scope))
-            .collect();
-        if !missing.is_empty() {
-            let message = format!("the token lacks the scope {}", missing.join(" and "));
-            return Err(UpstreamError::new(SERVICE, Cause::MissingScope, message));
-        }
-    }
-    let lifetime = parse_unsigned(&json["expires_in"])
-        .unwrap_or(DEFAULT_LIFETIME)
-        .min(LONGEST_LIFETIME);
-    Ok(Token {
-        value: SecretString::from(value),
-        expires: Some(Expiry::after(Duration::from_secs(lifetime))),
-        quota_project: None,
-    })
 }
 
 #[cfg(test)]

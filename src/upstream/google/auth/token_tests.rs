@@ -8,8 +8,9 @@ use wiremock::matchers::{body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::ports::SecretData;
+use crate::ports::{CallObserver, SecretData};
 use crate::upstream::google::auth::credentials;
+use crate::upstream::google::auth::endpoint::{self, Endpoint};
 use crate::upstream::google::test_support::{
     NO_TOKENS, TEST_KEY, fetched_token, refresh_secret, secret as data, token, token_endpoint, token_error,
 };
@@ -76,6 +77,63 @@ async fn a_service_account_exchanges_a_signed_claim() {
         assertion.contains("assertion=eyJhbGciOiJSUzI1NiIsImtpZCI6ImsiLCJ0eXAiOiJKV1QifQ."),
         "{assertion}"
     );
+}
+
+/// Hears when answers were made.
+#[derive(Default)]
+struct GooglesClock(parking_lot::Mutex<Option<jiff::Timestamp>>);
+
+impl CallObserver for GooglesClock {
+    fn observe_call(&self, _: &'static str, _: &'static str, _: Option<u16>, _: Duration) {}
+    fn observe_throttling(&self, _: &'static str, _: Duration) {}
+
+    fn observe_date(&self, _: &'static str, date: jiff::Timestamp) {
+        *self.0.lock() = Some(date);
+    }
+
+    fn vendor_time(&self, _: &'static str) -> jiff::Timestamp {
+        self.0.lock().unwrap_or_else(jiff::Timestamp::now)
+    }
+}
+
+/// Whose clock is wrong, ours or a proxy's, is all the same.
+#[tokio::test]
+async fn a_claim_that_is_refused_for_its_times_goes_once_more_by_the_time_of_the_refusal() {
+    let server = MockServer::start().await;
+    let refused = ResponseTemplate::new(400).set_body_json(json!({"error": "invalid_grant"}));
+    let dated = refused.clone().insert_header("date", "Fri, 20 Nov 2026 12:00:00 GMT");
+    let later = refused.insert_header("date", "Fri, 20 Nov 2026 12:00:05 GMT");
+    let given = token("t-sa").insert_header("date", "Fri, 20 Nov 2026 12:00:00 GMT");
+    for answer in [dated, given, later] {
+        Mock::given(path("/token"))
+            .respond_with(answer)
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+    }
+    let file = json!({"type": "service_account", "client_email": "a@b.c", "private_key": TEST_KEY});
+    let endpoint = Endpoint {
+        observer: Arc::new(GooglesClock::default()),
+        ..token_endpoint(format!("{}/token", server.uri()))
+    };
+    let data = data(&[("credentials.json", &file.to_string())]);
+    let source = credentials::read_credentials(&data, None, endpoint).unwrap().source;
+    assert_eq!(fetched_token(source.as_ref()).await, "t-sa");
+    let refusal = source.fetch_token(KeptToken::Allowed).await.err().unwrap();
+    assert_eq!(refusal.cause, Cause::CredentialsRejected, "its times are in order");
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.len(), 3);
+    let claims = requests.iter().map(|request| {
+        let body = String::from_utf8(request.body.clone()).unwrap();
+        let claims = body.rsplit('.').nth(1).unwrap();
+        let claims = data_encoding::BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&claims).unwrap()["iat"]
+            .as_i64()
+            .unwrap()
+    });
+    let noon: jiff::Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    let by_google = [noon.as_second(); 2];
+    assert_eq!(claims.skip(1).collect::<Vec<_>>(), by_google);
 }
 
 #[tokio::test]
@@ -306,7 +364,7 @@ fn an_odd_text_says_nothing_of_scopes() {
         ("openid", true),
         (SCOPES[0], true),
     ] {
-        let lacks = super::token_of(
+        let lacks = endpoint::token_of(
             &json!({"access_token": "t", "scope": scope}),
             super::ScopeCheck::Required,
         )
