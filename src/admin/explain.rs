@@ -246,7 +246,7 @@ impl EntryParts<'_> {
         row: &ListedConversion,
         conversion: &ConversionView,
     ) -> Vec<ExplanationLine> {
-        let now = self.source.clock.now();
+        let time = self.source.clock.known_time();
         let rules = self.rules(event, row);
         let occurrence = Occurrence {
             at: row.occurred_at,
@@ -260,7 +260,7 @@ impl EntryParts<'_> {
         lines.extend(if event.rules.trigger_kind.is_form() {
             explanation::explain_submission(contact, row.occurred_at, row.outcome, &rules)
         } else {
-            explanation::explain_entry(contact, occurrence, &rules, now)
+            explanation::explain_entry(contact, occurrence, &rules, time.now)
         });
         if row.outcome == Outcome::Pending {
             let waiting = WaitingConversion {
@@ -269,7 +269,7 @@ impl EntryParts<'_> {
                 reason: conversion.reason.as_deref().unwrap_or_default(),
                 next: conversion.next_time,
             };
-            lines.push(explanation::decide_now(contact, &waiting, &rules, now));
+            lines.push(explanation::decide_now(contact, &waiting, &rules, time));
         }
         lines
     }

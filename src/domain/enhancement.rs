@@ -9,10 +9,13 @@ use super::contact::Contact;
 use super::eligibility::{Decision, EventRules, Prepared, SuspectedSkip, has_consent};
 use super::identifiers;
 use super::outcome::reason;
+use super::steady_time::KnownTime;
 use super::time::later;
 
 /// Longest pause between two looks at a submission that waits.
 const MAX_PAUSE: SignedDuration = SignedDuration::from_mins(30);
+/// The same once the deadline is over, but not for certain.
+const OVERDUE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The waits that the process's flags set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,14 @@ pub struct Submitted {
     pub named: bool,
 }
 
+impl Submitted {
+    /// Its deadline is over for certain. One that is late only by a clock that somebody disputes is sent if nothing else
+    /// is missing: Google knows.
+    fn is_late(&self, waits: &SubmissionWaits, time: KnownTime) -> bool {
+        time.certain >= later(self.at, waits.deadline)
+    }
+}
+
 /// Whose submission it is.
 pub enum Person<'a> {
     Known(&'a Contact),
@@ -56,7 +67,8 @@ pub enum Person<'a> {
 }
 
 /// When to look again at a submission that waits for the visitor or the web tag: after a quarter of its age, once more
-/// shortly before the deadline, and then at the deadline.
+/// shortly before the deadline, and then at the deadline; after it every few minutes, until it is certain that it is
+/// over.
 pub fn next_look(at: Timestamp, waits: &SubmissionWaits, now: Timestamp) -> Timestamp {
     let floor = waits
         .pause
@@ -64,6 +76,9 @@ pub fn next_look(at: Timestamp, waits: &SubmissionWaits, now: Timestamp) -> Time
         .max(SignedDuration::from_millis(100));
     let pause = (now.duration_since(at) / 4).clamp(floor, MAX_PAUSE.max(floor));
     let end = later(at, waits.deadline);
+    if now >= end {
+        return later(now, pause.min(OVERDUE_PAUSE.max(floor)));
+    }
     let last = end.saturating_sub(floor * 2).unwrap_or(end);
     if now >= last { end } else { later(now, pause).min(last) }
 }
@@ -73,8 +88,9 @@ fn submitter<'a>(
     person: &Person<'a>,
     submitted: Submitted,
     waits: &SubmissionWaits,
-    now: Timestamp,
+    time: KnownTime,
 ) -> Result<Option<&'a Contact>, Decision> {
+    let now = time.now;
     let skip = |reason| Err(Decision::Skip { reason });
     let wait = |reason, due| Err(Decision::Wait { reason, due });
     // Google takes no conversion of the future, and a time of HubSpot's may be any.
@@ -87,7 +103,7 @@ fn submitter<'a>(
         Person::Deleted => skip(reason::CONTACT_DELETED),
         Person::Nameless => skip(reason::NO_SHARED_DATA),
         _ if ahead.is_positive() => wait(reason::NOT_DUE, later(now, ahead)),
-        Person::Unreadable if now >= later(submitted.at, waits.deadline) => skip(reason::DEADLINE_MISSED),
+        Person::Unreadable if submitted.is_late(waits, time) => skip(reason::DEADLINE_MISSED),
         Person::Unreadable => wait(reason::UNREADABLE_RECORD, next_look(submitted.at, waits, now)),
         // One answer proves nothing, however late it comes ([`super::absence`]).
         Person::NotFound { nobodys_for } if nobodys_for.is_some_and(|apart| apart >= waits.grace) => {
@@ -115,21 +131,23 @@ pub fn decide_submission(
     person: &Person<'_>,
     submitted: Submitted,
     by: &SubmissionRules<'_>,
-    now: Timestamp,
+    time: KnownTime,
 ) -> Result<Decision, SuspectedSkip> {
-    let (rules, waits) = (by.event, by.waits);
+    let (rules, waits, now) = (by.event, by.waits, time.now);
     let skip = |reason| Ok(Decision::Skip { reason });
     let wait = |reason, due| Ok(Decision::Wait { reason, due });
     let person = match person {
         Person::Known(contact) if rules.unread_of(contact).is_some() => &Person::Unreadable,
         person => person,
     };
-    let contact = match submitter(person, submitted, waits, now) {
+    let contact = match submitter(person, submitted, waits, time) {
         Ok(contact) => contact,
         Err(decided) => return Ok(decided),
     };
-    let end = later(submitted.at, waits.deadline);
-    let late = now >= end;
+    let late = submitted.is_late(waits, time);
+    let look = next_look(submitted.at, waits, now);
+    // The last look, if nothing but time is waited for.
+    let end = look.max(later(submitted.at, waits.deadline));
     let settled = later(submitted.first_seen, waits.settle);
     let consents = |contact: &&Contact| rules.consent.as_ref().is_some_and(|rule| has_consent(contact, rule));
     let Some(contact) = contact.filter(consents) else {
@@ -139,7 +157,6 @@ pub fn decide_submission(
             let why = contact.map_or(reason::DEADLINE_MISSED, |_| reason::NO_CONSENT);
             return skip(why);
         }
-        let look = next_look(submitted.at, waits, now);
         // A contact that is found is read again once it has settled. One that is not found is looked for meanwhile.
         let earliest = contact.map_or(look, |_| settled.min(end));
         return wait(reason::AWAITING_CONSENT, look.max(earliest));

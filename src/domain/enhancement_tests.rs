@@ -68,7 +68,7 @@ fn decided(
         waits,
         region,
     };
-    decide_submission(person, submitted, &by, now).unwrap_or_else(SuspectedSkip::skip)
+    decide_submission(person, submitted, &by, KnownTime::undisputed(now)).unwrap_or_else(SuspectedSkip::skip)
 }
 
 fn said(decision: &Decision) -> (&'static str, i64) {
@@ -190,6 +190,78 @@ fn a_contact_that_cannot_be_read_is_waited_for_until_the_deadline() {
     assert_eq!(of(85_500).0, "DeadlineMissed");
 }
 
+/// Late by a clock that somebody disputes is not late, and what waits meanwhile is looked at again in a while.
+#[rstest]
+#[case::sent(Some(CONSENTING), true, ("Send", 0))]
+#[case::no_consent_yet(Some(SILENT), true, ("AwaitingConsent", 300))]
+#[case::without_an_id(Some(CONSENTING), false, ("AwaitingWebConversion", 300))]
+#[case::nothing_to_share(Some(BARE), true, ("NoSharedData", 0))]
+#[case::not_found_yet(None, true, ("AwaitingConsent", 300))]
+fn what_is_late_by_a_disputed_time_is_not_skipped_as_late(
+    #[case] properties: Option<&[(&str, &str)]>,
+    #[case] named: bool,
+    #[case] (decision, pause): (&str, i64),
+) {
+    let contact = properties.map(contact);
+    let person = contact.as_ref().map_or(not_found(None), Person::Known);
+    let submitted = Submitted {
+        at: t(0),
+        first_seen: t(10),
+        named,
+    };
+    let by = SubmissionRules {
+        event: &rules(),
+        waits: &WAITS,
+        region: None,
+    };
+    for now in [85_500, 90_000, 9_000_000] {
+        for certain in [Timestamp::MIN, t(85_499)] {
+            let time = KnownTime { now: t(now), certain };
+            let decided = decide_submission(&person, submitted, &by, time).unwrap_or_else(SuspectedSkip::skip);
+            let due = if pause == 0 { 0 } else { now + pause };
+            assert_eq!(said(&decided), (decision, due), "{now} {certain}");
+        }
+    }
+    let unreadable = decide_submission(
+        &Person::Unreadable,
+        submitted,
+        &by,
+        KnownTime {
+            now: t(90_000),
+            certain: t(9),
+        },
+    );
+    assert_eq!(
+        said(&unreadable.unwrap_or_else(SuspectedSkip::skip)),
+        ("UnreadableRecord", 90_300)
+    );
+}
+
+#[test]
+fn one_that_has_not_settled_at_its_deadline_is_not_looked_at_all_the_while() {
+    let person = contact(CONSENTING);
+    let submitted = Submitted {
+        at: t(0),
+        first_seen: t(85_490),
+        named: true,
+    };
+    let by = SubmissionRules {
+        event: &rules(),
+        waits: &WAITS,
+        region: None,
+    };
+    let decided = |now| {
+        let time = KnownTime {
+            now: t(now),
+            certain: Timestamp::MIN,
+        };
+        decide_submission(&Person::Known(&person), submitted, &by, time).unwrap_or_else(SuspectedSkip::skip)
+    };
+    assert_eq!(said(&decided(85_491)), ("NotDue", 85_500));
+    assert_eq!(said(&decided(85_501)), ("NotDue", 85_550));
+    assert_eq!(said(&decided(85_550)), ("Send", 0));
+}
+
 /// Nobody is asked whose it is, so nobody has refused consent and no contact is missing.
 #[test]
 fn a_submission_first_seen_after_the_deadline_needs_no_grace() {
@@ -235,6 +307,7 @@ proptest! {
             now = next;
             prop_assert!(looks.len() < 10_000);
         }
+        prop_assert!(next_look(t(0), &waits, now) > now, "also afterwards");
         let last_chance = looks.iter().rev().nth(1);
         prop_assert!(last_chance.is_none_or(|look| end.duration_since(*look) <= waits.deadline / 4));
     }

@@ -17,6 +17,7 @@ use super::identifiers::identifiers_of;
 use super::occurrence::{NoEntry, judge_rows};
 use super::outcome::{Outcome, explain_reason, reason};
 use super::refusals::CLICK_TOO_LATE;
+use super::steady_time::KnownTime;
 use super::time::later;
 use crate::api::SharedData;
 
@@ -135,9 +136,9 @@ pub fn decide_now(
     contact: &Contact,
     waiting: &WaitingConversion<'_>,
     rules: &ExplanationRules<'_>,
-    now: Timestamp,
+    time: KnownTime,
 ) -> ExplanationLine {
-    let occurrence = waiting.occurrence;
+    let (occurrence, now) = (waiting.occurrence, time.now);
     let decision = if rules.event.trigger_kind.is_form() {
         let submitted = Submitted {
             at: occurrence.at,
@@ -150,7 +151,7 @@ pub fn decide_now(
             waits: rules.submission_waits,
             region: rules.region,
         };
-        enhancement::decide_submission(&person, submitted, &by, now)
+        enhancement::decide_submission(&person, submitted, &by, time)
     } else {
         let by = EntryRules {
             event: rules.event,

@@ -183,7 +183,12 @@ fn a_click_id_that_may_still_appear_is_waited_for() {
 fn the_decision_of_today(#[case] granted: &str, #[case] click: Option<i64>, #[case] says: &str) {
     let event = event_rules(granted);
     let contact = contact(&[("customer", 0, false)], click);
-    let told = decide_now(&contact, &not_due(), &rules(&event, 30), at(10 * DAY));
+    let told = decide_now(
+        &contact,
+        &not_due(),
+        &rules(&event, 30),
+        KnownTime::undisputed(at(10 * DAY)),
+    );
     assert!(told.says.starts_with(says), "{}", told.says);
 }
 
@@ -223,7 +228,12 @@ fn what_else_holds_it_back_is_not_passed_over(#[case] reason: &str, #[case] next
     let event = event_rules("yes-secret");
     let contact = contact(&[("customer", 0, false)], Some(-3 * DAY));
     let waiting = waiting(reason, next.map(|second| at(10 * DAY + second)));
-    let told = decide_now(&contact, &waiting, &rules(&event, 30), at(10 * DAY));
+    let told = decide_now(
+        &contact,
+        &waiting,
+        &rules(&event, 30),
+        KnownTime::undisputed(at(10 * DAY)),
+    );
     assert_eq!(told.says, says);
 }
 
@@ -260,7 +270,15 @@ fn a_waiting_conversion_shows_one_time() {
         as_of: Some(at(10)),
         ..contact(&[("customer", 0, false)], None)
     };
-    let told = |reason, next| decide_now(&read, &waiting(reason, next), &rules(&event, 30), at(40)).says;
+    let told = |reason, next| {
+        decide_now(
+            &read,
+            &waiting(reason, next),
+            &rules(&event, 30),
+            KnownTime::undisputed(at(40)),
+        )
+        .says
+    };
     let begin = "It waits as AwaitingClickId";
     let first = told("NotDue", None);
     assert!(first.starts_with(&format!("{begin} until ")), "{first}");
@@ -296,7 +314,12 @@ fn a_submission_names_its_deadline() {
         named: true,
         ..not_due()
     };
-    let late = decide_now(&contact, &named, &rules(&event, 30), at(10 * DAY));
+    let late = decide_now(
+        &contact,
+        &named,
+        &rules(&event, 30),
+        KnownTime::undisputed(at(10 * DAY)),
+    );
     assert!(late.says.contains("DeadlineMissed"), "{}", late.says);
 }
 
@@ -327,7 +350,7 @@ fn no_value_of_a_property_is_shown() {
             let rules = rules(&event, 30);
             let mut told = explain_entry(&contact, OCCURRENCE(), &rules, at(10 * DAY));
             told.extend(explain_submission(&contact, at(0), Outcome::Pending, &rules));
-            told.push(decide_now(&contact, &not_due(), &rules, at(DAY)));
+            told.push(decide_now(&contact, &not_due(), &rules, KnownTime::undisputed(at(DAY))));
             for line in told {
                 for (name, value) in SECRETS {
                     assert!(!line.says.contains(value), "{name} in {}", line.says);

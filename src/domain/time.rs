@@ -19,9 +19,49 @@ pub fn to_signed(wait: Duration) -> SignedDuration {
     SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)
 }
 
+/// A wait that something in memory has to end. It is over at its end, and also where its begin has not come: then the
+/// clock was ahead and was put right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    since: Timestamp,
+    until: Timestamp,
+}
+
+impl Wait {
+    /// Is over already.
+    pub const NONE: Self = Self {
+        since: Timestamp::MIN,
+        until: Timestamp::MIN,
+    };
+
+    pub fn new(now: Timestamp, pause: SignedDuration) -> Self {
+        Self {
+            since: now,
+            until: later(now, pause),
+        }
+    }
+
+    pub fn end(self) -> Timestamp {
+        self.until
+    }
+
+    pub fn is_over(self, now: Timestamp) -> bool {
+        now < self.since || now >= self.until
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_ends_with_its_time_and_with_the_clock_that_it_was_begun_by() {
+        let at = |second| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+        let wait = Wait::new(at(10), SignedDuration::from_secs(5));
+        let over = [9, 10, 14, 15].map(|second| wait.is_over(at(second)));
+        assert_eq!(over, [true, false, false, true]);
+        assert!(Wait::NONE.is_over(at(0)));
+    }
 
     #[test]
     fn what_is_too_far_is_the_end_of_time() {

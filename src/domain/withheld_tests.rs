@@ -12,6 +12,7 @@ use crate::domain::eligibility::{
 use crate::domain::enhancement::{Person, SubmissionRules, SubmissionWaits, Submitted, decide_submission};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::reason;
+use crate::domain::steady_time::KnownTime;
 use crate::domain::trigger::TriggerKind;
 use crate::ports::test_support::at;
 
@@ -167,7 +168,7 @@ fn nor_about_a_submission(#[case] withheld: &[&str], #[case] now: i64, #[case] e
         waits: &waits,
         region: None,
     };
-    let decided = decide_submission(&person, submitted, &by, at(now));
+    let decided = decide_submission(&person, submitted, &by, KnownTime::undisputed(at(now)));
     let decided = match decided.unwrap_or_else(SuspectedSkip::skip) {
         Decision::Send(_) => "send",
         Decision::Wait { reason, .. } | Decision::Skip { reason } => reason,

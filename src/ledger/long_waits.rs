@@ -59,6 +59,33 @@ pub(crate) async fn end_long_waits(conn: &mut Conn, longest: SignedDuration, now
     Ok(rows + polls)
 }
 
+/// See [`crate::ports::ledger::Ledger::bring_forward`].
+pub(crate) async fn bring_forward(conn: &mut Conn, ahead: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
+    let ahead = i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX);
+    let statements = [
+        "UPDATE conversions SET due = CASE WHEN due - $2 > $1 THEN due - $2 ELSE $1 END,
+             first_seen = CASE WHEN first_seen > $1 THEN $1 ELSE first_seen END
+         WHERE stream IN (SELECT id FROM streams) AND state = 'Waiting' AND due > $1",
+        "UPDATE requests SET poll_at = CASE WHEN poll_at - $2 > $1 THEN poll_at - $2 ELSE $1 END WHERE poll_at > $1",
+    ];
+    let mut moved = 0;
+    for statement in statements {
+        let done = sqlx::query(statement)
+            .bind(to_millis(now))
+            .bind(ahead)
+            .execute(&mut *conn)
+            .await?;
+        moved += done.rows_affected();
+    }
+    if moved > 0 {
+        tracing::info!(
+            waits = moved,
+            "waits in the ledger were written under a clock that was ahead and were brought forward"
+        );
+    }
+    Ok(moved)
+}
+
 async fn end_polls(conn: &mut Conn, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
     let polls = sqlx::query("UPDATE requests SET poll_at = $1 WHERE poll_at > $2")
         .bind(to_millis(now))

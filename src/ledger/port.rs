@@ -140,6 +140,10 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Later, |tx| long_waits::end_long_waits(tx, longest, now))
     }
 
+    async fn bring_forward(&self, ahead: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
+        write!(self, Disk::Later, |tx| long_waits::bring_forward(tx, ahead, now))
+    }
+
     async fn rows_if_low(&self) -> LedgerResult<Option<BTreeMap<String, u64>>> {
         // A PostgreSQL server does not say how much room it has.
         let Some(file) = self.opened.lock.ledger_file() else {

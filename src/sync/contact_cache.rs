@@ -121,11 +121,18 @@ impl ContactCache {
         self.0.change(|entries| entries.put(read, plan));
     }
 
-    /// The contact, if it was read by the same plan after `since`.
-    pub fn fresh(&self, id: ContactId, plan: &ReadPlan, since: Timestamp) -> Option<ContactSnapshot> {
+    /// The contact, if it was read by the same plan after the first of these times, and not after the second, which is
+    /// now: that read was noted by a clock that was ahead.
+    pub fn fresh(
+        &self,
+        id: ContactId,
+        plan: &ReadPlan,
+        (since, now): (Timestamp, Timestamp),
+    ) -> Option<ContactSnapshot> {
         self.0.look(|entries| {
             let entry = entries.by_id.get(&id)?;
-            (entry.read.at > since && entry.plan == *plan).then(|| entry.read.clone())
+            let is_fresh = entry.read.at > since && entry.read.at <= now;
+            (is_fresh && entry.plan == *plan).then(|| entry.read.clone())
         })
     }
 }
@@ -163,11 +170,17 @@ pub(crate) mod tests {
         }
         // Again, smaller: what they took before is given back.
         cache.put(read(2_999, 10, now), &plan);
-        let known = (0..3_000).filter(|id| cache.fresh(ContactId(*id), &plan, Timestamp::MIN).is_some());
+        let known = (0..3_000).filter(|id| {
+            cache
+                .fresh(ContactId(*id), &plan, (Timestamp::MIN, Timestamp::MAX))
+                .is_some()
+        });
         let (known, size) = (known.count(), cache.0.look(Shrink::size));
         assert!((350..450).contains(&known), "{known}");
         assert!(size <= MAX_SIZE && size > MAX_SIZE - 70_000, "{size}");
-        let last = cache.fresh(ContactId(2_999), &plan, Timestamp::MIN).unwrap();
+        let last = cache
+            .fresh(ContactId(2_999), &plan, (Timestamp::MIN, Timestamp::MAX))
+            .unwrap();
         assert!(last.contact.size() < 100);
     }
 

@@ -20,7 +20,11 @@ fn account(number: usize) -> ObjectKey {
 fn has(ctx: &SyncContext, account: &ObjectKey, contact: u64) -> bool {
     let cache = ctx.contact_cache(account);
     cache
-        .fresh(ContactId(contact), &ReadPlan::default(), Timestamp::MIN)
+        .fresh(
+            ContactId(contact),
+            &ReadPlan::default(),
+            (Timestamp::MIN, Timestamp::MAX),
+        )
         .is_some()
 }
 

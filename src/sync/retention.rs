@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -22,6 +22,8 @@ const BREATH: Duration = Duration::from_millis(200);
 const ROUND: Duration = Duration::from_hours(1);
 /// How often waits that are too long are looked for.
 const WAITS: Duration = Duration::from_mins(1);
+/// How often the clock is looked at: whether it was put right, and whether a round may begin that has waited for it.
+const TICK: Duration = Duration::from_secs(5);
 
 /// Contacts that are looked at in one write of the erasure.
 const ERASED: usize = 200;
@@ -29,20 +31,59 @@ const ERASED: usize = 200;
 /// What an account has found is kept so many times as long as a contact must be missing: it counts for one such time.
 const KEPT: i32 = 2;
 
-/// Folds and erases until stopped. Not while another task writes a lot: each portion is a short write.
+/// Archives and erases until stopped. Not while another task writes a lot: each portion is a short write. Nothing of it
+/// can be taken back, so a round waits until the time is certain.
 pub async fn run_retention(ctx: Arc<SyncContext>, stop: CancellationToken) {
-    let round = ROUND.min(ctx.settings.retention.unsigned_abs()).max(BREATH);
-    while archive_rows(&ctx, &stop).await && erase_missing(&ctx, &stop).await && forget_looks(&ctx, &stop).await {
-        if end_long_waits(&ctx, &stop, round).await {
+    let pause = ROUND.min(ctx.settings.retention.unsigned_abs()).max(BREATH);
+    let mut waits = WaitUpkeep::default();
+    let mut last_round: Option<Instant> = None;
+    loop {
+        waits.keep_up(&ctx).await;
+        let certain = ctx.clock.known_time().certain;
+        let is_due = last_round.is_none_or(|last| last.elapsed() >= pause);
+        if is_due && certain > Timestamp::MIN {
+            last_round = Some(Instant::now());
+            if !run_round(&ctx, certain, &stop).await {
+                return;
+            }
+        }
+        if stopped_within(&stop, pause.min(TICK)).await {
             return;
         }
     }
 }
 
-/// Between two rounds: ends waits now and then that were written under a wrong clock; true: stopped.
-async fn end_long_waits(ctx: &SyncContext, stop: &CancellationToken, round: Duration) -> bool {
-    let begin = Instant::now();
-    loop {
+/// False: stopped.
+async fn run_round(ctx: &SyncContext, now: Timestamp, stop: &CancellationToken) -> bool {
+    archive_rows(ctx, now, stop).await && erase_missing(ctx, now, stop).await && forget_looks(ctx, now, stop).await
+}
+
+/// Waits in the ledger that were written under a clock that was wrong.
+#[derive(Default)]
+struct WaitUpkeep {
+    /// By how much the clock was ahead, as long as the ledger's waits are still later by as much.
+    ahead: SignedDuration,
+    /// When waits that are too long were looked for last.
+    looked: Option<Instant>,
+}
+
+impl WaitUpkeep {
+    /// Ends waits that are too long now and then, and brings all forward as soon as the clock was put right.
+    async fn keep_up(&mut self, ctx: &SyncContext) {
+        self.ahead = self.ahead.max(ctx.clock.take_ahead());
+        if self.ahead.is_positive() {
+            match ctx.ledger.bring_forward(self.ahead, ctx.clock.now()).await {
+                Ok(_) => self.ahead = SignedDuration::ZERO,
+                Err(error) => warn!(
+                    error = brief(&error),
+                    "waits that were written under a wrong clock could not be brought forward; the operator tries again"
+                ),
+            }
+        }
+        if self.looked.is_some_and(|last| last.elapsed() < WAITS) {
+            return;
+        }
+        self.looked = Some(Instant::now());
         let longest = ctx.settings.longest_wait();
         if let Err(error) = ctx.ledger.end_long_waits(longest, ctx.clock.now()).await {
             warn!(
@@ -50,23 +91,12 @@ async fn end_long_waits(ctx: &SyncContext, stop: &CancellationToken, round: Dura
                 "waits that are too long could not be ended; the operator tries again later"
             );
         }
-        let left = round.saturating_sub(begin.elapsed());
-        if stopped_within(stop, left.min(WAITS)).await {
-            return true;
-        }
-        if left <= WAITS {
-            return false;
-        }
     }
 }
 
 /// One round of folding; false: stopped.
-async fn archive_rows(ctx: &SyncContext, stop: &CancellationToken) -> bool {
-    let before = ctx
-        .clock
-        .now()
-        .saturating_sub(ctx.settings.retention)
-        .unwrap_or(Timestamp::MIN);
+async fn archive_rows(ctx: &SyncContext, now: Timestamp, stop: &CancellationToken) -> bool {
+    let before = now.saturating_sub(ctx.settings.retention).unwrap_or(Timestamp::MIN);
     let mut folded = 0;
     loop {
         pulse::beat();
@@ -92,15 +122,11 @@ async fn archive_rows(ctx: &SyncContext, stop: &CancellationToken) -> bool {
 }
 
 /// One round of erasure; false: stopped.
-async fn erase_missing(ctx: &SyncContext, stop: &CancellationToken) -> bool {
+async fn erase_missing(ctx: &SyncContext, now: Timestamp, stop: &CancellationToken) -> bool {
     let (missing_for, mut behind, mut gone) = (ctx.settings.missing_for(), None, 0);
     loop {
         pulse::beat();
-        match ctx
-            .ledger
-            .erase_contacts(missing_for, behind, ERASED, ctx.clock.now())
-            .await
-        {
+        match ctx.ledger.erase_contacts(missing_for, behind, ERASED, now).await {
             Ok(erased) => {
                 gone += erased.contacts.len();
                 let contacts: BTreeSet<ContactId> = erased.contacts.into_iter().map(|(_, id)| id).collect();
@@ -135,9 +161,9 @@ async fn erase_missing(ctx: &SyncContext, stop: &CancellationToken) -> bool {
 
 /// One round over what accounts have found that look no longer:
 /// they are gone, or suspended for very long; false: stopped.
-async fn forget_looks(ctx: &SyncContext, stop: &CancellationToken) -> bool {
+async fn forget_looks(ctx: &SyncContext, now: Timestamp, stop: &CancellationToken) -> bool {
     let span = ctx.settings.missing_for().saturating_mul(KEPT);
-    let before = ctx.clock.now().saturating_sub(span).unwrap_or(Timestamp::MIN);
+    let before = now.saturating_sub(span).unwrap_or(Timestamp::MIN);
     loop {
         pulse::beat();
         match ctx.ledger.forget_looks(before, PORTION).await {

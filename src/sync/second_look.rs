@@ -80,12 +80,21 @@ impl SecondLooks {
         (interval, longest): (SignedDuration, SignedDuration),
         now: Timestamp,
     ) -> Option<Timestamp> {
+        self.forget_future(row.id, finding.topic(), now);
         match self.take_look(row.id, finding, read) {
             Agreement::Agreed => None,
             Agreement::Again(others) => {
                 let pause = backoff(others, longest, row.contact.0).max(interval);
                 Some(later(now, pause))
             }
+        }
+    }
+
+    /// A read of a time that has not come was noted by a clock that was ahead: every other would be older.
+    fn forget_future(&self, row: RowId, topic: FindingTopic, now: Timestamp) {
+        let mut rows = self.0.lock();
+        if rows.get(&(row, topic)).is_some_and(|seen| seen.read > now) {
+            rows.remove(&(row, topic));
         }
     }
 

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::bounded::{Bounded, Shrink};
 use crate::domain::ids::{OccurrenceKey, PortalId, TransactionId};
+use crate::domain::time::to_signed;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Crm, Submission};
 use crate::ports::pulse;
@@ -49,7 +51,7 @@ struct Remembered {
     /// How many answers have shown none.
     nameless: u8,
     /// The first and the last look in a row that found that nobody has its address.
-    nobodys: Option<(Timestamp, Timestamp)>,
+    nobodys: Option<(Instant, Instant)>,
 }
 
 impl Clicks {
@@ -58,7 +60,7 @@ impl Clicks {
     }
 
     /// At this time HubSpot was asked whose a remembered submission is, and nobody had its address.
-    pub fn record_nobodys(&self, key: TransactionId, asked: Timestamp) {
+    pub fn record_nobodys(&self, key: TransactionId, asked: Instant) {
         self.0.change(|known| {
             if let Some(seen) = known.of.get_mut(&key) {
                 let (first, last) = seen.nobodys.unwrap_or((asked, asked));
@@ -80,7 +82,7 @@ impl Clicks {
     /// `None` if there was none in this life of the process.
     pub fn nobodys_for(&self, key: TransactionId) -> Option<SignedDuration> {
         let (first, last) = self.0.look(|known| known.of.get(&key)?.nobodys)?;
-        Some(last.duration_since(first))
+        Some(to_signed(last.duration_since(first)))
     }
 
     /// Whether a submission has an e-mail address. That it has none takes two
@@ -198,14 +200,17 @@ fn gclid_size(gclid: Option<&String>) -> usize {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn looks_that_find_nobody_count_until_one_finds_somebody() {
-        let (clicks, t) = (Clicks::default(), |second| Timestamp::from_second(second).unwrap());
+        let (clicks, begun) = (Clicks::default(), Instant::now());
+        let t = |second| begun + Duration::from_secs(second);
         let submission = Submission {
             conversion_id: Some("c-1".to_owned()),
-            at: t(1),
+            at: Timestamp::UNIX_EPOCH,
             email: None,
             gclid: None,
         };

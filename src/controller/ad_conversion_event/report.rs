@@ -137,7 +137,8 @@ fn bound_action(ctx: &Context, declared: &Declared, action: &ConversionActionSta
         .create_time
         .as_ref()
         .filter(|_| created_here)
-        .map(|t| later(t.0, hold));
+        // A time that has not come is of a clock that was ahead.
+        .map(|t| later(t.0.min(ctx.clock.now()), hold));
     let google = ctx.registry.google_account(&declared.google);
     let snapshot = google.and_then(|account| account.snapshot);
     Some(BoundAction {

@@ -44,8 +44,38 @@ async fn a_request_is_asked_about_today() {
         .await
         .unwrap();
     accept(&ledger, batch, "r-1", AHEAD).await;
+    let ahead = SignedDuration::from_hours(24);
+    assert_eq!(ledger.bring_forward(ahead, at(4)).await.unwrap(), 1);
+    assert_eq!(ledger.next_poll(&sender()).await.unwrap(), Some(at(AHEAD + 30 - 24 * 60)));
     assert_eq!(ledger.end_long_waits(DAY, at(5)).await.unwrap(), 1);
     assert_eq!(ledger.next_poll(&sender()).await.unwrap(), Some(at(5)));
+}
+
+#[tokio::test]
+async fn after_a_clock_that_was_ahead_all_is_due_as_much_earlier_but_not_before_now() {
+    let ledger = fresh().await;
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+    let rows = [
+        // Seen two hours ahead, at 10 in truth.
+        row(1, 0, 130, 131),
+        row(2, 0, 130, 190),
+        // Due anyway.
+        row(3, 0, 5, 6),
+        // Seen before, and waits.
+        row(4, 0, 5, 60),
+    ];
+    ledger.record_occurrences(stream, &rows).await.unwrap();
+    let two_hours = SignedDuration::from_hours(2);
+    assert_eq!(ledger.bring_forward(two_hours, at(12)).await.unwrap(), 3);
+    let found = due(&ledger, stream, 9_999).await;
+    let mut found: Vec<_> = found
+        .iter()
+        .map(|row| (row.transaction, row.first_seen, row.due))
+        .collect();
+    found.sort_by_key(|(transaction, ..)| transaction.0);
+    let wanted = [(1, 12, 12), (2, 12, 70), (3, 5, 6), (4, 5, 12)];
+    let wanted = wanted.map(|(n, seen, due)| (transaction(n), at(seen), at(due)));
+    assert_eq!(found, wanted);
 }
 
 /// It runs once a minute: however many rows there are, it reads none that is not far away.

@@ -240,6 +240,11 @@ pub trait Ledger: Send + Sync {
     /// rows and requests there were.
     async fn end_long_waits(&self, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64>;
 
+    /// The clock was ahead by this: whatever waits is due as much earlier, but not before now. A wait that was written
+    /// before costs a look too early. A row that was first seen in the future was first seen now. Returns how many rows
+    /// and requests there were.
+    async fn bring_forward(&self, ahead: SignedDuration, now: Timestamp) -> LedgerResult<u64>;
+
     /// How many rows the events of each namespace have, if the ledger's volume has less left than the reserve
     /// ([`crate::domain::ledger_room`]); `None` if there is room, or that is not known.
     async fn rows_if_low(&self) -> LedgerResult<Option<BTreeMap<String, u64>>>;

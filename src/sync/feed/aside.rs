@@ -14,7 +14,7 @@ use crate::domain::backoff::backoff;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
 use crate::domain::shown_state::{Behind, ShownState};
-use crate::domain::time::later;
+use crate::domain::time::Wait;
 use crate::ports::ledger::AsideContact;
 
 /// Most contacts put aside. Beyond this single records are not the reason any more, and the feed stops where it is.
@@ -41,7 +41,7 @@ pub struct Aside {
 
 struct AsideEntry {
     tries: u32,
-    due: Timestamp,
+    wait: Wait,
     /// What searches showed of it: a read that shows less is older.
     shown: ShownState,
     /// Since when reads of it are behind this state.
@@ -76,7 +76,7 @@ impl Aside {
         for contact in contacts {
             self.waiting.entry(contact.id).or_insert(AsideEntry {
                 tries: 0,
-                due: Timestamp::MIN,
+                wait: Wait::NONE,
                 shown: contact.shown,
                 behind_since: contact.behind_since,
                 rows: None,
@@ -92,10 +92,10 @@ impl Aside {
 
     /// Puts a contact aside that could not be read now.
     pub fn put_aside(&mut self, contact: ContactId, longest: SignedDuration, now: Timestamp) -> PutAside {
-        let next = |tries| later(now, backoff(tries, longest, contact.0));
-        if let Some(wait) = self.waiting.get_mut(&contact) {
-            wait.tries = wait.tries.saturating_add(1);
-            wait.due = next(wait.tries);
+        let next = |tries| Wait::new(now, backoff(tries, longest, contact.0));
+        if let Some(entry) = self.waiting.get_mut(&contact) {
+            entry.tries = entry.tries.saturating_add(1);
+            entry.wait = next(entry.tries);
             return PutAside::Again;
         }
         if self.is_full() {
@@ -103,7 +103,7 @@ impl Aside {
         }
         let wait = AsideEntry {
             tries: 0,
-            due: next(0),
+            wait: next(0),
             shown: ShownState::default(),
             behind_since: None,
             rows: None,
@@ -265,10 +265,10 @@ impl Aside {
         self.waiting.len() >= MOST
     }
 
-    /// One that is put aside need not be read again before this time.
-    pub fn delay_until(&mut self, contact: ContactId, due: Timestamp) {
-        if let Some(wait) = self.waiting.get_mut(&contact) {
-            wait.due = due;
+    /// One that is put aside need not be read again before this wait is over.
+    pub fn delay(&mut self, contact: ContactId, wait: Wait) {
+        if let Some(entry) = self.waiting.get_mut(&contact) {
+            entry.wait = wait;
         }
     }
 
@@ -279,8 +279,12 @@ impl Aside {
 
     /// Those to be read again now, the longest due first.
     pub fn due_contacts(&self, now: Timestamp) -> Vec<ContactId> {
-        let mut due: Vec<_> = self.waiting.iter().filter(|(_, wait)| wait.due <= now).collect();
-        due.sort_by_key(|(_, wait)| wait.due);
+        let mut due: Vec<_> = self
+            .waiting
+            .iter()
+            .filter(|(_, entry)| entry.wait.is_over(now))
+            .collect();
+        due.sort_by_key(|(_, entry)| entry.wait.end());
         due.into_iter().take(AT_ONCE).map(|(id, _)| *id).collect()
     }
 

@@ -27,6 +27,11 @@ impl FormReader {
         later(submission.at, deadline)
     }
 
+    /// Whether something of a submission may be sent now: as long as it is not certain that its deadline is over.
+    pub(super) fn is_sendable(&self, submission: &Submission) -> bool {
+        self.ctx.clock.known_time().certain < self.sendable_until(submission)
+    }
+
     /// A contact that was not found is looked for until looks that are `--click-grace`
     /// apart have all found that there is none (`nobodys_for`: how far they are apart so
     /// far); one that can't be read, until nothing could be sent any more.
@@ -35,14 +40,14 @@ impl FormReader {
         key: TransactionId,
         submission: &Submission,
         contact: Option<ContactId>,
-        (asked, nobodys_for): (Timestamp, Option<SignedDuration>),
+        nobodys_for: Option<SignedDuration>,
     ) {
         let is_nobodys = nobodys_for.is_some_and(|apart| apart >= self.ctx.settings.waits.click_grace);
         let lacking = submission.email.is_some() && contact.is_none() && !is_nobodys;
         // It takes a second answer that shows no address.
         let nameless = submission.email.is_none() && !self.notes.is_sought(key);
         let (at, until) = (submission.at, self.sendable_until(submission));
-        if asked < until && (nameless || lacking) {
+        if self.is_sendable(submission) && (nameless || lacking) {
             let sought = SoughtSubmission { at, until, nameless };
             return self.notes.record_sought(key, sought);
         }
@@ -68,11 +73,9 @@ impl FormReader {
         pass: &Pass,
         fresh: &[(OccurrenceKey, &Submission)],
     ) -> Result<FoundContacts, SyncError> {
-        let now = self.ctx.clock.now();
-        let deadline = self.ctx.settings.enhancement_deadline;
         let emails: BTreeSet<&String> = fresh
             .iter()
-            .filter(|(_, s)| now.duration_since(s.at) < deadline)
+            .filter(|(_, submission)| self.is_sendable(submission))
             .filter_map(|(_, s)| s.email.as_ref())
             .collect();
         let emails: Vec<String> = emails.into_iter().cloned().collect();
@@ -118,12 +121,11 @@ impl FormReader {
     /// Takes out what is not believed yet: a time that has not come, and a missing id while the submission could still
     /// be sent. Old data has no ids (docs/reference/hubspot.md 7.2); nothing of it can be sent, so it counts as it is.
     pub(super) fn take_implausible(&self, page: &mut SubmissionPage, latest: Timestamp) {
-        let now = self.ctx.clock.now();
         let why = |submission: &Submission| {
             if submission.at > latest {
                 return Some("its \"submittedAt\" is in the future");
             }
-            let is_fresh = now < self.sendable_until(submission);
+            let is_fresh = self.is_sendable(submission);
             (submission.conversion_id.is_none() && is_fresh).then_some("it has no \"conversionId\"")
         };
         let odd = page.submissions.extract_if(.., |submission| why(submission).is_some());

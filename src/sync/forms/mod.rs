@@ -196,7 +196,7 @@ impl FormReader {
         if wide {
             self.last_wide = Some(now);
         }
-        self.notes.give_up(now_there);
+        self.notes.give_up(ctx.clock.known_time().certain);
         let open = self.is_open(now);
         let depth = if self.probe.has_news() {
             FormReadDepth::News
@@ -295,12 +295,12 @@ impl FormReader {
                 None => {}
             }
         }
-        let asked = self.ctx.clock.now();
+        let asked = Instant::now();
         let whose = self.contacts_of(pass, &fresh).await?;
         for (key, submission) in &fresh {
             match whose.is_somebodys(submission) {
                 Some(true) => clicks.record_somebodys(key.transaction),
-                Some(false) if asked < self.sendable_until(submission) => clicks.record_nobodys(key.transaction, asked),
+                Some(false) if self.is_sendable(submission) => clicks.record_nobodys(key.transaction, asked),
                 _ => {}
             }
         }
@@ -327,7 +327,7 @@ impl FormReader {
                 shown.whose.add(contact, submission.at);
             }
             let nobodys_for = clicks.nobodys_for(key.transaction);
-            self.remember_submission(key.transaction, submission, contact, (asked, nobodys_for));
+            self.remember_submission(key.transaction, submission, contact, nobodys_for);
         }
         Ok(())
     }
@@ -363,7 +363,7 @@ impl FormReader {
         };
         // While the event is suspended nothing is decided but what the resume policy says.
         let suspended = self.ctx.registry.is_suspended(event);
-        let decision = (!suspended).then(|| decide_submission(&person, submitted, &by, now));
+        let decision = (!suspended).then(|| decide_submission(&person, submitted, &by, self.ctx.clock.known_time()));
         let (outcome, reason, due) = match decision {
             None | Some(Ok(Decision::Send(_)) | Err(_)) => (Outcome::Pending, reason::NOT_DUE, now),
             // Until a second answer shows an address, or none.

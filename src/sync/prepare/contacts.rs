@@ -107,11 +107,12 @@ impl EligibleEvent {
         };
         let cache = ctx.contact_cache(&self.event.hubspot);
         let absences = ctx.absences_of(&self.event.hubspot, self.portal.id);
-        let since = ctx.clock.now().saturating_sub(age).unwrap_or(Timestamp::MIN);
+        let now = ctx.clock.now();
+        let since = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
         let mut found = Contacts::default();
         let mut missing = Vec::new();
         for row in rows.iter().filter(|row| row.contact != ContactId::UNKNOWN) {
-            match cache.fresh(row.contact, &plan, since) {
+            match cache.fresh(row.contact, &plan, (since, now)) {
                 Some(read) => {
                     absences.shown_lately(row.contact);
                     found.read.insert(row.contact, read);

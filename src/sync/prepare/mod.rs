@@ -330,7 +330,7 @@ impl EligibleEvent {
             waits: &ctx.settings.submission_waits(),
             region: self.account.default_region.as_deref(),
         };
-        enhancement::decide_submission(person, submitted, &by, ctx.clock.now())
+        enhancement::decide_submission(person, submitted, &by, ctx.clock.known_time())
     }
 
     /// The click ids of the pages that forms were submitted on: the ledger has none, so after a restart they are read

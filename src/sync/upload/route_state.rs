@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::backoff::backoff;
+use crate::domain::time::Wait;
 use crate::ports::ledger::ActionKey;
 
 /// After so many failed requests a row goes in a smaller one, and after so many a route counts as in trouble. A short
@@ -30,15 +31,15 @@ const TROUBLE: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Default)]
 pub(super) struct RouteState {
     /// Nothing is sent by this route before then.
-    until: Option<Timestamp>,
+    until: Option<Wait>,
     /// Rounds that failed in a row, with nothing answered.
     failures: u32,
-    troubled_until: Option<Timestamp>,
+    troubled_until: Option<Wait>,
     /// Actions whose requests failed and have not been answered since, by which failure was the last.
     failing: BTreeMap<ActionKey, u64>,
     counted: u64,
     /// No row that fails each time is tried before then.
-    failing_row_after: Option<Timestamp>,
+    failing_row_after: Option<Wait>,
     /// When something was answered last, and how long that took.
     answered: Option<(Timestamp, Duration)>,
     round: Round,
@@ -76,11 +77,11 @@ impl RouteState {
     }
 
     pub(super) fn is_deferred(&self, now: Timestamp) -> bool {
-        self.until.is_some_and(|until| until > now)
+        self.until.is_some_and(|wait| !wait.is_over(now))
     }
 
     pub(super) fn is_troubled(&self, now: Timestamp) -> bool {
-        self.troubled_until.is_some_and(|until| until > now)
+        self.troubled_until.is_some_and(|wait| !wait.is_over(now))
     }
 
     /// True if something was answered in this round.
@@ -122,7 +123,7 @@ impl RouteState {
         self.round.news |= !failure.known_to_fail;
         self.round.retry_after = self.round.retry_after.max(failure.retry_after);
         if failure.known_to_fail {
-            self.failing_row_after = now.checked_add(failing_row_pause(longest_pause)).ok();
+            self.failing_row_after = Some(Wait::new(now, failing_row_pause(longest_pause)));
         }
         if failure.known_to_fail || self.is_troubled(now) {
             self.trouble(longest_pause, now);
@@ -131,7 +132,7 @@ impl RouteState {
 
     fn trouble(&mut self, longest_pause: SignedDuration, now: Timestamp) {
         let lasts = TROUBLE.max(longest_pause.saturating_mul(2));
-        self.troubled_until = Some(now.saturating_add(lasts).unwrap_or(Timestamp::MAX));
+        self.troubled_until = Some(Wait::new(now, lasts));
     }
 
     /// Nothing more goes by this route for a while; returns until when. The pause follows the failures of the route: a
@@ -153,9 +154,9 @@ impl RouteState {
 
     fn wait(&mut self, asked: Option<SignedDuration>, longest_pause: SignedDuration, now: Timestamp) -> Timestamp {
         let pause = backoff(self.failures, longest_pause, 0);
-        let due = now.saturating_add(asked.unwrap_or(pause)).unwrap_or(Timestamp::MAX);
-        self.until = Some(due);
-        due
+        let wait = Wait::new(now, asked.unwrap_or(pause));
+        self.until = Some(wait);
+        wait.end()
     }
 
     /// What failed in a round in which something was answered is a matter of its rows; else the route waits.
@@ -180,7 +181,7 @@ impl RouteState {
 
     /// True if a row that fails each time may be tried.
     pub(super) fn may_try_failing_row(&self, now: Timestamp) -> bool {
-        self.failing_row_after.is_none_or(|after| after <= now)
+        self.failing_row_after.is_none_or(|wait| wait.is_over(now))
     }
 
     /// True if as many requests of this round have failed, or for as long, as may.

@@ -131,6 +131,7 @@ pass! {
     record_status(result: &StatusResult, now: Timestamp) -> ();
     count_rows(stream: StreamId, since: Timestamp, now: Timestamp) -> RowCounts;
     end_long_waits(longest: SignedDuration, now: Timestamp) -> u64;
+    bring_forward(ahead: SignedDuration, now: Timestamp) -> u64;
     rows_if_low() -> Option<BTreeMap<String, u64>>;
     archive_rows(before: Timestamp, limit: usize) -> usize;
     feed_marks(streams: &[StreamId]) -> Vec<Option<Watermark>>;

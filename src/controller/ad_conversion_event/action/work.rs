@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::hands_off::{HandsOff, hands_off};
 use super::outcome::{ActionOutcome, retrying_action, stalled_action};
 use crate::api::reasons::{event as happened, reason};
-use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
+use crate::api::{
+    ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, CreationAttempt, Time,
+};
 use crate::controller::ad_conversion_event::resolve::{AccountsReadiness, Resolved};
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
@@ -92,7 +96,7 @@ impl<'a> Work<'a> {
             },
             full,
             event: Arc::clone(event),
-            current: recorded_action(event),
+            current: without_future(recorded_action(event), ctx.clock.now()),
             actions: Arc::clone(&snapshot.actions),
             live: false,
             sighted: None,
@@ -256,4 +260,45 @@ impl<'a> Work<'a> {
 pub(crate) fn recorded_action(event: &AdConversionEvent) -> ConversionActionStatus {
     let status = event.status.as_ref();
     status.and_then(|s| s.conversion_action.clone()).unwrap_or_default()
+}
+
+/// A time of it that has not come was recorded by a clock that was ahead. It counts as now, and is recorded so: else the
+/// action would be too new until then.
+fn without_future(action: ConversionActionStatus, now: Timestamp) -> ConversionActionStatus {
+    let come = |time: Time| Time(time.0.min(now));
+    ConversionActionStatus {
+        create_time: action.create_time.map(come),
+        creation: action.creation.map(|attempt| CreationAttempt {
+            started_at: come(attempt.started_at),
+            ..attempt
+        }),
+        ..action
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::domain::test_support::at;
+
+    #[test]
+    fn times_that_have_not_come_are_now() {
+        let recorded = |created: i64, begun: i64| ConversionActionStatus {
+            create_time: Some(Time(at(created))),
+            creation: Some(CreationAttempt {
+                attempt_id: "1".to_owned(),
+                name_was_free: true,
+                name: "Won".to_owned(),
+                started_at: Time(at(begun)),
+            }),
+            ..ConversionActionStatus::default()
+        };
+        assert_eq!(without_future(recorded(9, 90), at(10)), recorded(9, 10));
+        assert_eq!(without_future(recorded(90, 9), at(10)), recorded(10, 9));
+        assert_eq!(
+            without_future(ConversionActionStatus::default(), at(10)),
+            ConversionActionStatus::default()
+        );
+    }
 }

@@ -14,7 +14,7 @@ use crate::domain::occurrence::stage_entries;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::shown_entries::ShownEntries;
 use crate::domain::shown_state::ShownState;
-use crate::domain::time::later;
+use crate::domain::time::Wait;
 use crate::ports::ledger::{Canonical, NewRow};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
@@ -202,8 +202,7 @@ impl Scan<'_> {
                 return Err(too_many());
             }
             self.expect_shown(page, *id);
-            let due = later(now, sought.after);
-            self.history.aside.delay_until(*id, due);
+            self.history.aside.delay(*id, Wait::new(now, sought.after));
             // Contacts are deleted every day: that is reported only if HubSpot does not say so.
             for tracked in self.events.iter().filter(|_| !sought.named) {
                 unreadable::report_contact(

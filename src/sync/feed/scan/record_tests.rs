@@ -214,7 +214,7 @@ async fn a_row_that_is_due_is_sent_by_the_read_that_found_it() {
     setting.note(agreeing([due, waits])).await;
     let cache = setting.ctx.contact_cache(&setting.pass.events[0].event.hubspot);
     let plan = crate::sync::feed::contact_query([&setting.pass.events[0].event]);
-    let kept = |id| cache.fresh(ContactId(id), &plan, at(NOW - 1));
+    let kept = |id| cache.fresh(ContactId(id), &plan, (at(NOW - 1), at(NOW)));
     let read = kept(1).unwrap();
     let click = read.contact.history_of(crate::sync::test_support::GCLID)[0]
         .value
