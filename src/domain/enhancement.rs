@@ -68,19 +68,32 @@ pub enum Person<'a> {
 
 /// When to look again at a submission that waits for the visitor or the web tag: after a quarter of its age, once more
 /// shortly before the deadline, and then at the deadline; after it every few minutes, until it is certain that it is
-/// over.
-pub fn next_look(at: Timestamp, waits: &SubmissionWaits, now: Timestamp) -> Timestamp {
+/// over. The age is the certain one, if that is known.
+pub fn next_look(at: Timestamp, waits: &SubmissionWaits, time: KnownTime) -> Timestamp {
+    let by = if time.certain > Timestamp::MIN {
+        time.certain
+    } else {
+        time.now
+    };
+    later(time.now, pause_before_look(at, waits, by))
+}
+
+fn pause_before_look(at: Timestamp, waits: &SubmissionWaits, now: Timestamp) -> SignedDuration {
     let floor = waits
         .pause
         .min(waits.deadline / 8)
         .max(SignedDuration::from_millis(100));
     let pause = (now.duration_since(at) / 4).clamp(floor, MAX_PAUSE.max(floor));
-    let end = later(at, waits.deadline);
-    if now >= end {
-        return later(now, pause.min(OVERDUE_PAUSE.max(floor)));
+    let left = later(at, waits.deadline).duration_since(now);
+    if !left.is_positive() {
+        return pause.min(OVERDUE_PAUSE.max(floor));
     }
-    let last = end.saturating_sub(floor * 2).unwrap_or(end);
-    if now >= last { end } else { later(now, pause).min(last) }
+    let before_last = left - floor * 2;
+    if before_last.is_positive() {
+        pause.min(before_last)
+    } else {
+        left
+    }
 }
 
 /// Whose submission it is (`None` if that is not known yet), or the decision if it does not depend on that.
@@ -104,7 +117,7 @@ fn submitter<'a>(
         Person::Nameless => skip(reason::NO_SHARED_DATA),
         _ if ahead.is_positive() => wait(reason::NOT_DUE, later(now, ahead)),
         Person::Unreadable if submitted.is_late(waits, time) => skip(reason::DEADLINE_MISSED),
-        Person::Unreadable => wait(reason::UNREADABLE_RECORD, next_look(submitted.at, waits, now)),
+        Person::Unreadable => wait(reason::UNREADABLE_RECORD, next_look(submitted.at, waits, time)),
         // One answer proves nothing, however late it comes ([`super::absence`]).
         Person::NotFound { nobodys_for } if nobodys_for.is_some_and(|apart| apart >= waits.grace) => {
             skip(reason::CONTACT_DELETED)
@@ -145,7 +158,7 @@ pub fn decide_submission(
         Err(decided) => return Ok(decided),
     };
     let late = submitted.is_late(waits, time);
-    let look = next_look(submitted.at, waits, now);
+    let look = next_look(submitted.at, waits, time);
     // The last look, if nothing but time is waited for.
     let end = look.max(later(submitted.at, waits.deadline));
     let settled = later(submitted.first_seen, waits.settle);

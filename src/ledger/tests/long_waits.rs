@@ -46,7 +46,10 @@ async fn a_request_is_asked_about_today() {
     accept(&ledger, batch, "r-1", AHEAD).await;
     let ahead = SignedDuration::from_hours(24);
     assert_eq!(ledger.bring_forward(ahead, at(4)).await.unwrap(), 1);
-    assert_eq!(ledger.next_poll(&sender()).await.unwrap(), Some(at(AHEAD + 30 - 24 * 60)));
+    assert_eq!(
+        ledger.next_poll(&sender()).await.unwrap(),
+        Some(at(AHEAD + 30 - 24 * 60))
+    );
     assert_eq!(ledger.end_long_waits(DAY, at(5)).await.unwrap(), 1);
     assert_eq!(ledger.next_poll(&sender()).await.unwrap(), Some(at(5)));
 }

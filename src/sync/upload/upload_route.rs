@@ -102,7 +102,11 @@ pub fn row_updates(
         let row = &ready.get(*index)?.row;
         let mut update = row_result_update(ctx, row.into(), row_result, now);
         if matches!(row_result, RowResult::Wait(reason::AWAITING_WEB_CONVERSION, _)) {
-            update.due = next_look(row.occurred_at, &ctx.settings.submission_waits(), now);
+            update.due = next_look(
+                row.occurred_at,
+                &ctx.settings.submission_waits(),
+                ctx.clock.known_time(),
+            );
         }
         update.due = not_before.map_or(update.due, |time| update.due.max(time));
         Some(update)

@@ -18,10 +18,10 @@ use super::meddler::Meddling;
 use super::stage::{Counts, ago, reason};
 
 const SOURCE: &str = include_str!("host_clock.c");
-const DAYS: i64 = 3 * 86_400;
+pub(super) const DAYS: i64 = 3 * 86_400;
 
 /// The wall clock of the operator's process, from its next start on.
-struct HostClock(PathBuf);
+pub(super) struct HostClock(PathBuf);
 
 impl HostClock {
     fn of(stage: &mut Stage) -> Self {
@@ -42,28 +42,28 @@ impl HostClock {
     }
 
     /// From now on it is ahead by so many seconds.
-    fn step(&self, seconds: i64) {
+    pub(super) fn step(&self, seconds: i64) {
         let mut file = OpenOptions::new().write(true).open(&self.0).expect("the offset");
         file.write_all(&seconds.to_ne_bytes()).expect("the offset is written");
     }
 }
 
-fn begin(name: &str) -> (Stage, HostClock) {
+pub(super) fn begin(name: &str) -> (Stage, HostClock) {
     let mut stage = Stage::empty(name, &["--no-rate-limits"], &[("settle-delay", "3s")]);
     let clock = HostClock::of(&mut stage);
     (stage, clock)
 }
 
-fn events(stage: &Stage) {
+pub(super) fn events(stage: &Stage) {
     stage.event("won", "customer", &json!({"startTime": ago(86_400)}));
     forms::event(stage, "demo", FORM, &json!({}));
 }
 
-fn customer(stage: &Stage, click: &str) {
+pub(super) fn customer(stage: &Stage, click: &str) {
     stage.contact(&[("customer", ago(1))], Some(click), &json!({}));
 }
 
-fn all_sent(stage: &Stage, customers: u64, submissions: &[&str]) {
+pub(super) fn all_sent(stage: &Stage, customers: u64, submissions: &[&str]) {
     let event = stage.settled("won", customers);
     let wanted: BTreeSet<String> = transactions(stage, "customer").into_iter().collect();
     exactly(stage, &event, &wanted);
@@ -79,7 +79,7 @@ fn all_sent(stage: &Stage, customers: u64, submissions: &[&str]) {
 }
 
 /// Waits until a passing condition has been looked at by the operator with its clock as it is now.
-fn polled(stage: &Stage) {
+pub(super) fn polled(stage: &Stage) {
     let path = "/contacts/search";
     let before = forms::calls(stage, path);
     stage.wait_for("four more polls", || {

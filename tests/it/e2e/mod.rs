@@ -21,6 +21,7 @@ mod denied_actions;
 mod detection;
 mod dice;
 mod disk;
+mod disputed_time;
 mod driver;
 mod dummy_conversions;
 mod ends;

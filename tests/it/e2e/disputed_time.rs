@@ -1,0 +1,196 @@
+//! Times that somebody disputes, or that nobody has confirmed: nothing final follows from them, and nothing that was
+//! written by them waits for the day that they showed.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::Stage;
+use super::forms::{self, consenting, submit, with};
+use super::host_clock::{DAYS, all_sent, begin, customer, events, polled};
+use super::meddler::{Asked, Meddler, Meddling, Rule};
+use super::stage::{Counts, condition, reason};
+
+const HUNDRED_DAYS: i64 = 100 * 86_400;
+const TWO_HOURS: i64 = 7_200;
+const CORRECTED: &str = "the clock of this node is wrong";
+/// Of the sandbox's service account, which looks at no signature.
+const KEY: &str = include_str!("../../../src/upstream/google/testdata/service_account_key.pem");
+
+fn is_google(asked: &Asked) -> bool {
+    let google = ["googleAds", "customers", "events:ingest", "requestStatus"];
+    google.iter().any(|part| asked.path.contains(part)) || asked.path == "/token"
+}
+
+fn is_upload(asked: &Asked) -> bool {
+    asked.path.contains("events:ingest") || asked.path.contains("uploadConversionAdjustments")
+}
+
+/// Answers that no longer say when they were made.
+fn undated(meddler: &Meddler, picks: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> Rule {
+    meddler.always(picks, Meddling::rewrite(|_, reply| reply.header("date", "yesterday")))
+}
+
+fn ready(stage: &Stage) {
+    events(stage);
+    for event in ["adce/won", "adce/demo"] {
+        stage.condition(event, "Ready", "True", "");
+    }
+}
+
+fn corrections(stage: &Stage) -> usize {
+    stage.log().matches(CORRECTED).count()
+}
+
+fn corrected(stage: &Stage, times: usize) {
+    stage.wait_for("the correction", || {
+        let found = corrections(stage);
+        if found >= times { Ok(()) } else { Err(json!(found)) }
+    });
+}
+
+/// Waits until so many submissions were seen; none is skipped.
+fn seen(stage: &Stage, submissions: u64) {
+    let what = format!("{submissions} submissions");
+    let event = stage.wait("adce/demo", &what, |event| Counts::of(event).observed == submissions);
+    assert_eq!(Counts::of(&event).skipped, 0, "{:#}", event["status"]);
+}
+
+#[test]
+fn a_clock_that_nobody_confirms_skips_and_archives_nothing() {
+    let (mut stage, clock) = begin("unconfirmed");
+    let meddler = stage.meddled();
+    forms::start(&stage);
+    ready(&stage);
+    customer(&stage, "click-0");
+    submit(&stage, &consenting("c-0"));
+    all_sent(&stage, 1, &["c-0"]);
+    stage.kill_operator();
+    clock.step(HUNDRED_DAYS);
+    let away = meddler.always(is_google, Meddling::Drop);
+    let unreadable = undated(&meddler, |asked| !is_google(asked));
+    stage.start_operator();
+    customer(&stage, "click-1");
+    submit(&stage, &consenting("c-1"));
+    seen(&stage, 2);
+    polled(&stage);
+    // Google is back: it alone knows what time it is.
+    meddler.lift(away);
+    submit(&stage, &consenting("c-2"));
+    seen(&stage, 3);
+    polled(&stage);
+    meddler.lift(unreadable);
+    corrected(&stage, 1);
+    submit(&stage, &consenting("c-3"));
+    all_sent(&stage, 2, &["c-0", "c-1", "c-2", "c-3"]);
+    assert!(!stage.log().contains("are kept as totals"), "{}", stage.log());
+}
+
+/// Both vendors' answers come through one proxy, whose clock is ahead for a while.
+#[test]
+fn dates_that_both_vendors_give_for_a_while_skip_and_delay_nothing() {
+    let (mut stage, _) = begin("wrong-dates");
+    let meddler = stage.meddled();
+    forms::start(&stage);
+    ready(&stage);
+    customer(&stage, "click-0");
+    submit(&stage, &consenting("c-0"));
+    all_sent(&stage, 1, &["c-0"]);
+    let wrong = Meddling::rewrite(|_, reply| {
+        let date = Timestamp::now() + SignedDuration::from_secs(DAYS);
+        reply.header("date", &date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    });
+    let wrong = meddler.always(|_| true, wrong);
+    corrected(&stage, 1);
+    customer(&stage, "click-1");
+    submit(&stage, &consenting("c-1"));
+    let undecided = with(&consenting("c-2"), &json!({"properties": {"ads_consent": "false"}}));
+    let made = submit(&stage, &undecided);
+    stage.wait("adce/demo", "one that is sent and one that waits", |event| {
+        let counts = Counts::of(event);
+        assert_eq!(counts.skipped, 0, "{:#}", event["status"]);
+        counts.uploaded == 2 && reason(event, "Pending", "AwaitingConsent") == 1
+    });
+    polled(&stage);
+    meddler.lift(wrong);
+    corrected(&stage, 2);
+    let contact = made["contactId"]
+        .as_str()
+        .map_or_else(|| made["contactId"].to_string(), str::to_owned);
+    let consents = json!({"properties": {"ads_consent": "true"}});
+    stage.admin_call("PATCH", &format!("/hubspot/contacts/{contact}"), Some(&consents));
+    customer(&stage, "click-2");
+    submit(&stage, &consenting("c-3"));
+    all_sent(&stage, 3, &["c-0", "c-1", "c-2", "c-3"]);
+}
+
+#[test]
+fn an_action_that_was_created_by_a_clock_that_was_ahead_is_not_too_new_until_then() {
+    let (mut stage, clock) = begin("created-ahead");
+    stage.flag("new-action-hold", "2s");
+    let meddler = stage.meddled();
+    clock.step(DAYS);
+    let silent = undated(&meddler, |_| true);
+    forms::start(&stage);
+    ready(&stage);
+    customer(&stage, "click-1");
+    submit(&stage, &consenting("c-1"));
+    seen(&stage, 1);
+    meddler.lift(silent);
+    corrected(&stage, 1);
+    all_sent(&stage, 1, &["c-1"]);
+    let shown = stage.get("adce/won")["status"]["conversionAction"]["createTime"].clone();
+    let shown: Timestamp = shown.as_str().expect("a time").parse().expect("a time");
+    assert!(shown <= Timestamp::now(), "{shown}");
+}
+
+/// Ahead by less than the longest wait that there can be: what was seen meanwhile is known by nothing else.
+#[test]
+fn what_was_seen_by_a_clock_that_was_ahead_is_due_as_much_earlier() {
+    let (mut stage, clock) = begin("seen-ahead");
+    let meddler = stage.meddled();
+    forms::start(&stage);
+    ready(&stage);
+    stage.kill_operator();
+    clock.step(TWO_HOURS);
+    let silent = undated(&meddler, |asked| !is_upload(asked));
+    let refused = meddler.always(is_upload, Meddling::Drop);
+    stage.start_operator();
+    customer(&stage, "click-1");
+    submit(&stage, &consenting("c-1"));
+    seen(&stage, 1);
+    stage.wait_for("uploads that fail", || {
+        let fired = meddler.fired(refused);
+        if fired > 1 { Ok(()) } else { Err(json!(fired)) }
+    });
+    meddler.lift(silent);
+    corrected(&stage, 1);
+    meddler.lift(refused);
+    customer(&stage, "click-2");
+    submit(&stage, &consenting("c-2"));
+    all_sent(&stage, 2, &["c-1", "c-2"]);
+}
+
+#[test]
+fn the_key_of_a_service_account_works_whatever_the_clock_of_the_node_shows() {
+    let (stage, clock) = begin("signed-ahead");
+    clock.step(DAYS);
+    let key = json!({"type": "service_account", "client_email": "adconversion@sandbox.iam.gserviceaccount.com",
+        "private_key": KEY, "private_key_id": "1"});
+    forms::start(&stage);
+    let secret = json!({"data": {"clientId": null, "clientSecret": null, "refreshToken": null},
+        "stringData": {"credentials.json": key.to_string()}});
+    stage.patch("secret/google-ads", &secret);
+    ready(&stage);
+    customer(&stage, "click-1");
+    submit(&stage, &consenting("c-1"));
+    all_sent(&stage, 1, &["c-1"]);
+    for (number, step) in [0, DAYS].into_iter().enumerate() {
+        clock.step(step);
+        stage.post("/google/credentials/forget-access-tokens", &json!({}));
+        customer(&stage, &format!("click-{}", number + 2));
+        let event = stage.settled("won", number as u64 + 2);
+        assert_eq!(Counts::of(&event).uploaded, number as u64 + 2, "{:#}", event["status"]);
+        let ready = condition(&stage.get("gaa/acme"), "Ready");
+        assert_eq!(ready["status"], "True", "{ready}");
+    }
+}
