@@ -128,7 +128,7 @@ fn an_action_that_was_created_by_a_clock_that_was_ahead_is_not_too_new_until_the
     let (mut stage, clock) = begin("created-ahead");
     stage.flag("new-action-hold", "2s");
     let meddler = stage.meddled();
-    clock.step(DAYS);
+    clock.step(TWO_HOURS);
     let silent = undated(&meddler, |_| true);
     forms::start(&stage);
     ready(&stage);
