@@ -188,10 +188,16 @@ impl Contact {
         self.properties.size() + history + stages
     }
 
+    /// The ids that it names as merged into it.
+    pub fn merged_ids(&self) -> Vec<ContactId> {
+        lineage::parse_ids(self.property(MERGED_IDS).unwrap_or_default())
+            .flatten()
+            .collect()
+    }
+
     /// All ids of this contact's lineage: its own, the one asked for, and the merged ones. Sorted, no repeats.
     pub fn lineage(&self) -> Vec<ContactId> {
-        let merged = self.property(MERGED_IDS).unwrap_or_default();
-        let mut ids: Vec<_> = lineage::parse_ids(merged).flatten().collect();
+        let mut ids = self.merged_ids();
         ids.extend([self.id, self.requested_id]);
         ids.sort_unstable();
         ids.dedup();

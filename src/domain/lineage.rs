@@ -40,6 +40,20 @@ impl KnownLineages {
         Self { canonical_of, ids }
     }
 
+    /// True if the ledger has met this id.
+    pub fn knows(&self, id: ContactId) -> bool {
+        self.canonical_of.contains_key(&id)
+    }
+
+    /// True if the ledger has joined both.
+    pub fn are_joined(&self, one: ContactId, other: ContactId) -> bool {
+        one == other
+            || self
+                .canonical_of
+                .get(&one)
+                .is_some_and(|canonical| self.canonical_of.get(&other) == Some(canonical))
+    }
+
     /// The ids that would be joined with a record if it is believed, and that the ledger has not joined with it yet:
     /// those that the record names, and all ids that the ledger has joined with any of them.
     ///
@@ -72,6 +86,13 @@ pub struct ShownIds {
     pub records: BTreeMap<ContactId, ContactId>,
     /// Ids whose answer can't be read.
     pub unreadable: BTreeSet<ContactId>,
+}
+
+impl ShownIds {
+    /// True if HubSpot showed this record for the id.
+    pub fn leads_to(&self, id: ContactId, record: ContactId) -> bool {
+        self.records.get(&id) == Some(&record)
+    }
 }
 
 /// Why a record is not believed about its lineage now.

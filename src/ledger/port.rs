@@ -8,17 +8,17 @@ use sqlx::Connection;
 
 use super::database::Disk;
 use super::{
-    SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, end_call, erase, limited, long_waits,
-    looks, observe, orphans, requests, room, rows, streams, updates, view,
+    SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, end_call, erase, known_entries, limited,
+    long_waits, looks, observe, orphans, requests, room, rows, streams, updates, view,
 };
 use crate::api::ResumePolicy;
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::domain::lineage::CanonicalById;
 use crate::ports::ledger::view::{ConversionPage, ConversionQuery, DayCount, LedgerView};
 use crate::ports::ledger::{
-    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, Erased, Ledger, LedgerId, LedgerResult,
-    LookResult, LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Row, RowCounts, RowUpdate, Sender,
-    StatusResult, StreamId, StreamRequest, Watermark,
+    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, EntryTime, Erased, KnownEntries, Ledger,
+    LedgerId, LedgerResult, LookResult, LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Row, RowCounts,
+    RowUpdate, Sender, StatusResult, StreamId, StreamRequest, Watermark,
 };
 
 #[async_trait]
@@ -47,6 +47,13 @@ impl Ledger for SqlLedger {
 
     async fn known_lineages(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<CanonicalById> {
         read!(self, |tx| canonical_contacts::known_lineages(tx, portal, ids))
+    }
+
+    async fn known_entries(&self, times: &BTreeSet<EntryTime>) -> LedgerResult<KnownEntries> {
+        if times.is_empty() {
+            return Ok(KnownEntries::default());
+        }
+        read!(self, |tx| known_entries::known_entries(tx, times))
     }
 
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {

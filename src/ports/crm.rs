@@ -112,6 +112,8 @@ pub struct ContactBatch {
     /// Contacts that HubSpot says are deleted (an item error `OBJECT_NOT_FOUND` that names the id), by the id asked
     /// for. That is believed only if a later answer agrees.
     pub deleted: BTreeSet<ContactId>,
+    /// The only record that HubSpot has shown for an id that was asked for alone, where it does not name the id.
+    pub shown_instead: BTreeMap<ContactId, ContactId>,
     /// Some could not be read, and HubSpot has shown somebody else when asked in the same way.
     pub shows_another: bool,
 }

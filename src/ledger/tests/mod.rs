@@ -7,6 +7,7 @@ mod erase_accounts;
 mod files;
 mod fold;
 mod homes;
+mod known_entries;
 mod long_waits;
 mod model;
 mod notes;

@@ -6,6 +6,7 @@
 //! upload request, written before it is sent.
 
 mod aside;
+mod entries;
 mod ids;
 mod looks;
 mod requests;
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::aside::AsideContact;
+pub use self::entries::{EntryTime, KnownEntries};
 pub use self::ids::{BatchId, LookerId, RowId, Sender, StreamId};
 pub use self::looks::{Erased, LookResult, LookRound, Looker};
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
@@ -167,6 +169,10 @@ pub trait Ledger: Send + Sync {
     /// All ids of every lineage that one of these ids belongs to, each with its canonical contact. An id that the
     /// ledger has never met is in no lineage.
     async fn known_lineages(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<CanonicalById>;
+
+    /// Who is known to have entered at these times: of the rows of each stream at its times, and of what is archived. It
+    /// reads all rows, so it is for the few entries that should have been read before.
+    async fn known_entries(&self, times: &BTreeSet<EntryTime>) -> LedgerResult<KnownEntries>;
 
     /// Records occurrences. Those that are known already (under any of their keys, or under another time, see
     /// [`NewRow::shown`]) only get the contact id of the new row, unless that is [`ContactId::UNKNOWN`]; a row whose

@@ -46,7 +46,7 @@ struct AsideEntry {
     shown: ShownState,
     /// Since when reads of it are behind this state.
     behind_since: Option<Timestamp>,
-    /// The rows of its history, as one number, by the last read that was behind.
+    /// The rows of its history and the ids of its lineage, as one number, by the last read that was behind.
     rows: Option<u64>,
 }
 
@@ -309,6 +309,7 @@ fn hash_rows(read: &Contact) -> u64 {
     for row in read.history_of(LIFECYCLE_STAGE) {
         (&row.value, row.at.as_millisecond()).hash(&mut hasher);
     }
+    read.lineage().hash(&mut hasher);
     hasher.finish()
 }
 

@@ -183,7 +183,7 @@ impl Feed {
                 return self.failed(&[fault], interval);
             }
         };
-        self.history.read_any = false;
+        self.history.begin_pass(self.portal_clock.reached_time());
         pass.crm.retry_withheld().await;
         let mut faults = Vec::new();
         if !pass.events.is_empty()

@@ -24,6 +24,8 @@ pub struct ReadHistory {
     read: HashMap<ContactId, (Option<Timestamp>, u64)>,
     /// Contacts that could not be read.
     pub aside: Aside,
+    /// HubSpot's time up to which everything had been read before this pass; `None` if that is not known.
+    pub reached: Option<Timestamp>,
     /// A contact was read in this pass.
     pub read_any: bool,
     /// Reads that show nobody.
@@ -40,6 +42,8 @@ pub struct ReadMark {
     /// What the search showed of it.
     pub shown: ShownState,
     entries: u64,
+    /// The ids that the search names as merged into it.
+    pub merged: Vec<ContactId>,
     /// The values that a read shows too, by the search, as one number.
     values: u64,
 }
@@ -130,6 +134,7 @@ impl<'a> Candidate<'a> {
             id: self.contact.id,
             shown,
             entries: self.entries,
+            merged: self.contact.merged_ids(),
             values: hash_values(self.contact, properties),
         }
     }
@@ -146,6 +151,11 @@ impl<'a> Candidate<'a> {
 }
 
 impl ReadHistory {
+    /// Another pass begins, and all up to `reached` has been read.
+    pub fn begin_pass(&mut self, reached: Option<Timestamp>) {
+        (self.read_any, self.reached) = (false, reached);
+    }
+
     /// Found by entry time: the history must be read unless it was read in this very state. Of a contact of which the
     /// search shows nothing nobody knows, but for one that is read again anyway.
     pub fn new_entry(&self, found: &Candidate<'_>) -> bool {

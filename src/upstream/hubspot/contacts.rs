@@ -160,6 +160,9 @@ fn resolve_batch(
     }
     if is_stray {
         open.mark_stray();
+        if let ([asked], [shown]) = (ids, by_id.keys().collect::<Vec<_>>().as_slice()) {
+            all.shown_instead.insert(*asked, **shown);
+        }
     }
     for (id, record) in found {
         // A read of this kind must not show archived records: the contact counts as left out.

@@ -108,6 +108,7 @@ mod tenants;
 mod token_pages;
 mod uninstall;
 mod unnamed;
+mod unnamed_merges;
 mod unproven;
 mod unreadable;
 mod untold;

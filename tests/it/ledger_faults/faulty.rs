@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use adconversion_operator::api::ResumePolicy;
 use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
-    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, CanonicalById, Erased, Ledger, LedgerError,
-    LedgerId, LedgerResult, LookResult, LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Row, RowCounts,
-    RowUpdate, Sender, StatusResult, StreamId, StreamRequest, Watermark,
+    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, CanonicalById, EntryTime, Erased, KnownEntries,
+    Ledger, LedgerError, LedgerId, LedgerResult, LookResult, LookRound, Looker, LookerId, NewRow, OpenRequest,
+    OrphanNote, Row, RowCounts, RowUpdate, Sender, StatusResult, StreamId, StreamRequest, Watermark,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -115,6 +115,7 @@ pass! {
     last_portal(events: &[(ObjectKey, String)]) -> Option<PortalId>;
     canonical_contacts(portal: PortalId, lineages: &[Vec<ContactId>]) -> Vec<Canonical>;
     known_lineages(portal: PortalId, ids: &[ContactId]) -> CanonicalById;
+    known_entries(times: &BTreeSet<EntryTime>) -> KnownEntries;
     record_occurrences(stream: StreamId, rows: &[NewRow]) -> usize;
     streams_with_due_rows(streams: &[StreamId], now: Timestamp) -> BTreeSet<StreamId>;
     due_rows(stream: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> Vec<Row>;

@@ -1,12 +1,14 @@
 //! Whether contacts really were merged as their records say: what a record says of its
 //! lineage joins contacts for good, in the ledger of the portal, so HubSpot is asked once
-//! more where the ledger does not know it yet (`crate::domain::lineage`).
+//! more where the ledger does not know it yet (`crate::domain::lineage`). And what it leaves out: a record whose ids
+//! were left out once would count as a new contact, with all that was sent of the old ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt};
 
 use super::Scan;
+use super::claim::{Claim, ReadEntry};
 use super::pages::PageRead;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
@@ -14,21 +16,39 @@ use crate::domain::lineage::{Contradiction, KnownLineages, ShownIds, compare_id,
 use crate::domain::occurrence::stage_entries;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{ContactBatch, ContactRead, read_limit};
+use crate::ports::ledger::EntryTime;
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
+use crate::sync::feed::bounds::Tracked;
 
 /// Most reads at once.
 const SIDE_BY_SIDE: usize = 4;
+/// Most ids that are asked for one by one before rows are noted.
+const MOST_ALONE: usize = 20;
 
-/// Contacts that name others as merged into them, with all ids of their lineages.
-type Lineages = BTreeMap<ContactId, Vec<ContactId>>;
+/// What reads say of contacts with conversions: nothing of the others is noted.
+type Claims = BTreeMap<ContactId, Claim>;
 
 /// What HubSpot says of lineages.
 #[derive(Default)]
 struct CheckedLineages {
     /// Contacts with an id that was merged into each.
     confirmed: Vec<(ContactId, ContactId)>,
+    /// The same, of ids that the reads do not name.
+    unnamed: Vec<(ContactId, ContactId)>,
+    /// Contacts with a suspected id that HubSpot has not shown beside each.
+    not_shown: Vec<(ContactId, ContactId)>,
     contradicted: BTreeMap<ContactId, Contradiction>,
+    /// Contacts of which another read must say the same before they count as new.
+    unproven: BTreeSet<ContactId>,
+}
+
+/// Pairs that HubSpot is asked about, as records and ids.
+struct Doubts {
+    /// Ids that a read names.
+    named: Vec<(ContactId, BTreeSet<ContactId>)>,
+    /// Ids that it does not name, and that may have been merged into it all the same.
+    suspected: Vec<(ContactId, BTreeSet<ContactId>)>,
 }
 
 impl Scan<'_> {
@@ -36,55 +56,92 @@ impl Scan<'_> {
     /// contradicts: they wait, and are joined with nobody. If HubSpot can't be asked,
     /// nothing is left of the contacts in doubt, as if they had not been read.
     pub(super) async fn confirm_lineages(&mut self, pages: &mut [PageRead]) -> Result<(), SyncError> {
-        let lineages = self.named_lineages(pages);
-        if lineages.is_empty() {
+        let claims = self.claims_of(pages);
+        if claims.is_empty() {
             return Ok(());
         }
-        match self.check_lineages(&lineages).await {
-            Ok(checked) => {
-                self.history.record_confirmed(checked.confirmed);
-                for page in pages {
-                    take_contradicted(page, &checked.contradicted);
-                }
-                Ok(())
-            }
+        let mut checked = CheckedLineages::default();
+        let doubts = match self.find_doubts(&claims, &mut checked).await {
+            Ok(doubts) => doubts,
             Err(error) => {
-                for page in pages {
-                    let doubted: BTreeSet<_> = contacts_of(page, |own| lineages.contains_key(&own)).collect();
-                    page.contacts.retain(|(_, c)| !doubted.contains(&c.requested_id));
-                    page.read.retain(|mark| !doubted.contains(&mark.id));
-                }
-                Err(error)
+                drop_contacts(pages, |own| claims.contains_key(&own));
+                return Err(error);
             }
+        };
+        let mut asked = self.ask(&doubts, &mut checked).await;
+        if asked.is_ok() {
+            asked = self.ask_alone(&mut checked).await;
         }
-    }
-
-    /// Of contacts with conversions: nothing of the others is noted.
-    fn named_lineages(&self, pages: &[PageRead]) -> Lineages {
-        let mut lineages = Lineages::new();
-        for (_, contact) in pages.iter().flat_map(|page| &page.contacts) {
-            let lineage = contact.lineage();
-            if lineage.len() > 1 && self.has_entries(contact) {
-                lineages.entry(contact.id).or_default().extend(lineage);
-            }
+        if let Err(error) = asked {
+            drop_contacts(pages, |own| doubts.concern(own));
+            return Err(error.into());
         }
-        lineages
+        checked.doubt_unled(&claims, &doubts);
+        self.history.record_confirmed(checked.confirmed.iter().copied());
+        for page in pages {
+            take_contradicted(page, &checked.contradicted);
+            page.unnamed.extend(&checked.unnamed);
+            page.unproven.extend(&checked.unproven);
+        }
+        Ok(())
     }
 
-    fn has_entries(&self, contact: &Contact) -> bool {
-        let mut events = self.events.iter();
-        events.any(|t| !stage_entries(contact, t.stage(), t.event.start).is_empty())
-    }
-
-    async fn check_lineages(&self, lineages: &Lineages) -> Result<CheckedLineages, SyncError> {
-        let ids: BTreeSet<ContactId> = lineages.values().flatten().copied().collect();
+    async fn find_doubts(&self, claims: &Claims, checked: &mut CheckedLineages) -> Result<Doubts, SyncError> {
+        let ids: BTreeSet<ContactId> = claims.iter().flat_map(|(own, claim)| claim.ids(*own)).collect();
         let ids: Vec<_> = ids.into_iter().collect();
         let known = self.ctx.ledger.known_lineages(self.portal.id, &ids).await?;
         let known = KnownLineages::from_canonical(known);
-        let mut checked = CheckedLineages::default();
+        let new = claims.iter().filter(|(own, _)| !known.knows(**own));
+        let late: BTreeSet<EntryTime> = new.flat_map(|(_, claim)| claim.late_entries()).collect();
+        let entered = self.ctx.ledger.known_entries(&late).await?;
+        let mut suspected = Vec::new();
+        for (own, claim) in claims {
+            let ids = claim.suspected_ids(*own, &known, &entered);
+            if !ids.is_empty() {
+                suspected.push((*own, ids));
+            }
+            if !known.knows(*own) && claim.may_be_merged(&entered) {
+                checked.unproven.insert(*own);
+            }
+        }
+        let named = self.doubtful_ids(claims, &known, checked);
+        Ok(Doubts { named, suspected })
+    }
+
+    /// Of contacts with entries that count.
+    fn claims_of(&self, pages: &[PageRead]) -> Claims {
+        let mut claims = Claims::new();
+        for page in pages {
+            for (_, contact) in &page.contacts {
+                let entries: Vec<_> = self.events.iter().flat_map(|t| self.entries_of(contact, t)).collect();
+                if !entries.is_empty() {
+                    let mark = page.mark_of(contact.requested_id);
+                    let shown = mark.map_or(&[][..], |mark| &mark.merged);
+                    claims.entry(contact.id).or_default().add_read(contact, entries, shown);
+                }
+            }
+        }
+        claims
+    }
+
+    fn entries_of<'c>(&'c self, contact: &'c Contact, tracked: &'c Tracked) -> impl Iterator<Item = ReadEntry> + 'c {
+        let entries = stage_entries(contact, tracked.stage(), tracked.event.start).into_iter();
+        entries.map(|at| ReadEntry {
+            time: (tracked.stream, at.as_millisecond()),
+            late: tracked.was_read(at, self.history.reached),
+        })
+    }
+
+    /// The ids that the reads name and that the ledger has not joined with them.
+    fn doubtful_ids(
+        &self,
+        claims: &Claims,
+        known: &KnownLineages,
+        checked: &mut CheckedLineages,
+    ) -> Vec<(ContactId, BTreeSet<ContactId>)> {
         let mut doubts = Vec::new();
-        for (own, lineage) in lineages {
-            match known.doubtful_ids(*own, lineage) {
+        for (own, claim) in claims.iter().filter(|(_, claim)| claim.names_others()) {
+            match known.doubtful_ids(*own, claim.lineage()) {
                 Ok(mut ids) => {
                     ids.retain(|id| !self.history.is_confirmed(*own, *id));
                     doubts.push((*own, ids));
@@ -96,37 +153,96 @@ impl Scan<'_> {
         checked
             .contradicted
             .extend(queued.map(|own| (own, Contradiction::Queued)));
-        let reads = cut_reads(&doubts, read_limit(&[]));
-        let reads: Vec<_> = reads.into_iter().map(|pairs| self.read_pairs(pairs)).collect();
-        let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
-        while let Some(read) = reads.next().await {
-            pulse::beat();
-            let (pairs, shown) = read?;
-            for (own, id) in pairs {
-                match compare_id(own, id, &shown) {
-                    Ok(()) => checked.confirmed.push((own, id)),
-                    Err(contradiction) => drop(checked.contradicted.entry(own).or_insert(contradiction)),
+        doubts
+    }
+
+    /// Asks HubSpot about all of them.
+    async fn ask(&self, doubts: &Doubts, checked: &mut CheckedLineages) -> Result<(), UpstreamError> {
+        for (is_named, doubts) in [(true, &doubts.named), (false, &doubts.suspected)] {
+            let reads = cut_reads(doubts, read_limit(&[]));
+            let reads: Vec<_> = reads.into_iter().map(|pairs| self.read_pairs(pairs)).collect();
+            let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
+            while let Some(read) = reads.next().await {
+                pulse::beat();
+                let (pairs, shown) = read?;
+                for (own, id) in pairs {
+                    checked.take_answer(is_named, own, id, &shown);
                 }
             }
         }
-        Ok(checked)
+        Ok(())
+    }
+
+    /// Asks for suspected ids one by one: the record that HubSpot shows for an id need not name it then.
+    async fn ask_alone(&self, checked: &mut CheckedLineages) -> Result<(), UpstreamError> {
+        let mut not_shown = std::mem::take(&mut checked.not_shown);
+        let others = not_shown.split_off(not_shown.len().min(MOST_ALONE));
+        checked.unproven.extend(others.into_iter().map(|(own, _)| own));
+        for (own, id) in not_shown {
+            pulse::beat();
+            let batch = self.crm.read_contacts(&who_is(vec![id])).await?;
+            if batch.deleted.contains(&id) {
+                continue;
+            }
+            if shown_ids(&batch).leads_to(id, own) || batch.shown_instead.get(&id) == Some(&own) {
+                checked.unnamed.push((own, id));
+            } else {
+                checked.unproven.insert(own);
+            }
+        }
+        Ok(())
     }
 
     /// One call: what HubSpot shows under these ids.
     async fn read_pairs(&self, pairs: Vec<(ContactId, ContactId)>) -> Result<ShownPairs, UpstreamError> {
         let ids: BTreeSet<ContactId> = pairs.iter().flat_map(|(own, id)| [*own, *id]).collect();
-        let read = ContactRead {
-            ids: ids.into_iter().collect(),
-            properties: Vec::new(),
-            with_history: Vec::new(),
-        };
-        let batch = self.crm.read_contacts(&read).await?;
+        let batch = self.crm.read_contacts(&who_is(ids.into_iter().collect())).await?;
         Ok((pairs, shown_ids(&batch)))
+    }
+}
+
+impl CheckedLineages {
+    /// Ids that a search names, and that do not lead to its contact: the next read may name them too.
+    fn doubt_unled(&mut self, claims: &Claims, doubts: &Doubts) {
+        for (own, ids) in &doubts.suspected {
+            let shown = claims.get(own).map_or(&[][..], Claim::shown);
+            let mut shown = shown.iter().filter(|id| ids.contains(id));
+            if shown.any(|id| !self.unnamed.contains(&(*own, *id))) {
+                self.unproven.insert(*own);
+            }
+        }
+    }
+
+    fn take_answer(&mut self, is_named: bool, own: ContactId, id: ContactId, shown: &ShownIds) {
+        match compare_id(own, id, shown) {
+            Ok(()) if is_named => self.confirmed.push((own, id)),
+            Err(contradiction) if is_named => drop(self.contradicted.entry(own).or_insert(contradiction)),
+            _ if shown.leads_to(id, own) => self.unnamed.push((own, id)),
+            _ if shown.records.contains_key(&id) => {}
+            // HubSpot may call an id from before a merge not found beside the record that it has become.
+            _ => self.not_shown.push((own, id)),
+        }
+    }
+}
+
+impl Doubts {
+    fn concern(&self, own: ContactId) -> bool {
+        let mut all = self.named.iter().chain(&self.suspected);
+        all.any(|(doubted, _)| *doubted == own)
     }
 }
 
 /// Pairs that were asked about, and what was shown.
 type ShownPairs = (Vec<(ContactId, ContactId)>, ShownIds);
+
+/// A read that asks for nothing but which records there are.
+fn who_is(ids: Vec<ContactId>) -> ContactRead {
+    ContactRead {
+        ids,
+        properties: Vec::new(),
+        with_history: Vec::new(),
+    }
+}
 
 fn shown_ids(batch: &ContactBatch) -> ShownIds {
     let records = batch.contacts.iter();
@@ -140,6 +256,16 @@ fn shown_ids(batch: &ContactBatch) -> ShownIds {
 fn contacts_of(page: &PageRead, is_one: impl Fn(ContactId) -> bool) -> impl Iterator<Item = ContactId> {
     let contacts = page.contacts.iter().filter(move |(_, contact)| is_one(contact.id));
     contacts.map(|(_, contact)| contact.requested_id)
+}
+
+/// As if they had not been read.
+fn drop_contacts(pages: &mut [PageRead], is_one: impl Fn(ContactId) -> bool) {
+    for page in pages {
+        let dropped: BTreeSet<_> = contacts_of(page, &is_one).collect();
+        page.contacts
+            .retain(|(_, contact)| !dropped.contains(&contact.requested_id));
+        page.read.retain(|mark| !dropped.contains(&mark.id));
+    }
 }
 
 fn take_contradicted(page: &mut PageRead, contradicted: &BTreeMap<ContactId, Contradiction>) {

@@ -1,5 +1,6 @@
 //! One scan: search page by page, read the histories that matter, note occurrences.
 
+mod claim;
 mod fresh;
 mod lineages;
 mod pages;

@@ -38,6 +38,10 @@ pub(crate) struct PageRead {
     pub(crate) read: Vec<ReadMark>,
     /// Those whose read failed, while that of others was answered.
     pub(crate) failed: Option<(BTreeSet<ContactId>, UpstreamError)>,
+    /// Contacts with an id that was merged into each, and that the read does not name.
+    pub(crate) unnamed: BTreeSet<(ContactId, ContactId)>,
+    /// Contacts that may have been merged, though nobody says from whom.
+    pub(crate) unproven: BTreeSet<ContactId>,
     /// HubSpot has shown somebody, be it one who was asked for beside these.
     pub(crate) shows: bool,
 }
@@ -48,6 +52,14 @@ impl PageRead {
         let read = self.contacts.iter().map(|(_, contact)| contact.requested_id);
         let others = self.unreadable.keys().chain(self.sought.keys());
         read.chain(others.copied()).collect()
+    }
+
+    /// All ids of a contact's lineage, sorted.
+    pub(crate) fn lineage_of(&self, contact: &Contact) -> Vec<ContactId> {
+        let mut ids: BTreeSet<ContactId> = contact.lineage().into_iter().collect();
+        let unnamed = self.unnamed.iter().filter(|(own, _)| *own == contact.id);
+        ids.extend(unnamed.map(|(_, id)| *id));
+        ids.into_iter().collect()
     }
 
     /// What the search has shown of a contact.

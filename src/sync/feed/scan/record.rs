@@ -87,28 +87,40 @@ impl Scan<'_> {
                 },
                 is_current,
                 counts: is_current || contact.flaw.is_some() || aside.may_count(contact, shown),
-                doubts: self.is_doubtful(contact, shown).then(|| aside.state_of(contact, shown)),
+                doubts: self.is_doubtful(page, contact).then(|| self.doubt_of(page, contact)),
+                lineage: page.lineage_of(contact),
             }
         };
         page.contacts.iter().map(of_page).collect()
     }
 
     /// True if entries that this read shows are to be confirmed by another one first.
-    fn is_doubtful(&self, contact: &Contact, shown: Option<&ShownState>) -> bool {
+    fn is_doubtful(&self, page: &PageRead, contact: &Contact) -> bool {
+        let shown = page.shown_of(contact.requested_id);
         let patience = (self.ctx.settings.waits.click_grace, self.ctx.clock.now());
         let aside = &self.history.aside;
-        contact.flaw.is_none()
-            && aside.is_doubtful(contact, shown, |state| self.is_unconfirmed(contact, state), patience)
+        let is_unconfirmed = |state: &ShownState| self.is_unconfirmed(page, contact, state);
+        contact.flaw.is_none() && aside.is_doubtful(contact, shown, is_unconfirmed, patience)
     }
 
-    /// True if nothing but this read tells of an entry that counts for an event.
-    fn is_unconfirmed(&self, contact: &Contact, state: &ShownState) -> bool {
-        self.events.iter().any(|tracked| {
-            let entries = stage_entries(contact, tracked.stage(), tracked.event.start);
-            entries
-                .iter()
-                .any(|at| state.is_unconfirmed(contact, tracked.stage(), *at))
-        })
+    fn doubt_of(&self, page: &PageRead, contact: &Contact) -> Doubt {
+        if page.unproven.contains(&contact.id) {
+            return Doubt::All;
+        }
+        let shown = page.shown_of(contact.requested_id);
+        Doubt::Unconfirmed(self.history.aside.state_of(contact, shown))
+    }
+
+    /// True if nothing but this read tells of an entry that counts for an event, or whose it is.
+    fn is_unconfirmed(&self, page: &PageRead, contact: &Contact, state: &ShownState) -> bool {
+        let mut events = self.events.iter();
+        page.unproven.contains(&contact.id)
+            || events.any(|tracked| {
+                let entries = stage_entries(contact, tracked.stage(), tracked.event.start);
+                entries
+                    .iter()
+                    .any(|at| state.is_unconfirmed(contact, tracked.stage(), *at))
+            })
     }
 
     /// Puts aside what cannot be read, or not wholly, or only as
@@ -164,7 +176,7 @@ impl Scan<'_> {
         for (_, contact) in whole {
             let id = contact.requested_id;
             let shown = page.shown_of(id);
-            if self.is_doubtful(contact, shown) {
+            if self.is_doubtful(page, contact) {
                 let put = self.history.aside.take_doubtful(contact, shown, pauses, now);
                 if put == PutAside::Full {
                     return Err(too_many());
@@ -172,7 +184,7 @@ impl Scan<'_> {
                 continue;
             }
             let was_aside = self.history.aside.is_aside(id);
-            if was_aside && self.is_unconfirmed(contact, &self.history.aside.state_of(contact, shown)) {
+            if was_aside && self.is_unconfirmed(page, contact, &self.history.aside.state_of(contact, shown)) {
                 self.history.aside.record_agreed(contact);
             }
             let aside = &mut self.history.aside;
@@ -238,7 +250,7 @@ impl Scan<'_> {
             // before each event's rows, as many events take longer than an answer holds.
             self.ctx.may_record(&tracked.event.key.namespace).await?;
         }
-        let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.contact().lineage()).collect();
+        let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.lineage.clone()).collect();
         let canonical = self.ctx.ledger.canonical_contacts(self.portal.id, &lineages).await?;
         for (index, tracked) in self.events.iter().enumerate() {
             pulse::beat();
@@ -295,8 +307,18 @@ struct ReadContact {
     is_current: bool,
     /// Its entries may be noted.
     counts: bool,
-    /// But for those that the searches have not shown, which were these.
-    doubts: Option<ShownState>,
+    /// But for these.
+    doubts: Option<Doubt>,
+    /// All ids of its lineage, sorted.
+    lineage: Vec<ContactId>,
+}
+
+/// Entries of a read that are not to be noted yet.
+enum Doubt {
+    /// All of them: nobody knows whose they are.
+    All,
+    /// Those that the searches have not shown, which have shown this.
+    Unconfirmed(ShownState),
 }
 
 impl ReadContact {
@@ -306,8 +328,11 @@ impl ReadContact {
 
     /// True if this entry is not to be noted yet.
     fn doubts(&self, stage: &str, entry: Timestamp) -> bool {
-        let doubts = self.doubts.as_ref();
-        doubts.is_some_and(|state| state.is_unconfirmed(self.contact(), stage, entry))
+        match &self.doubts {
+            Some(Doubt::All) => true,
+            Some(Doubt::Unconfirmed(state)) => state.is_unconfirmed(self.contact(), stage, entry),
+            None => false,
+        }
     }
 }
 

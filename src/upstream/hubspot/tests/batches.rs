@@ -99,6 +99,16 @@ async fn a_record_that_does_not_name_the_id_asked_for_is_nobodys() {
     for merged in [Value::Null, json!(""), json!("2;3"), json!("11")] {
         assert_eq!(ids(other(merged), &[1]).await, (vec![], vec![1]));
     }
+    let instead = batch(other(Value::Null), &[1]).await.unwrap().shown_instead;
+    assert_eq!(instead, [(ContactId(1), ContactId(9))].into(), "that is told, no more");
+    assert!(batch(other(json!("1")), &[1]).await.unwrap().shown_instead.is_empty());
+    assert!(
+        batch(other(Value::Null), &[1, 2])
+            .await
+            .unwrap()
+            .shown_instead
+            .is_empty()
+    );
     let beside = json!({ "results": [row(9, &json!({})), row(5, &json!({}))] });
     assert_eq!(ids(beside.clone(), &[1, 5]).await, (vec![(5, 5)], vec![1]));
     assert_eq!(ids(beside, &[1, 2, 5]).await, (vec![(5, 5)], vec![1, 2]));

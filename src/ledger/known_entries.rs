@@ -1,0 +1,43 @@
+//! Who is known to have entered at given times.
+
+use std::collections::BTreeSet;
+
+use super::database::Conn;
+use crate::domain::ids::ContactId;
+use crate::ledger::columns::{json_rows, to_contact};
+use crate::ports::ledger::{EntryTime, KnownEntries, LedgerResult, StreamId};
+
+/// See [`crate::ports::ledger::Ledger::known_entries`].
+pub(crate) async fn known_entries(conn: &mut Conn, times: &BTreeSet<EntryTime>) -> LedgerResult<KnownEntries> {
+    let asked: Vec<(i64, i64)> = times.iter().map(|(stream, at)| (stream.0, *at)).collect();
+    let asked = json_rows(&asked)?;
+    let mut known = KnownEntries::default();
+    // Rows have no index by time, which would cost each write: all are read once, whatever the number of times.
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "WITH j AS MATERIALIZED (
+             SELECT CAST(value->>0 AS BIGINT) AS stream, CAST(value->>1 AS BIGINT) AS occurred_at FROM json_each($1))
+         SELECT c.stream, c.occurred_at, c.contact FROM conversions c CROSS JOIN j
+         WHERE j.stream = c.stream AND j.occurred_at = c.occurred_at",
+    )
+    .bind(asked.as_str())
+    .fetch_all(&mut *conn)
+    .await?;
+    for (stream, at, contact) in rows {
+        let of_time = known.contacts.entry((StreamId(stream), at)).or_default();
+        of_time.extend(Some(to_contact(contact)).filter(|id| *id != ContactId::UNKNOWN));
+    }
+    let archived: Vec<(i64, i64)> = sqlx::query_as(
+        "WITH j AS MATERIALIZED (
+             SELECT CAST(value->>0 AS BIGINT) AS stream, CAST(value->>1 AS BIGINT) AS occurred_at FROM json_each($1))
+         SELECT DISTINCT a.stream, a.occurred_at FROM j CROSS JOIN archived_keys a
+         WHERE a.stream = j.stream AND a.occurred_at = j.occurred_at",
+    )
+    .bind(asked.as_str())
+    .fetch_all(conn)
+    .await?;
+    known.archived = archived
+        .into_iter()
+        .map(|(stream, at)| (StreamId(stream), at))
+        .collect();
+    Ok(known)
+}

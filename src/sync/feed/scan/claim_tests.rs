@@ -1,0 +1,96 @@
+use super::*;
+use crate::domain::contact::{HistoryEntry, MERGED_IDS};
+use crate::domain::lineage::CanonicalById;
+use crate::ports::ledger::StreamId;
+use crate::ports::test_support::at;
+
+const OWN: ContactId = ContactId(9);
+const TIME: EntryTime = (StreamId(1), 5_000);
+
+fn read(merged: &str, by_merge: bool) -> Contact {
+    let row = HistoryEntry {
+        value: "lead".to_owned(),
+        at: at(1),
+        by_merge,
+    };
+    Contact {
+        requested_id: OWN,
+        id: OWN,
+        updated_at: None,
+        as_of: None,
+        properties: [(MERGED_IDS, merged)].into_iter().collect(),
+        history: vec![(LIFECYCLE_STAGE.to_owned(), vec![row])],
+        flaw: None,
+    }
+}
+
+/// Of one read that shows an entry at the time, beside a search that names these ids.
+fn claim(named: &str, shown: &[u64], late: bool) -> Claim {
+    let mut claim = Claim::default();
+    let entry = ReadEntry { time: TIME, late };
+    let shown: Vec<_> = shown.iter().copied().map(ContactId).collect();
+    claim.add_read(&read(named, false), vec![entry], &shown);
+    claim
+}
+
+fn known(pairs: &[(u64, u64)]) -> KnownLineages {
+    let canonical = pairs.iter().map(|(id, of)| (ContactId(*id), ContactId(*of)));
+    KnownLineages::from_canonical(canonical.collect::<CanonicalById>())
+}
+
+fn entered(contacts: impl IntoIterator<Item = u64>) -> KnownEntries {
+    KnownEntries {
+        contacts: [(TIME, contacts.into_iter().map(ContactId).collect())].into(),
+        ..KnownEntries::default()
+    }
+}
+
+/// Which ids HubSpot is asked about, beside those that the read names.
+#[rstest::rstest]
+#[case::nothing_tells(claim("", &[], false), known(&[]), entered([1]), &[])]
+#[case::the_search_names_more(claim("", &[1, 2], false), known(&[]), entered([]), &[1, 2])]
+#[case::the_read_names_one_of_them(claim("2", &[1, 2], false), known(&[]), entered([]), &[1])]
+#[case::also_of_a_contact_that_is_known(claim("", &[1], false), known(&[(9, 9)]), entered([]), &[1])]
+#[case::joined_already(claim("", &[1], false), known(&[(9, 1), (1, 1)]), entered([]), &[])]
+#[case::the_very_time(claim("", &[], true), known(&[]), entered([1]), &[1])]
+#[case::of_one_that_the_read_names(claim("1", &[], true), known(&[(1, 1)]), entered([1]), &[])]
+#[case::of_one_joined_with_such(claim("1", &[], true), known(&[(1, 1), (3, 1)]), entered([3]), &[])]
+#[case::one_left_out(claim("2", &[], true), known(&[(1, 1)]), entered([1]), &[1])]
+#[case::its_own(claim("", &[], true), known(&[]), entered([9]), &[])]
+#[case::of_a_contact_that_is_known_no_time_tells(claim("", &[], true), known(&[(9, 9)]), entered([1]), &[])]
+#[case::as_many_as_a_merge_may_have(claim("", &[], true), known(&[]), entered(20..30), &[20, 21, 22, 23, 24, 25, 26, 27, 28, 29])]
+#[case::changed_together(claim("", &[], true), known(&[]), entered(20..31), &[])]
+fn ids_that_a_read_may_have_left_out(
+    #[case] claim: Claim,
+    #[case] known: KnownLineages,
+    #[case] entered: KnownEntries,
+    #[case] suspected: &[u64],
+) {
+    let found: Vec<_> = claim.suspected_ids(OWN, &known, &entered).into_iter().collect();
+    assert_eq!(found, suspected.iter().copied().map(ContactId).collect::<Vec<_>>());
+}
+
+/// Whether a merge is told of that no id explains.
+#[rstest::rstest]
+#[case::plain("", false, false, false)]
+#[case::a_merge_wrote_a_row("", true, false, true)]
+#[case::of_those_it_names("1", true, false, false)]
+#[case::somebody_archived_entered_then("", false, true, true)]
+#[case::also_beside_those_it_names("1", false, true, true)]
+fn merges_without_ids(#[case] named: &str, #[case] by_merge: bool, #[case] archived: bool, #[case] expected: bool) {
+    let mut claim = Claim::default();
+    let entry = ReadEntry { time: TIME, late: true };
+    claim.add_read(&read(named, by_merge), vec![entry], &[]);
+    let entered = KnownEntries {
+        archived: Some(TIME).filter(|_| archived).into_iter().collect(),
+        ..KnownEntries::default()
+    };
+    assert_eq!(claim.may_be_merged(&entered), expected);
+}
+
+#[test]
+fn too_many_ids_of_a_search_are_no_ids() {
+    let ids: Vec<u64> = (10..=10 + MAX_LINEAGE as u64).collect();
+    assert!(claim("", &ids, false).shown().is_empty());
+    assert_eq!(claim("", &ids[1..], false).shown().len(), MAX_LINEAGE);
+}

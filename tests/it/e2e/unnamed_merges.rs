@@ -1,0 +1,127 @@
+//! Answers that leave out who was merged into a contact: what was sent of the old contacts is sent once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::Stage;
+use super::judge::{action, exactly, transactions};
+use super::meddler::{Asked, Meddler, Meddling};
+use super::stage::{Counts, ago};
+
+const DAY: i64 = 86_400;
+const NAMED: &str = "hs_merged_object_ids";
+
+/// What answers say of the merged ids.
+#[derive(Debug, Clone, Copy)]
+enum Odd {
+    Null,
+    Empty,
+    /// The second one alone.
+    Half,
+}
+
+/// Which answers are odd.
+#[derive(Debug, Clone, Copy)]
+enum Answers {
+    Reads,
+    ReadsAndSearches,
+}
+
+fn concerns(answers: Answers, asked: &Asked) -> bool {
+    let reads = asked.path.contains("/contacts/batch/read");
+    reads || matches!(answers, Answers::ReadsAndSearches) && asked.path.contains("/contacts/search")
+}
+
+/// The first `times` answers that name merged ids are odd; how many were.
+fn leave_out(meddler: &Meddler, (odd, answers, times): (Odd, Answers, usize), second: &str) -> Arc<AtomicUsize> {
+    let (seen, second) = (Arc::new(AtomicUsize::new(0)), second.to_owned());
+    let counted = seen.clone();
+    let change = move |batch: &mut Value| {
+        let results = batch["results"].as_array_mut().into_iter().flatten();
+        let named = results.filter(|contact| contact["properties"][NAMED].as_str().is_some_and(|ids| !ids.is_empty()));
+        let named: Vec<&mut Value> = named.collect();
+        if named.is_empty() || counted.load(Ordering::Relaxed) >= times {
+            return;
+        }
+        counted.fetch_add(1, Ordering::Relaxed);
+        for contact in named {
+            contact["properties"][NAMED] = match odd {
+                Odd::Null => Value::Null,
+                Odd::Empty => json!(""),
+                Odd::Half => json!(second),
+            };
+        }
+    };
+    meddler.always(move |asked| concerns(answers, asked), Meddling::change(change));
+    seen
+}
+
+/// Each of the two became a customer, one of them a lead before, and both are one contact now.
+fn merged(name: &str, way: (Odd, Answers, usize), before_it_is_sent: bool) {
+    let settle = if before_it_is_sent { "6s" } else { "500ms" };
+    let mut stage = Stage::empty(
+        name,
+        &["--no-rate-limits"],
+        &[("settle-delay", settle), ("sweep-interval", "3s")],
+    );
+    let meddler = stage.meddled();
+    stage.start_operator();
+    stage.accounts();
+    for (name, of) in [("won", "customer"), ("led", "lead")] {
+        stage.event(name, of, &json!({"startTime": ago(DAY * 20)}));
+        stage.condition(&format!("adce/{name}"), "Ready", "True", "");
+    }
+    let contact = |rows: &[(&str, String)], click| stage.contact(rows, Some(click), &json!({}));
+    let one = contact(&[("lead", ago(DAY * 3)), ("customer", ago(DAY * 2))], "click-one");
+    let two = contact(&[("customer", ago(DAY))], "click-two");
+    if before_it_is_sent {
+        stage.wait("adce/won", "both are seen", |event| Counts::of(event).observed == 2);
+    } else {
+        stage.settled("won", 2);
+        stage.settled("led", 1);
+    }
+    let wanted = |of| transactions(&stage, of).into_iter().collect::<BTreeSet<_>>();
+    let (mut customers, leads) = (wanted("customer"), wanted("lead"));
+    let seen = leave_out(&meddler, way, &two);
+    let into = stage.post("/hubspot/merge", &json!({"ids": [one, two]}));
+    let into = into["id"].as_str().expect("an id");
+    stage.wait_for("the odd answers", || match seen.load(Ordering::Relaxed) {
+        odd if odd == way.2 => Ok(()),
+        odd => Err(json!(odd)),
+    });
+    // What is entered now is behind all of that.
+    for value in ["", "customer"] {
+        let change = json!({"properties": {"lifecyclestage": value}});
+        stage.admin_call("PATCH", &format!("/hubspot/contacts/{into}"), Some(&change));
+    }
+    let (won, led) = (stage.settled("won", 3), stage.settled("led", 1));
+    customers.extend(wanted("customer"));
+    assert_eq!(customers.len(), 3, "{way:?}");
+    exactly(&stage, &won, &customers);
+    exactly(&stage, &led, &leads);
+    assert_eq!(stage.accepted(&action(&won)).len(), 3, "{way:?}");
+}
+
+#[test]
+fn one_read_that_leaves_out_who_was_merged_sends_nothing_again() {
+    for odd in [Odd::Null, Odd::Empty, Odd::Half] {
+        merged("oncewhole", (odd, Answers::Reads, 1), false);
+    }
+}
+
+#[test]
+fn reads_and_searches_that_leave_it_out_send_nothing_again() {
+    for odd in [Odd::Null, Odd::Half] {
+        merged("leftout", (odd, Answers::ReadsAndSearches, 5), false);
+    }
+}
+
+#[test]
+fn what_was_not_sent_before_the_merge_is_sent_once() {
+    for answers in [Answers::Reads, Answers::ReadsAndSearches] {
+        merged("unsent", (Odd::Null, answers, 3), true);
+    }
+}
