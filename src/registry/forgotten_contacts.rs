@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::reports::ErrorNote;
+use super::reports::{ErrorNote, Side};
 use super::{Registry, Urgency, Wake};
 use crate::domain::ids::{ContactId, ObjectKey};
 
@@ -16,13 +16,8 @@ impl Registry {
                 let before = report.errors.len();
                 report.errors.retain(|note| !of_them(note));
                 let mut forgot = report.errors.len() < before;
-                for health in [
-                    &mut report.feed,
-                    &mut report.reads,
-                    &mut report.upload,
-                    &mut report.poll,
-                    &mut report.ledger,
-                ] {
+                for side in Side::ALL {
+                    let health = report.side_mut(side);
                     if let Some(note) = health.error.as_mut().filter(|note| of_them(note)) {
                         note.contact = None;
                         forgot = true;

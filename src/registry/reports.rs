@@ -111,25 +111,45 @@ pub struct PulledBackCursor {
 /// A part of the work for an event that fails apart from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
+    Ledger,
     Feed,
     Reads,
     Upload,
     Poll,
-    Ledger,
+}
+
+impl Side {
+    /// What fails first is what others fail by: nothing is read without the ledger, and nothing sent that is not read.
+    pub const ALL: [Self; 5] = [Self::Ledger, Self::Feed, Self::Reads, Self::Upload, Self::Poll];
 }
 
 impl EventReport {
-    /// Records that a side failed. Returns how soon the status should say so.
-    pub fn record_failure(&mut self, side: Side, note: ErrorNote) -> Notice {
-        self.push_error(note.clone());
-        let health = match side {
+    /// How a side is.
+    pub const fn side(&self, side: Side) -> &SideHealth {
+        match side {
+            Side::Ledger => &self.ledger,
+            Side::Feed => &self.feed,
+            Side::Reads => &self.reads,
+            Side::Upload => &self.upload,
+            Side::Poll => &self.poll,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn side_mut(&mut self, side: Side) -> &mut SideHealth {
+        match side {
+            Side::Ledger => &mut self.ledger,
             Side::Feed => &mut self.feed,
             Side::Reads => &mut self.reads,
             Side::Upload => &mut self.upload,
             Side::Poll => &mut self.poll,
-            Side::Ledger => &mut self.ledger,
-        };
-        Notice::Soon.or_now(health.record_failure(note))
+        }
+    }
+
+    /// Records that a side failed. Returns how soon the status should say so.
+    pub fn record_failure(&mut self, side: Side, note: ErrorNote) -> Notice {
+        self.push_error(note.clone());
+        Notice::Soon.or_now(self.side_mut(side).record_failure(note))
     }
 
     /// Records that what due rows need was read in a pass that `began` then, unless a part of it has failed since.

@@ -8,7 +8,7 @@ use super::facts::EventFacts;
 use super::refusal::CurrentRefusal;
 use crate::api::reasons::{condition, reason};
 use crate::domain::conditions::{find_condition, is_true};
-use crate::registry::{ErrorNote, EventReport};
+use crate::registry::{ErrorNote, EventReport, Side};
 
 /// The facts, and what follows from them.
 pub struct EventAssessment<'a> {
@@ -43,16 +43,8 @@ impl<'a> Deref for EventAssessment<'a> {
 
 /// The worst comes first.
 fn worst_failure(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
-    let sides = [
-        &report.ledger,
-        &report.feed,
-        &report.reads,
-        &report.upload,
-        &report.poll,
-    ];
-    sides
-        .into_iter()
-        .find_map(|health| Some((health.error.as_deref()?, health.failing_since?)))
+    let mut sides = Side::ALL.iter().map(|side| report.side(*side));
+    sides.find_map(|health| Some((health.error.as_deref()?, health.failing_since?)))
 }
 
 fn made_a_pass(facts: &EventFacts<'_>) -> bool {

@@ -140,24 +140,22 @@ impl HubSpot {
         found: &mut AddressBatch,
     ) -> Result<(), UpstreamError> {
         let wanted: Vec<String> = wanted.into_iter().collect();
-        let (mut failed, mut last) = (0, String::new());
-        for group in wanted.chunks(GROUPS) {
-            let searched = if failed < MAX_FAILED_GROUPS {
-                self.search_group(group, asked, found).await
-            } else {
-                Ok(group.iter().map(|email| (email.clone(), last.clone())).collect())
-            };
-            match searched {
+        let (mut groups, mut failed) = (wanted.chunks(GROUPS), 0);
+        while let Some(group) = groups.next() {
+            match self.search_group(group, asked, found).await {
                 Ok(unreadable) => {
-                    failed = if failed < MAX_FAILED_GROUPS { 0 } else { failed };
+                    failed = 0;
                     found.unreadable.extend(unreadable);
                 }
                 Err(error) if matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted) => return Err(error),
                 Err(error) => {
-                    (failed, last) = (failed + 1, error.message);
-                    found
-                        .unreadable
-                        .extend(group.iter().map(|email| (email.clone(), last.clone())));
+                    failed += 1;
+                    let mut unread = group.to_vec();
+                    if failed == MAX_FAILED_GROUPS {
+                        unread.extend(groups.by_ref().flatten().cloned());
+                    }
+                    let unread = unread.into_iter().map(|email| (email, error.message.clone()));
+                    found.unreadable.extend(unread);
                 }
             }
         }
