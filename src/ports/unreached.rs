@@ -5,6 +5,9 @@ use std::io;
 
 use rustls::{CertificateError, InvalidMessage};
 
+/// Where a proxy was given no user and no password, or does not take those that it was given.
+pub const PROXY_WANTS_USER: &str = "the proxy wants a user name and a password in its address";
+
 /// The innermost reason why there was no answer, like "connection refused". It names no address, unless the other side
 /// wrote it.
 pub fn describe_unreached(error: &(dyn Error + 'static)) -> String {
@@ -33,7 +36,7 @@ pub fn describe_unreached(error: &(dyn Error + 'static)) -> String {
 fn describe_tunnel(words: &str) -> &str {
     match words {
         "unsuccessful" => "the proxy refuses to connect",
-        "proxy authorization required" => "the proxy wants a user name and a password in its address",
+        "proxy authorization required" => PROXY_WANTS_USER,
         "unexpected end of file" => "the proxy ended the connection",
         words => words,
     }
