@@ -187,6 +187,30 @@ fn alerts_and_dashboard_are_about_metrics_that_there_are() {
     }
 }
 
+/// Releases of one name have the same job. Series by event have the event's namespace, all others the operator's.
+#[test]
+fn releases_of_one_name_are_told_apart_by_their_namespace() {
+    let dashboard = dashboard();
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    let query = |name: &str| {
+        let variable = variables.iter().find(|variable| variable["name"] == name);
+        variable.unwrap_or_else(|| panic!("no ${name}"))["query"]["query"].clone()
+    };
+    let operators = r#"label_values(adconversion_build_info{job=~"$job"}, namespace)"#;
+    assert_eq!(query("operator"), operators);
+    assert_eq!(query("namespace"), "label_values(adconversion_event_ready, namespace)");
+    for expression in expressions(&dashboard) {
+        let by_event = expression.contains("adconversion_event_");
+        let variable = if by_event { "namespace" } else { "operator" };
+        let filter = format!(r#"namespace=~"${variable}""#);
+        assert_eq!(
+            expression.matches(&filter).count(),
+            expression.matches('{').count(),
+            "{expression}"
+        );
+    }
+}
+
 #[test]
 fn prometheus_understands_the_dashboard() {
     let dashboard = dashboard();
