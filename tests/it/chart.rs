@@ -2,6 +2,7 @@
 
 mod additions;
 mod admission;
+mod after_kustomize;
 mod artifact_hub;
 mod contradictions;
 mod definitions;
@@ -12,6 +13,7 @@ mod install;
 mod installer;
 mod matrix;
 mod monitoring;
+mod names;
 mod network;
 mod readme;
 mod release;

@@ -5,7 +5,7 @@ mod definitions;
 mod install;
 mod overlay;
 mod pruning;
-mod uninstall;
+pub mod uninstall;
 
 use std::{fs, path::PathBuf};
 

@@ -64,8 +64,20 @@
 {{- $_ := set $variables "SSL_CERT_DIR" "caBundle" }}
 {{- end }}
 {{- range .Values.extraEnv }}
-{{- if hasKey $variables .name }}
+{{- if eq (get $variables .name) "extraEnv" }}
+{{- fail (printf "extraEnv sets %s twice: leave one of them out" .name) }}
+{{- else if hasKey $variables .name }}
 {{- fail (printf "extraEnv and %s both set %s: use one of them" (get $variables .name) .name) }}
+{{- end }}
+{{- $_ := set $variables .name "extraEnv" }}
+{{- end }}
+{{- $containers := list "operator" }}
+{{- range $value := list "extraInitContainers" "extraContainers" }}
+{{- range default list (get $.Values $value) }}
+{{- if has .name $containers }}
+{{- fail (printf "%s: the pod has a container named %s already: give this one another name" $value .name) }}
+{{- end }}
+{{- $containers = append $containers .name }}
 {{- end }}
 {{- end }}
 {{- $volumes := dict "tmp" "/tmp" }}
@@ -75,12 +87,14 @@
 {{- if $bundle }}
 {{- $_ := set $volumes "ca-bundle" "/etc/adconversion/ca" }}
 {{- end }}
-{{- range .Values.extraVolumes }}
-{{- if hasKey $volumes .name }}
-{{- fail (printf "extraVolumes: the chart has a volume named %s: give this one another name" .name) }}
-{{- end }}
-{{- end }}
+{{- $names := keys $volumes }}
 {{- $paths := values $volumes }}
+{{- range .Values.extraVolumes }}
+{{- if has .name $names }}
+{{- fail (printf "extraVolumes: the pod has a volume named %s already: give this one another name" .name) }}
+{{- end }}
+{{- $names = append $names .name }}
+{{- end }}
 {{- range .Values.extraVolumeMounts }}
 {{- $path := trimSuffix "/" (toString .mountPath) }}
 {{- if has $path $paths }}

@@ -14,9 +14,20 @@
 {{- end }}
 {{- end }}
 
-{{/* Name of what has no namespace: releases of one name in two namespaces have each its own. */}}
+{{/* Name of what has no namespace: each release has its own, as names of releases and namespaces hold no dots. */}}
 {{- define "adconversion.clusterName" -}}
-{{- printf "%s-%s" (include "adconversion.fullname" .) (include "adconversion.namespace" .) }}
+{{- printf "%s.%s" (include "adconversion.fullname" .) (include "adconversion.namespace" .) }}
+{{- end }}
+
+{{/* Name of what may be in a namespace that several releases share: (list $ "monitoring"). */}}
+{{- define "adconversion.nameIn" -}}
+{{- $root := index . 0 }}
+{{- $own := include "adconversion.namespace" $root }}
+{{- if eq $own (default $own (index . 1)) }}
+{{- include "adconversion.fullname" $root }}
+{{- else }}
+{{- include "adconversion.clusterName" $root }}
+{{- end }}
 {{- end }}
 
 {{- define "adconversion.namespace" -}}
@@ -193,7 +204,7 @@ hostUsers: false
 {{- if .Values.prometheusRule.job }}
 {{- .Values.prometheusRule.job }}
 {{- else if (.Values.podMonitor).enabled }}
-{{- printf "%s/%s" (default (include "adconversion.namespace" .) .Values.podMonitor.namespace) (include "adconversion.fullname" .) }}
+{{- printf "%s/%s" (default (include "adconversion.namespace" .) .Values.podMonitor.namespace) (include "adconversion.nameIn" (list . .Values.podMonitor.namespace)) }}
 {{- else }}
 {{- printf "%s-metrics" (include "adconversion.fullname" .) }}
 {{- end }}

@@ -34,7 +34,17 @@ fn refusal(values: &Value) -> String {
     "extraEnv and proxy.httpsProxy both set HTTPS_PROXY: use one of them")]
 #[case::ledger_twice(json!({"ledger": database(), "extraEnv": [{"name": "ADCONVERSION_LEDGER_URL", "value": "u"}]}),
     "extraEnv and ledger.postgresql.urlSecretRef both set ADCONVERSION_LEDGER_URL")]
-#[case::a_volume_of_the_chart(json!({"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}), "extraVolumes: the chart has a volume named tmp")]
+#[case::a_variable_twice(json!({"extraEnv": [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "A", "value": "2"}]}),
+    "extraEnv sets A twice: leave one of them out")]
+#[case::a_container_of_the_chart(json!({"extraContainers": [{"name": "operator", "image": "x"}]}),
+    "extraContainers: the pod has a container named operator already: give this one another name")]
+#[case::a_container_before_it_of_that_name(json!({"extraInitContainers": [{"name": "operator", "image": "x"}]}),
+    "extraInitContainers: the pod has a container named operator already")]
+#[case::a_container_twice(json!({"extraInitContainers": [{"name": "a", "image": "x"}], "extraContainers": [{"name": "a", "image": "x"}]}),
+    "extraContainers: the pod has a container named a already")]
+#[case::a_volume_twice(json!({"extraVolumes": [{"name": "a", "emptyDir": {}}, {"name": "a", "emptyDir": {}}]}),
+    "extraVolumes: the pod has a volume named a already: give this one another name")]
+#[case::a_volume_of_the_chart(json!({"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}), "extraVolumes: the pod has a volume named tmp already")]
 #[case::the_ledgers_volume(json!({"extraVolumes": [{"name": "ledger", "emptyDir": {}}]}), "a volume named ledger")]
 #[case::a_mount_of_the_chart(json!({"extraVolumes": [{"name": "more", "emptyDir": {}}], "extraVolumeMounts": [{"name": "more", "mountPath": "/tmp"}]}),
     "extraVolumeMounts: something else is mounted at /tmp: mount more elsewhere")]

@@ -61,30 +61,33 @@ fn has_the_newer_field(definition: &Value) -> bool {
         .is_some()
 }
 
-/// What the README of the chart advises where Helm says this: the row whose words, in their order, are in the error.
-fn advice(error: &str) -> String {
+/// Whether these words are said in their order.
+fn says(error: &str, words: &str) -> bool {
+    let words = words.split('`').skip(1).step_by(2).flat_map(|code| code.split('…'));
+    let mut rest = Some(error);
+    let mut count = 0;
+    for word in words {
+        rest = rest
+            .and_then(|rest| rest.split_once(word.trim()))
+            .map(|(_, behind)| behind);
+        count += 1;
+    }
+    count > 0 && rest.is_some()
+}
+
+/// What the README of the chart advises where Helm says this: the row with one of its phrases in the error.
+pub(super) fn advice(error: &str) -> String {
     let readme = read("README.md");
     let (_, table) = readme.split_once("| Helm says | because | do |\n").unwrap();
     let rows = table.lines().take_while(|line| line.starts_with('|')).skip(1);
-    let said = |row: &&str| {
-        let first = row.split('|').nth(1).unwrap();
-        let words: Vec<&str> = first
-            .split('`')
-            .skip(1)
-            .step_by(2)
-            .flat_map(|code| code.split('…'))
-            .collect();
-        let mut rest = error;
-        let found = words.iter().all(|word| {
-            let Some((_, behind)) = rest.split_once(word.trim()) else {
-                return false;
-            };
-            rest = behind;
-            true
-        });
-        !words.is_empty() && found
+    let phrases = |row: &str| {
+        row.split('|')
+            .nth(1)
+            .unwrap()
+            .split(", or ")
+            .any(|words| says(error, words))
     };
-    let mut found: Vec<&str> = rows.filter(said).collect();
+    let mut found: Vec<&str> = rows.filter(|row| phrases(row)).collect();
     let row = found.pop().unwrap_or_else(|| panic!("no row for {error}"));
     assert!(found.is_empty(), "{found:?} and {row} for {error}");
     row.split('|').nth(3).unwrap().to_owned()

@@ -22,12 +22,12 @@ const GONE: [&str; 9] = [
     "deployment/adconversion-operator",
     "service/adconversion-operator-metrics",
     "serviceaccount/adconversion-operator",
-    "clusterrole/adconversion-operator-adconversion-system",
-    "clusterrolebinding/adconversion-operator-adconversion-system",
-    "clusterrole/adconversion-operator-adconversion-system-view",
-    "clusterrole/adconversion-operator-adconversion-system-edit",
-    "validatingadmissionpolicy/adconversion-operator-adconversion-system-configmaps",
-    "validatingadmissionpolicybinding/adconversion-operator-adconversion-system-configmaps",
+    "clusterrole/adconversion-operator.adconversion-system",
+    "clusterrolebinding/adconversion-operator.adconversion-system",
+    "clusterrole/adconversion-operator.adconversion-system.view",
+    "clusterrole/adconversion-operator.adconversion-system.edit",
+    "validatingadmissionpolicy/adconversion-operator.adconversion-system.configmaps",
+    "validatingadmissionpolicybinding/adconversion-operator.adconversion-system.configmaps",
 ];
 
 fn restrict(kubectl: &Kubectl, namespace: &str) {
@@ -76,7 +76,7 @@ fn a_release_comes_changes_goes_and_comes_back() {
     helm_on(kubectl, &upgrade, Some(&json!({"watchNamespaces": ["marketing"]}))).unwrap();
     assert!(!exists(
         kubectl,
-        "clusterrole/adconversion-operator-adconversion-system"
+        "clusterrole/adconversion-operator.adconversion-system"
     ));
     let role = ["get", "role", "adconversion-operator", "--namespace", "marketing"];
     kubectl.must(&role).unwrap();

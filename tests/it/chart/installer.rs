@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::definitions::advice;
 use super::{chart, helm_in, helm_on, read};
 use crate::support::cluster::{LONG_CALL, cluster, namespace};
 
@@ -49,6 +50,9 @@ fn the_administrator_of_a_namespace_installs_what_the_page_says() {
     };
     let mut values = documented(&team);
 
+    let all = install(&json!({})).unwrap_err().to_string();
+    assert!(advice(&all).contains("(#rights-that-an-installation-needs)"), "{all}");
+
     let mut own = values.clone();
     own["rbac"]["create"] = json!(true);
     let refused = install(&own).unwrap_err().to_string();
@@ -58,13 +62,23 @@ fn the_administrator_of_a_namespace_installs_what_the_page_says() {
     );
     own["rbac"] = json!({"create": false, "aggregate": true});
     let refused = install(&own).unwrap_err().to_string();
-    assert!(refused.contains("is forbidden: User"), "{refused}");
+    assert!(
+        advice(&refused).contains("(#rights-that-an-installation-needs)"),
+        "{refused}"
+    );
 
     // An upgrade would remove the Role that the failed release names, which is the administrator's then.
     let uninstall = ["uninstall", "adconversion-operator", "--namespace", &team];
     helm_on(kubectl, &uninstall, None).unwrap();
 
-    // The administrator of the cluster before, then theirs.
+    // The administrator of the cluster before, then theirs. With several replicas also what the Lease needs.
+    let several = json!({"replicas": 2, "leaderElection": {"enabled": true},
+        "ledger": {"postgresql": {"urlSecretRef": {"name": "ledger"}}}});
+    values
+        .as_object_mut()
+        .unwrap()
+        .extend(several.as_object().unwrap().clone());
+    let theirs = values.clone();
     values["rbac"]["create"] = json!(true);
     let show = [
         "template",
@@ -75,19 +89,12 @@ fn the_administrator_of_a_namespace_installs_what_the_page_says() {
     let role = helm_in(&team, &show, &values).ok().unwrap();
     let apply = ["apply", "--filename", "-"];
     kubectl.run_with(&apply, Some(&role), LONG_CALL).unwrap().ok().unwrap();
-    install(&documented(&team)).unwrap();
+    install(&theirs).unwrap();
     let account = format!("--as=system:serviceaccount:{team}:adconversion-operator");
-    let resource = "adconversionevents.adconversion.dev";
-    let may = [
-        "auth",
-        "can-i",
-        "patch",
-        resource,
-        "--subresource=status",
-        "--namespace",
-        &team,
-        &account,
-    ];
-    kubectl.must(&may).unwrap();
+    let status = ["patch", "adconversionevents.adconversion.dev", "--subresource=status"];
+    for right in [&status[..], &["update", "lease/adconversion-operator"]] {
+        let may = [&["auth", "can-i"], right, &["--namespace", &team, &account]].concat();
+        kubectl.must(&may).unwrap();
+    }
     helm_on(kubectl, &uninstall, None).unwrap();
 }

@@ -1,5 +1,6 @@
 //! The `NetworkPolicy`: what the operator needs and nothing else.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{of_kind, render, the};
@@ -64,6 +65,34 @@ fn what_else_is_configured_can_be_reached() {
     assert!(all.contains(&vec![json!(6432)]) && all.contains(&vec![json!(3128)]));
     assert!(all.contains(&vec![json!(80), json!(988)]), "the metadata server");
     assert_eq!(found["egress"][1]["to"], json!([{"ipBlock": {"cidr": "10.0.0.1/32"}}]));
+}
+
+#[rstest]
+#[case::proxy(json!({"proxy": {"httpsProxy": "http://proxy:3128"}}), &[443, 3128])]
+#[case::proxy_by_address(json!({"proxy": {"httpsProxy": "http://[fd00::1]:8080/"}}), &[443, 8080])]
+#[case::proxy_with_a_password(json!({"proxy": {"httpsProxy": "https://ada:1@proxy.example"}}), &[443])]
+#[case::proxy_at_the_port_of_its_scheme(json!({"proxy": {"httpsProxy": "http://proxy"}}), &[443, 80])]
+#[case::proxy_in_a_variable(json!({"extraEnv": [{"name": "https_proxy", "value": "proxy:3128"}]}), &[443, 3128])]
+#[case::addresses(json!({"config": {"hubspotEndpoint": "http://a:4000/x:1", "googleTokenEndpoint": "https://b:4000/token"}}), &[443, 4000])]
+#[case::other_variables(json!({"extraEnv": [{"name": "PORT", "value": "proxy:3128"}]}), &[443])]
+fn the_way_out_is_open(#[case] values: Value, #[case] expected: &[u16]) {
+    let found = policy(&values);
+    let expected: Vec<Value> = expected.iter().map(|port| json!(port)).collect();
+    assert_eq!(ports(&found)[2], expected);
+}
+
+/// Nobody but the cluster knows the port of a proxy whose address is in a Secret.
+#[rstest]
+#[case::in_a_secret(json!({"networkPolicy": {"enabled": true}}), true)]
+#[case::allowed(json!({"networkPolicy": {"enabled": true, "egress": {"extra": [{"ports": [{"port": 3128}]}]}}}), false)]
+#[case::no_policy(json!({}), false)]
+fn a_port_that_may_be_missing_is_in_the_notes(#[case] mut values: Value, #[case] warned: bool) {
+    values["extraEnv"] =
+        json!([{"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "proxy", "key": "url"}}}]);
+    let install = ["install", "adconversion-operator", "--dry-run=client"];
+    let notes = super::helm(&install, &values).ok().unwrap();
+    let warning = "WARNING: the port of the proxy is not known here, as its address is in a Secret (HTTPS_PROXY)";
+    assert_eq!(notes.contains(warning), warned, "{notes}");
 }
 
 /// A rule without ports lets everything out.

@@ -115,7 +115,7 @@ fn with_named_namespaces_nothing_is_cluster_wide_but_the_users_roles() {
     assert!(of_kind(&objects, "ClusterRoleBinding").is_empty());
     assert_eq!(
         names(&of_kind(&objects, "ClusterRole")),
-        ["adconversion-operator-system-view", "adconversion-operator-system-edit"]
+        ["adconversion-operator.system.view", "adconversion-operator.system.edit"]
     );
     for kind in ["Role", "RoleBinding"] {
         let namespaces: Vec<&Value> = of_kind(&objects, kind)
@@ -127,7 +127,7 @@ fn with_named_namespaces_nothing_is_cluster_wide_but_the_users_roles() {
     let everywhere = render(&json!({}));
     let cluster_role = of_kind(&everywhere, "ClusterRole")
         .into_iter()
-        .find(|role| role["metadata"]["name"] == "adconversion-operator-system")
+        .find(|role| role["metadata"]["name"] == "adconversion-operator.system")
         .unwrap();
     for role in of_kind(&objects, "Role") {
         assert_eq!(role["rules"], cluster_role["rules"]);

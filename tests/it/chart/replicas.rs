@@ -79,7 +79,7 @@ fn the_lease_is_the_only_one_it_may_touch() {
     let objects = render(&values);
     assert_eq!(
         names(&of_kind(&objects, "Role")),
-        ["adconversion-operator-lease", "adconversion-operator"]
+        ["adconversion-operator", "adconversion-operator-lease"]
     );
     let without = render(&json!({}));
     assert!(of_kind(&without, "Lease").is_empty() && of_kind(&without, "Role").is_empty());

@@ -15,7 +15,7 @@ const KEPT: [&str; 5] = [
 ];
 
 /// The command of the page, without the word `kubectl`.
-fn documented() -> Vec<String> {
+pub fn documented() -> Vec<String> {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
     let (_, section) = page.split_once("\n### Without Helm\n").unwrap();
     let command = section.split("```").nth(1).unwrap().replace("\\\n", " ");
