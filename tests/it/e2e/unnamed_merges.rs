@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::judge::{action, exactly, transactions};
-use super::meddler::{Asked, Meddler, Meddling};
+use super::meddler::{Asked, Meddler, Meddling, Reply};
 use super::stage::{Counts, ago};
 
 const DAY: i64 = 86_400;
@@ -123,5 +123,59 @@ fn reads_and_searches_that_leave_it_out_send_nothing_again() {
 fn what_was_not_sent_before_the_merge_is_sent_once() {
     for answers in [Answers::Reads, Answers::ReadsAndSearches] {
         merged("unsent", (Odd::Null, answers, 3), true);
+    }
+}
+
+/// How HubSpot answers for the one that has entered at the same time before.
+#[derive(Debug, Clone, Copy)]
+enum Other {
+    Shown,
+    LeftOut,
+    /// Left out beside others, and asked for alone it fails.
+    Fails,
+    Deleted,
+}
+
+/// Two contacts may enter at one time, and one of them may become known late: it is a contact of its own.
+#[test]
+fn a_contact_that_entered_when_another_did_is_its_own() {
+    for other in [Other::Shown, Other::LeftOut, Other::Fails, Other::Deleted] {
+        let flags = [("settle-delay", "500ms"), ("sweep-interval", "3s")];
+        let mut stage = Stage::empty("sametime", &["--no-rate-limits"], &flags);
+        let meddler = stage.meddled();
+        stage.start_operator();
+        stage.accounts();
+        stage.event("won", "customer", &json!({"startTime": ago(DAY * 20)}));
+        stage.condition("adce/won", "Ready", "True", "");
+        let at = ago(DAY);
+        let customer = |click| stage.contact(&[("customer", at.clone())], Some(click), &json!({}));
+        let one = customer("click-one");
+        stage.settled("won", 1);
+        if let Other::Deleted = other {
+            stage.admin_call("DELETE", &format!("/hubspot/contacts/{one}"), None);
+        }
+        let asks_who =
+            |asked: &Asked| asked.path.contains("/contacts/batch/read") && asked.says("\"propertiesWithHistory\":[]");
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counted = seen.clone();
+        let rule = move |asked: &Asked, reply: Reply| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let alone = asked.body.windows(5).filter(|part| part == b"\"id\":").count() == 1;
+            let mut body: Value = serde_json::from_slice(&reply.body).expect("JSON");
+            match other {
+                Other::Shown | Other::Deleted => return reply,
+                Other::Fails if alone => return Reply::json(500, &json!({"status": "error", "message": "m"})),
+                Other::LeftOut | Other::Fails => {
+                    let results = body["results"].as_array_mut().expect("results");
+                    results.retain(|contact| contact["id"] != one.as_str());
+                }
+            }
+            Reply::json(200, &body)
+        };
+        meddler.always(asks_who, Meddling::rewrite(rule));
+        let two = customer("click-two");
+        let event = stage.settled("won", 2);
+        assert_ne!(seen.load(Ordering::Relaxed), 0, "{other:?}: HubSpot is asked");
+        assert_eq!(stage.accepted(&action(&event)).len(), 2, "{other:?}: {two}");
     }
 }

@@ -180,7 +180,15 @@ impl Scan<'_> {
         checked.unproven.extend(others.into_iter().map(|(own, _)| own));
         for (own, id) in not_shown {
             pulse::beat();
-            let batch = self.crm.read_contacts(&who_is(vec![id])).await?;
+            let batch = match self.crm.read_contacts(&who_is(vec![id])).await {
+                Ok(batch) => batch,
+                // Nobody waits for ever for an id that can't be read.
+                Err(error) if error.may_concern_a_part() => {
+                    checked.unproven.insert(own);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if batch.deleted.contains(&id) {
                 continue;
             }

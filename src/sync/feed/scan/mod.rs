@@ -4,6 +4,7 @@ mod claim;
 mod fresh;
 mod lineages;
 mod pages;
+mod read_contact;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::pages::PageRead;
+use super::read_contact::{Doubt, ReadContact};
 use super::{Scan, ScanFindings};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::{Occurrence, first_wait};
@@ -87,7 +88,7 @@ impl Scan<'_> {
                 },
                 is_current,
                 counts: is_current || contact.flaw.is_some() || aside.may_count(contact, shown),
-                doubts: self.is_doubtful(page, contact).then(|| self.doubt_of(page, contact)),
+                doubts: self.doubt_of(page, contact),
                 lineage: page.lineage_of(contact),
             }
         };
@@ -103,12 +104,25 @@ impl Scan<'_> {
         contact.flaw.is_none() && aside.is_doubtful(contact, shown, is_unconfirmed, patience)
     }
 
-    fn doubt_of(&self, page: &PageRead, contact: &Contact) -> Doubt {
-        if page.unproven.contains(&contact.id) {
-            return Doubt::All;
+    fn doubt_of(&self, page: &PageRead, contact: &Contact) -> Option<Doubt> {
+        let is_unproven = page.unproven.contains(&contact.id);
+        // One that can't be read wholly is read again anyway.
+        if is_unproven && contact.flaw.is_some() {
+            return Some(Doubt::All);
         }
-        let shown = page.shown_of(contact.requested_id);
-        Doubt::Unconfirmed(self.history.aside.state_of(contact, shown))
+        let shown = || {
+            self.history
+                .aside
+                .state_of(contact, page.shown_of(contact.requested_id))
+        };
+        let doubt = || {
+            if is_unproven {
+                Doubt::All
+            } else {
+                Doubt::Unconfirmed(shown())
+            }
+        };
+        self.is_doubtful(page, contact).then(doubt)
     }
 
     /// True if nothing but this read tells of an entry that counts for an event, or whose it is.
@@ -299,42 +313,6 @@ fn may_concern(contact: &Contact, flaw: &Flaw, stage: &str) -> bool {
 
 /// Outdated reads in a row that are not reported.
 const SILENT_TRIES: u32 = 3;
-
-/// A contact as it was read.
-struct ReadContact {
-    read: ContactSnapshot,
-    /// All of it can be read, and it is as new as what searches showed.
-    is_current: bool,
-    /// Its entries may be noted.
-    counts: bool,
-    /// But for these.
-    doubts: Option<Doubt>,
-    /// All ids of its lineage, sorted.
-    lineage: Vec<ContactId>,
-}
-
-/// Entries of a read that are not to be noted yet.
-enum Doubt {
-    /// All of them: nobody knows whose they are.
-    All,
-    /// Those that the searches have not shown, which have shown this.
-    Unconfirmed(ShownState),
-}
-
-impl ReadContact {
-    fn contact(&self) -> &Contact {
-        &self.read.contact
-    }
-
-    /// True if this entry is not to be noted yet.
-    fn doubts(&self, stage: &str, entry: Timestamp) -> bool {
-        match &self.doubts {
-            Some(Doubt::All) => true,
-            Some(Doubt::Unconfirmed(state)) => state.is_unconfirmed(self.contact(), stage, entry),
-            None => false,
-        }
-    }
-}
 
 /// What the occurrences of an event have in common.
 struct Occurrences<'a> {
