@@ -22,6 +22,10 @@ pub const NOT_SHOWN: &str = "HubSpot does not show it";
 /// What is wrong with a contact of which reads show less than searches.
 pub const OUTDATED: &str = "HubSpot's search shows a newer state of it than HubSpot's reads";
 
+/// What is wrong with a contact that may be one that was sent before.
+pub const UNKNOWN_MERGE: &str =
+    "it may have been merged from contacts whose conversions were sent, and HubSpot does not say from which";
+
 /// What of a contact cannot be read, where it is the contact itself.
 pub fn contact_itself(why: &str) -> String {
     format!("it can't be read ({why})")

@@ -24,6 +24,8 @@ const MOST: usize = 1_000;
 const MOST_LACKING: usize = 500;
 /// Contacts whose rows two reads have shown alike; beyond this all are forgotten, and each is read twice once more.
 const MOST_AGREED: usize = 50_000;
+/// Two reads so long apart are of no server that is behind.
+const PROVEN: SignedDuration = SignedDuration::from_mins(1);
 /// Most that are read again in one pass.
 const AT_ONCE: usize = 200;
 
@@ -200,6 +202,18 @@ impl Aside {
         }
         let waited = self.waiting.get(&read.requested_id).and_then(|wait| wait.behind_since);
         waited.is_none_or(|since| now.duration_since(since) < patience)
+    }
+
+    /// True if a contact that may have been merged is not to be noted yet. It is believed to be a new one once it has
+    /// waited for the patience; and earlier, where little speaks against it, once two reads some time apart agree.
+    pub fn is_suspicious(&self, read: &Contact, is_strong: bool, (patience, now): (SignedDuration, Timestamp)) -> bool {
+        let Some(wait) = self.waiting.get(&read.requested_id) else {
+            return !self.lacks_room();
+        };
+        let waited = wait.behind_since.map(|since| now.duration_since(since));
+        let proven = if is_strong { patience } else { patience.min(PROVEN) };
+        let waits = waited.is_none_or(|waited| waited < proven);
+        waits || !is_strong && wait.rows != Some(hash_rows(read))
     }
 
     /// What searches have shown of a contact.

@@ -53,13 +53,6 @@ impl Tracked {
         coverage::is_backfill(self.mark, self.event.start)
     }
 
-    /// True if entries of this time should have been read before: all that HubSpot showed up to `reached` was. Without
-    /// that time everything is counted in that was read in another life of the process.
-    pub fn was_read(&self, at: Timestamp, reached: Option<Timestamp>) -> bool {
-        let is_late = |reached: Timestamp| reached.duration_since(at) > STEP_BACK;
-        !self.is_backfill() && reached.is_none_or(is_late)
-    }
-
     /// The mark after a pass that went back `by` and saw nothing newer than `newest`.
     pub fn mark_after(&self, by: SignedDuration, newest: Timestamp) -> Watermark {
         // Without `reached`: what lies between the cursor and there was read by the passes before.

@@ -15,12 +15,13 @@ mod known_streams;
 pub(in crate::sync) mod pass;
 mod read_aside;
 pub(in crate::sync) mod read_history;
+mod recent_entries;
 mod scan;
 mod stored_marks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -49,7 +50,7 @@ use crate::sync::withheld::record_read;
 pub use crate::sync::feed::bounds::{contact_query, form_contact_query};
 
 /// Pause after a change before the feed looks what it means: changes that come together are looked at together.
-const LOOK_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The feed of one HubSpot account.
 pub struct Feed {
@@ -64,7 +65,7 @@ pub struct Feed {
     streams: KnownStreams,
     last_wide: Option<Instant>,
     forms: FormReader,
-    last_interval: std::time::Duration,
+    last_interval: Duration,
     failures: u32,
     /// Stages whose searches fail while those of others are answered.
     failing: FailingParts,
@@ -87,7 +88,7 @@ impl Feed {
             streams: KnownStreams::default(),
             last_wide: None,
             forms,
-            last_interval: std::time::Duration::ZERO,
+            last_interval: Duration::ZERO,
             failures: 0,
             failing: FailingParts::default(),
             no_look_before: None,
@@ -129,19 +130,16 @@ impl Feed {
     }
 
     /// One pass by hand. `None`: all is read; else how long to wait before the next one.
-    pub(in crate::sync) async fn read_more(&mut self) -> Option<std::time::Duration> {
+    pub(in crate::sync) async fn read_more(&mut self) -> Option<Duration> {
         let pause = self.tick().await;
         let failed = self.failures > 0 || self.forms.next_try().is_some();
-        (failed || self.forms.is_behind()).then_some(if failed { pause } else { std::time::Duration::ZERO })
+        (failed || self.forms.is_behind()).then_some(if failed { pause } else { Duration::ZERO })
     }
 
     /// Who takes part now: empty while the account can't be used.
     fn current_members(&self) -> Vec<Member> {
-        let usable = self
-            .ctx
-            .registry
-            .hubspot_account(&self.key)
-            .is_some_and(|a| a.readiness == Readiness::Ready && a.crm.is_some() && a.portal.is_some());
+        let account = self.ctx.registry.hubspot_account(&self.key);
+        let usable = account.is_some_and(|a| a.readiness == Readiness::Ready && a.crm.is_some() && a.portal.is_some());
         let events = if usable {
             self.ctx.registry.events_of_hubspot(&self.key)
         } else {
@@ -161,13 +159,13 @@ impl Feed {
                 .eq(self.members.iter().map(Member::action))
     }
 
-    fn poll_interval(&self) -> std::time::Duration {
+    fn poll_interval(&self) -> Duration {
         let account = self.ctx.registry.hubspot_account(&self.key);
-        account.map_or(std::time::Duration::from_mins(1), |a| a.interval)
+        account.map_or(Duration::from_mins(1), |account| account.interval)
     }
 
     /// One pass and the pause after it.
-    async fn tick(&mut self) -> std::time::Duration {
+    async fn tick(&mut self) -> Duration {
         let interval = self.poll_interval();
         self.last_interval = interval;
         self.members = self.current_members();
@@ -183,7 +181,7 @@ impl Feed {
                 return self.failed(&[fault], interval);
             }
         };
-        self.history.begin_pass(self.portal_clock.reached_time());
+        self.history.begin_pass(self.ctx.clock.now());
         pass.crm.retry_withheld().await;
         let mut faults = Vec::new();
         if !pass.events.is_empty()
@@ -212,7 +210,7 @@ impl Feed {
     }
 
     /// Counts one more failed pass; returns the pause before the next.
-    fn failed(&mut self, faults: &[SyncError], interval: std::time::Duration) -> std::time::Duration {
+    fn failed(&mut self, faults: &[SyncError], interval: Duration) -> Duration {
         // As long as others are read, those do not wait longer and longer for what fails.
         self.failures = if self.history.read_any { 0 } else { self.failures };
         let pause = failure_pause(self.failures, self.ctx.settings.backoff_max, faults, interval);
@@ -290,7 +288,7 @@ impl Feed {
     }
 
     fn poll_reach(&self, now: Instant) -> PollReach {
-        let pause = std::time::Duration::try_from(self.ctx.settings.overlap / 6).unwrap_or_default();
+        let pause = Duration::try_from(self.ctx.settings.overlap / 6).unwrap_or_default();
         match self.last_wide {
             Some(last) if now.duration_since(last) < pause => PollReach::Usual,
             _ => PollReach::Wide,

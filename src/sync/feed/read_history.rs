@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use jiff::Timestamp;
 
 use super::aside::Aside;
+use super::recent_entries::RecentEntries;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::fruitless_reads::FruitlessReads;
 use crate::domain::ids::ContactId;
@@ -24,8 +25,8 @@ pub struct ReadHistory {
     read: HashMap<ContactId, (Option<Timestamp>, u64)>,
     /// Contacts that could not be read.
     pub aside: Aside,
-    /// HubSpot's time up to which everything had been read before this pass; `None` if that is not known.
-    pub reached: Option<Timestamp>,
+    /// Entries that were noted lately.
+    pub recent: RecentEntries,
     /// A contact was read in this pass.
     pub read_any: bool,
     /// Reads that show nobody.
@@ -33,6 +34,8 @@ pub struct ReadHistory {
     /// Ids of contacts with an id that was merged into each. The ledger knows
     /// most of them as one; not those of whom both had conversions of their own.
     confirmed: HashSet<(ContactId, ContactId)>,
+    /// Contacts with an id that no read names and that has led to each, by the last answer.
+    led: HashSet<(ContactId, ContactId)>,
 }
 
 /// The state of a contact whose history is read.
@@ -151,9 +154,10 @@ impl<'a> Candidate<'a> {
 }
 
 impl ReadHistory {
-    /// Another pass begins, and all up to `reached` has been read.
-    pub fn begin_pass(&mut self, reached: Option<Timestamp>) {
-        (self.read_any, self.reached) = (false, reached);
+    /// Another pass begins.
+    pub fn begin_pass(&mut self, now: Timestamp) {
+        self.read_any = false;
+        self.recent.begin_pass(now);
     }
 
     /// Found by entry time: the history must be read unless it was read in this very state. Of a contact of which the
@@ -194,6 +198,23 @@ impl ReadHistory {
             self.confirmed.clear();
         }
         self.confirmed.extend(pairs);
+    }
+
+    /// True if this id has led to the contact when it was asked for last, though no read names it.
+    pub fn has_led(&self, pair: (ContactId, ContactId)) -> bool {
+        self.led.contains(&pair)
+    }
+
+    /// Notes whether it does.
+    pub fn record_led(&mut self, pair: (ContactId, ContactId), leads: bool) {
+        if !leads {
+            self.led.remove(&pair);
+            return;
+        }
+        if self.led.len() >= MAX_CONFIRMED {
+            self.led.clear();
+        }
+        self.led.insert(pair);
     }
 
     /// Forgets that this contact's history was read.

@@ -25,7 +25,7 @@ fn confirms(asked: &Asked) -> bool {
 }
 
 fn stage(name: &str) -> (Stage, Meddler) {
-    let mut stage = Stage::empty(name, &["--no-rate-limits"], &[]);
+    let mut stage = Stage::empty(name, &["--no-rate-limits"], &[("click-grace", "3s")]);
     let meddler = stage.meddled();
     stage.start_operator();
     stage.accounts();

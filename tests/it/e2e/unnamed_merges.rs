@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -59,8 +60,12 @@ fn leave_out(meddler: &Meddler, (odd, answers, times): (Odd, Answers, usize), se
     seen
 }
 
+/// Seconds since the contacts became customers.
+#[derive(Debug, Clone, Copy)]
+struct Age(i64);
+
 /// Each of the two became a customer, one of them a lead before, and both are one contact now.
-fn merged(name: &str, way: (Odd, Answers, usize), before_it_is_sent: bool) {
+fn merged(name: &str, way: (Odd, Answers, usize), Age(age): Age, before_it_is_sent: bool) {
     let settle = if before_it_is_sent { "6s" } else { "500ms" };
     let mut stage = Stage::empty(
         name,
@@ -75,8 +80,8 @@ fn merged(name: &str, way: (Odd, Answers, usize), before_it_is_sent: bool) {
         stage.condition(&format!("adce/{name}"), "Ready", "True", "");
     }
     let contact = |rows: &[(&str, String)], click| stage.contact(rows, Some(click), &json!({}));
-    let one = contact(&[("lead", ago(DAY * 3)), ("customer", ago(DAY * 2))], "click-one");
-    let two = contact(&[("customer", ago(DAY))], "click-two");
+    let one = contact(&[("lead", ago(age + 9)), ("customer", ago(age + 6))], "click-one");
+    let two = contact(&[("customer", ago(age + 3))], "click-two");
     if before_it_is_sent {
         stage.wait("adce/won", "both are seen", |event| Counts::of(event).observed == 2);
     } else {
@@ -108,25 +113,27 @@ fn merged(name: &str, way: (Odd, Answers, usize), before_it_is_sent: bool) {
 #[test]
 fn one_read_that_leaves_out_who_was_merged_sends_nothing_again() {
     for odd in [Odd::Null, Odd::Empty, Odd::Half] {
-        merged("oncewhole", (odd, Answers::Reads, 1), false);
+        merged("oncewhole", (odd, Answers::Reads, 1), Age(DAY), false);
     }
 }
 
 #[test]
 fn reads_and_searches_that_leave_it_out_send_nothing_again() {
     for odd in [Odd::Null, Odd::Half] {
-        merged("leftout", (odd, Answers::ReadsAndSearches, 5), false);
+        for age in [Age(DAY), Age(0)] {
+            merged("leftout", (odd, Answers::ReadsAndSearches, 5), age, false);
+        }
     }
 }
 
 #[test]
 fn what_was_not_sent_before_the_merge_is_sent_once() {
     for answers in [Answers::Reads, Answers::ReadsAndSearches] {
-        merged("unsent", (Odd::Null, answers, 3), true);
+        merged("unsent", (Odd::Null, answers, 3), Age(20), true);
     }
 }
 
-/// How HubSpot answers for the one that has entered at the same time before.
+/// How HubSpot answers who the one is that has entered at the same time before.
 #[derive(Debug, Clone, Copy)]
 enum Other {
     Shown,
@@ -134,13 +141,24 @@ enum Other {
     /// Left out beside others, and asked for alone it fails.
     Fails,
     Deleted,
+    /// Once the other is shown for it, which names it.
+    NamedOnce,
+    /// Once the other is shown for it.
+    InsteadOnce,
 }
 
-/// Two contacts may enter at one time, and one of them may become known late: it is a contact of its own.
+/// Two contacts may enter at one time, and one of them may become known late: it is a contact of its own, whatever one
+/// answer says.
 #[test]
 fn a_contact_that_entered_when_another_did_is_its_own() {
-    for other in [Other::Shown, Other::LeftOut, Other::Fails, Other::Deleted] {
-        let flags = [("settle-delay", "500ms"), ("sweep-interval", "3s")];
+    use Other::{Deleted, Fails, InsteadOnce, LeftOut, NamedOnce, Shown};
+    for other in [Shown, LeftOut, Fails, Deleted, NamedOnce, InsteadOnce] {
+        let flags = [
+            ("settle-delay", "500ms"),
+            ("sweep-interval", "3s"),
+            ("click-grace", "3s"),
+            ("backoff-max", "1s"),
+        ];
         let mut stage = Stage::empty("sametime", &["--no-rate-limits"], &flags);
         let meddler = stage.meddled();
         stage.start_operator();
@@ -151,31 +169,50 @@ fn a_contact_that_entered_when_another_did_is_its_own() {
         let customer = |click| stage.contact(&[("customer", at.clone())], Some(click), &json!({}));
         let one = customer("click-one");
         stage.settled("won", 1);
-        if let Other::Deleted = other {
+        let mut wanted: BTreeSet<String> = transactions(&stage, "customer").into_iter().collect();
+        if let Deleted = other {
             stage.admin_call("DELETE", &format!("/hubspot/contacts/{one}"), None);
         }
-        let asks_who =
-            |asked: &Asked| asked.path.contains("/contacts/batch/read") && asked.says("\"propertiesWithHistory\":[]");
         let seen = Arc::new(AtomicUsize::new(0));
-        let counted = seen.clone();
-        let rule = move |asked: &Asked, reply: Reply| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            let alone = asked.body.windows(5).filter(|part| part == b"\"id\":").count() == 1;
-            let mut body: Value = serde_json::from_slice(&reply.body).expect("JSON");
-            match other {
-                Other::Shown | Other::Deleted => return reply,
-                Other::Fails if alone => return Reply::json(500, &json!({"status": "error", "message": "m"})),
-                Other::LeftOut | Other::Fails => {
-                    let results = body["results"].as_array_mut().expect("results");
-                    results.retain(|contact| contact["id"] != one.as_str());
-                }
-            }
-            Reply::json(200, &body)
-        };
-        meddler.always(asks_who, Meddling::rewrite(rule));
+        meddler.always(asks_who, Meddling::rewrite(answer(other, one, seen.clone())));
         let two = customer("click-two");
         let event = stage.settled("won", 2);
         assert_ne!(seen.load(Ordering::Relaxed), 0, "{other:?}: HubSpot is asked");
+        wanted.extend(transactions(&stage, "customer"));
+        exactly(&stage, &event, &wanted);
         assert_eq!(stage.accepted(&action(&event)).len(), 2, "{other:?}: {two}");
+    }
+}
+
+fn asks_who(asked: &Asked) -> bool {
+    asked.path.contains("/contacts/batch/read") && asked.says("\"propertiesWithHistory\":[]")
+}
+
+fn answer(other: Other, one: String, seen: Arc<AtomicUsize>) -> impl Fn(&Asked, Reply) -> Reply + Send + Sync {
+    let beside = Mutex::new(Value::Null);
+    move |asked, reply| {
+        let alone = asked.body.windows(5).filter(|part| part == b"\"id\":").count() == 1;
+        let before = seen.fetch_add(1, Ordering::Relaxed);
+        let mut body: Value = serde_json::from_slice(&reply.body).expect("JSON");
+        let results = body["results"].as_array_mut().expect("results");
+        if let Some(another) = results.iter().find(|contact| contact["id"] != one.as_str()) {
+            beside.lock().clone_from(another);
+        }
+        match other {
+            Other::Fails if alone => return Reply::json(500, &json!({"status": "error", "message": "m"})),
+            Other::NamedOnce if before == 0 => {
+                results.retain(|contact| contact["id"] != one.as_str());
+                for contact in results {
+                    contact["properties"][NAMED] = json!(one);
+                }
+            }
+            Other::InsteadOnce if before == 1 && alone => *results = vec![beside.lock().clone()],
+            Other::InsteadOnce if before > 0 => return reply,
+            Other::LeftOut | Other::Fails | Other::InsteadOnce => {
+                results.retain(|contact| contact["id"] != one.as_str());
+            }
+            _ => return reply,
+        }
+        Reply::json(200, &body)
     }
 }

@@ -6,15 +6,25 @@ use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
 use crate::domain::lineage::{KnownLineages, MAX_LINEAGE};
 use crate::ports::ledger::{EntryTime, KnownEntries};
+use crate::sync::feed::recent_entries::NotedIn;
 
-/// More contacts that entered at one time were changed together, and tell nothing of a merge.
-const MOST_AT_ONCE: usize = 10;
+/// Of more contacts that entered at one time none is asked for.
+const MOST_AT_ONCE: usize = 50;
+
+/// How much speaks for a merge that no id explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Suspicion {
+    /// Others entered at the same time, and HubSpot shows them as contacts of their own.
+    Weak,
+    /// An id leads nowhere, or to the contact by one answer alone; or the history tells of a merge.
+    Strong,
+}
 
 /// An entry that a read shows.
 pub(super) struct ReadEntry {
     pub(super) time: EntryTime,
-    /// It should have been read before.
-    pub(super) late: bool,
+    /// Where it is known who else entered then.
+    pub(super) noted_in: NotedIn,
 }
 
 /// What is said of a contact.
@@ -24,8 +34,8 @@ pub(super) struct Claim {
     lineage: Vec<ContactId>,
     /// Further ids that the search names.
     shown: Vec<ContactId>,
-    /// Its entries, and whether each should have been read before.
-    entries: BTreeMap<EntryTime, bool>,
+    /// Its entries, and where it is known who else entered then.
+    entries: BTreeMap<EntryTime, NotedIn>,
     /// A merge wrote a part of its history.
     by_merge: bool,
 }
@@ -40,7 +50,7 @@ impl Claim {
         let shown = shown.iter().filter(|_| shown.len() <= MAX_LINEAGE);
         self.shown.extend(shown.filter(|id| !self.lineage.contains(id)));
         self.entries
-            .extend(entries.into_iter().map(|entry| (entry.time, entry.late)));
+            .extend(entries.into_iter().map(|entry| (entry.time, entry.noted_in)));
         self.by_merge |= contact.history_of(LIFECYCLE_STAGE).iter().any(|row| row.by_merge);
     }
 
@@ -64,9 +74,10 @@ impl Claim {
         self.lineage.len() > 1
     }
 
-    /// Entries that should have been read before.
-    pub(super) fn late_entries(&self) -> impl Iterator<Item = EntryTime> + '_ {
-        self.entries.iter().filter(|(_, late)| **late).map(|(time, _)| *time)
+    /// Entries of which somebody else's may be noted.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (EntryTime, NotedIn)> + '_ {
+        let entries = self.entries.iter().map(|(time, noted_in)| (*time, *noted_in));
+        entries.filter(|(_, noted_in)| *noted_in != NotedIn::Nothing)
     }
 
     /// Ids that may have been merged into this contact though no read names them: those that the search names, and for
@@ -78,18 +89,26 @@ impl Claim {
         known: &KnownLineages,
         entered: &KnownEntries,
     ) -> BTreeSet<ContactId> {
-        let times = self.late_entries().filter(|_| !known.knows(own));
-        let at_times = times.filter_map(|time| entered.contacts.get(&time));
+        let entries = self.entries().filter(|_| !known.knows(own));
+        let at_times = entries.filter_map(|(time, _)| entered.contacts.get(&time));
         let at_times = at_times.filter(|contacts| contacts.len() <= MOST_AT_ONCE).flatten();
         let is_known = |id: &ContactId| self.lineage.iter().any(|of| known.are_joined(*of, *id));
         let suspected = self.shown.iter().chain(at_times).copied();
         suspected.filter(|id| *id != own && !is_known(id)).collect()
     }
 
-    /// True if something tells of a merge that no id explains: it takes two reads to believe that this is a new contact.
-    pub(super) fn may_be_merged(&self, entered: &KnownEntries) -> bool {
-        let mut late = self.late_entries();
-        self.by_merge && !self.names_others() || late.any(|time| entered.archived.contains(&time))
+    /// What speaks for a merge before anybody is asked. Of a contact that the ledger knows nothing does.
+    pub(super) fn suspicion(&self, own: ContactId, known: &KnownLineages, entered: &KnownEntries) -> Option<Suspicion> {
+        if known.knows(own) {
+            return None;
+        }
+        let is_archived = |(time, _): (EntryTime, NotedIn)| entered.archived.contains(&time);
+        if self.by_merge && !self.names_others() || self.entries().any(is_archived) {
+            return Some(Suspicion::Strong);
+        }
+        let at_times = self.entries().filter_map(|(time, _)| entered.contacts.get(&time));
+        let mut others = at_times.flatten().filter(|id| !self.lineage.contains(id));
+        others.next().map(|_| Suspicion::Weak)
     }
 }
 

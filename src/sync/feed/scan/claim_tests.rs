@@ -25,9 +25,9 @@ fn read(merged: &str, by_merge: bool) -> Contact {
 }
 
 /// Of one read that shows an entry at the time, beside a search that names these ids.
-fn claim(named: &str, shown: &[u64], late: bool) -> Claim {
+fn claim(named: &str, shown: &[u64], noted_in: NotedIn) -> Claim {
     let mut claim = Claim::default();
-    let entry = ReadEntry { time: TIME, late };
+    let entry = ReadEntry { time: TIME, noted_in };
     let shown: Vec<_> = shown.iter().copied().map(ContactId).collect();
     claim.add_read(&read(named, false), vec![entry], &shown);
     claim
@@ -47,19 +47,19 @@ fn entered(contacts: impl IntoIterator<Item = u64>) -> KnownEntries {
 
 /// Which ids HubSpot is asked about, beside those that the read names.
 #[rstest::rstest]
-#[case::nothing_tells(claim("", &[], false), known(&[]), entered([1]), &[])]
-#[case::the_search_names_more(claim("", &[1, 2], false), known(&[]), entered([]), &[1, 2])]
-#[case::the_read_names_one_of_them(claim("2", &[1, 2], false), known(&[]), entered([]), &[1])]
-#[case::also_of_a_contact_that_is_known(claim("", &[1], false), known(&[(9, 9)]), entered([]), &[1])]
-#[case::joined_already(claim("", &[1], false), known(&[(9, 1), (1, 1)]), entered([]), &[])]
-#[case::the_very_time(claim("", &[], true), known(&[]), entered([1]), &[1])]
-#[case::of_one_that_the_read_names(claim("1", &[], true), known(&[(1, 1)]), entered([1]), &[])]
-#[case::of_one_joined_with_such(claim("1", &[], true), known(&[(1, 1), (3, 1)]), entered([3]), &[])]
-#[case::one_left_out(claim("2", &[], true), known(&[(1, 1)]), entered([1]), &[1])]
-#[case::its_own(claim("", &[], true), known(&[]), entered([9]), &[])]
-#[case::of_a_contact_that_is_known_no_time_tells(claim("", &[], true), known(&[(9, 9)]), entered([1]), &[])]
-#[case::as_many_as_a_merge_may_have(claim("", &[], true), known(&[]), entered(20..30), &[20, 21, 22, 23, 24, 25, 26, 27, 28, 29])]
-#[case::changed_together(claim("", &[], true), known(&[]), entered(20..31), &[])]
+#[case::nothing_tells(claim("", &[], NotedIn::Nothing), known(&[]), entered([1]), &[])]
+#[case::the_search_names_more(claim("", &[1, 2], NotedIn::Nothing), known(&[]), entered([]), &[1, 2])]
+#[case::the_read_names_one_of_them(claim("2", &[1, 2], NotedIn::Nothing), known(&[]), entered([]), &[1])]
+#[case::also_of_a_contact_that_is_known(claim("", &[1], NotedIn::Nothing), known(&[(9, 9)]), entered([]), &[1])]
+#[case::joined_already(claim("", &[1], NotedIn::Nothing), known(&[(9, 1), (1, 1)]), entered([]), &[])]
+#[case::the_very_time(claim("", &[], NotedIn::Memory), known(&[]), entered([1]), &[1])]
+#[case::of_one_that_the_read_names(claim("1", &[], NotedIn::Memory), known(&[(1, 1)]), entered([1]), &[])]
+#[case::of_one_joined_with_such(claim("1", &[], NotedIn::Memory), known(&[(1, 1), (3, 1)]), entered([3]), &[])]
+#[case::one_left_out(claim("2", &[], NotedIn::Memory), known(&[(1, 1)]), entered([1]), &[1])]
+#[case::its_own(claim("", &[], NotedIn::Memory), known(&[]), entered([9]), &[])]
+#[case::of_a_contact_that_is_known_no_time_tells(claim("", &[], NotedIn::Memory), known(&[(9, 9)]), entered([1]), &[])]
+#[case::several(claim("", &[], NotedIn::Memory), known(&[]), entered(20..22), &[20, 21])]
+#[case::changed_together(claim("", &[], NotedIn::Memory), known(&[]), entered(20..71), &[])]
 fn ids_that_a_read_may_have_left_out(
     #[case] claim: Claim,
     #[case] known: KnownLineages,
@@ -70,27 +70,43 @@ fn ids_that_a_read_may_have_left_out(
     assert_eq!(found, suspected.iter().copied().map(ContactId).collect::<Vec<_>>());
 }
 
-/// Whether a merge is told of that no id explains.
+/// What speaks for a merge that no id explains.
 #[rstest::rstest]
-#[case::plain("", false, false, false)]
-#[case::a_merge_wrote_a_row("", true, false, true)]
-#[case::of_those_it_names("1", true, false, false)]
-#[case::somebody_archived_entered_then("", false, true, true)]
-#[case::also_beside_those_it_names("1", false, true, true)]
-fn merges_without_ids(#[case] named: &str, #[case] by_merge: bool, #[case] archived: bool, #[case] expected: bool) {
+#[case::nothing("", false, &[], &[], None)]
+#[case::a_merge_wrote_a_row("", true, &[], &[], Some(Suspicion::Strong))]
+#[case::of_those_it_names("1", true, &[], &[], None)]
+#[case::another_entered_then("", false, &[1], &[], Some(Suspicion::Weak))]
+#[case::one_that_it_names("1", false, &[1], &[], None)]
+#[case::somebody_archived_entered_then("", false, &[], &[TIME], Some(Suspicion::Strong))]
+#[case::also_beside_those_it_names("1", false, &[1], &[TIME], Some(Suspicion::Strong))]
+fn merges_without_ids(
+    #[case] named: &str,
+    #[case] by_merge: bool,
+    #[case] contacts: &[u64],
+    #[case] archived: &[EntryTime],
+    #[case] expected: Option<Suspicion>,
+) {
     let mut claim = Claim::default();
-    let entry = ReadEntry { time: TIME, late: true };
+    let entry = ReadEntry {
+        time: TIME,
+        noted_in: NotedIn::Ledger,
+    };
     claim.add_read(&read(named, by_merge), vec![entry], &[]);
     let entered = KnownEntries {
-        archived: Some(TIME).filter(|_| archived).into_iter().collect(),
-        ..KnownEntries::default()
+        archived: archived.iter().copied().collect(),
+        ..entered(contacts.iter().copied())
     };
-    assert_eq!(claim.may_be_merged(&entered), expected);
+    assert_eq!(claim.suspicion(OWN, &known(&[]), &entered), expected);
+    assert_eq!(
+        claim.suspicion(OWN, &known(&[(9, 9)]), &entered),
+        None,
+        "of one that is known"
+    );
 }
 
 #[test]
 fn too_many_ids_of_a_search_are_no_ids() {
     let ids: Vec<u64> = (10..=10 + MAX_LINEAGE as u64).collect();
-    assert!(claim("", &ids, false).shown().is_empty());
-    assert_eq!(claim("", &ids[1..], false).shown().len(), MAX_LINEAGE);
+    assert!(claim("", &ids, NotedIn::Nothing).shown().is_empty());
+    assert_eq!(claim("", &ids[1..], NotedIn::Nothing).shown().len(), MAX_LINEAGE);
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt};
 
 use super::Scan;
-use super::claim::{Claim, ReadEntry};
+use super::claim::{Claim, ReadEntry, Suspicion};
 use super::pages::PageRead;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
@@ -16,15 +16,18 @@ use crate::domain::lineage::{Contradiction, KnownLineages, ShownIds, compare_id,
 use crate::domain::occurrence::stage_entries;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{ContactBatch, ContactRead, read_limit};
-use crate::ports::ledger::EntryTime;
+use crate::ports::ledger::{EntryTime, KnownEntries};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::Tracked;
+use crate::sync::feed::recent_entries::NotedIn;
 
 /// Most reads at once.
 const SIDE_BY_SIDE: usize = 4;
 /// Most ids that are asked for one by one before rows are noted.
 const MOST_ALONE: usize = 20;
+/// Most contacts whose suspected ids are asked for before rows are noted; the others wait.
+const MOST_SUSPECTED: usize = 50;
 
 /// What reads say of contacts with conversions: nothing of the others is noted.
 type Claims = BTreeMap<ContactId, Claim>;
@@ -34,13 +37,13 @@ type Claims = BTreeMap<ContactId, Claim>;
 struct CheckedLineages {
     /// Contacts with an id that was merged into each.
     confirmed: Vec<(ContactId, ContactId)>,
-    /// The same, of ids that the reads do not name.
-    unnamed: Vec<(ContactId, ContactId)>,
+    /// Contacts with a suspected id that has led to each.
+    led: BTreeSet<(ContactId, ContactId)>,
     /// Contacts with a suspected id that HubSpot has not shown beside each.
     not_shown: Vec<(ContactId, ContactId)>,
     contradicted: BTreeMap<ContactId, Contradiction>,
-    /// Contacts of which another read must say the same before they count as new.
-    unproven: BTreeSet<ContactId>,
+    /// Contacts that may not be new, as far as is known so far.
+    suspicions: BTreeMap<ContactId, Suspicion>,
 }
 
 /// Pairs that HubSpot is asked about, as records and ids.
@@ -76,12 +79,12 @@ impl Scan<'_> {
             drop_contacts(pages, |own| doubts.concern(own));
             return Err(error.into());
         }
-        checked.doubt_unled(&claims, &doubts);
+        let joined = self.join_led(&claims, &doubts, &mut checked);
         self.history.record_confirmed(checked.confirmed.iter().copied());
         for page in pages {
             take_contradicted(page, &checked.contradicted);
-            page.unnamed.extend(&checked.unnamed);
-            page.unproven.extend(&checked.unproven);
+            page.unnamed.extend(&joined);
+            page.suspicions.extend(&checked.suspicions);
         }
         Ok(())
     }
@@ -91,21 +94,35 @@ impl Scan<'_> {
         let ids: Vec<_> = ids.into_iter().collect();
         let known = self.ctx.ledger.known_lineages(self.portal.id, &ids).await?;
         let known = KnownLineages::from_canonical(known);
-        let new = claims.iter().filter(|(own, _)| !known.knows(**own));
-        let late: BTreeSet<EntryTime> = new.flat_map(|(_, claim)| claim.late_entries()).collect();
-        let entered = self.ctx.ledger.known_entries(&late).await?;
+        let entered = self.known_entries(claims, &known).await?;
         let mut suspected = Vec::new();
         for (own, claim) in claims {
-            let ids = claim.suspected_ids(*own, &known, &entered);
-            if !ids.is_empty() {
-                suspected.push((*own, ids));
+            if let Some(suspicion) = claim.suspicion(*own, &known, &entered) {
+                checked.suspect(*own, suspicion);
             }
-            if !known.knows(*own) && claim.may_be_merged(&entered) {
-                checked.unproven.insert(*own);
+            let ids = claim.suspected_ids(*own, &known, &entered);
+            if !ids.is_empty() && suspected.len() < MOST_SUSPECTED {
+                suspected.push((*own, ids));
+            } else if !ids.is_empty() {
+                checked.suspect(*own, Suspicion::Strong);
             }
         }
         let named = self.doubtful_ids(claims, &known, checked);
         Ok(Doubts { named, suspected })
+    }
+
+    /// Who entered at the times of contacts that the ledger has never met.
+    async fn known_entries(&self, claims: &Claims, known: &KnownLineages) -> Result<KnownEntries, SyncError> {
+        let new = claims.iter().filter(|(own, _)| !known.knows(**own));
+        let entries: BTreeMap<EntryTime, NotedIn> = new.flat_map(|(_, claim)| claim.entries()).collect();
+        let in_ledger = entries.iter().filter(|(_, noted_in)| **noted_in == NotedIn::Ledger);
+        let in_ledger = in_ledger.map(|(time, _)| *time).collect();
+        let mut entered = self.ctx.ledger.known_entries(&in_ledger).await?;
+        for time in entries.into_keys() {
+            let contacts = entered.contacts.entry(time).or_default();
+            contacts.extend(self.history.recent.contacts_at(time));
+        }
+        Ok(entered)
     }
 
     /// Of contacts with entries that count.
@@ -128,7 +145,10 @@ impl Scan<'_> {
         let entries = stage_entries(contact, tracked.stage(), tracked.event.start).into_iter();
         entries.map(|at| ReadEntry {
             time: (tracked.stream, at.as_millisecond()),
-            late: tracked.was_read(at, self.history.reached),
+            noted_in: self
+                .history
+                .recent
+                .noted_in(tracked.is_backfill(), at, contact.last_modified()),
         })
     }
 
@@ -177,28 +197,49 @@ impl Scan<'_> {
     async fn ask_alone(&self, checked: &mut CheckedLineages) -> Result<(), UpstreamError> {
         let mut not_shown = std::mem::take(&mut checked.not_shown);
         let others = not_shown.split_off(not_shown.len().min(MOST_ALONE));
-        checked.unproven.extend(others.into_iter().map(|(own, _)| own));
+        for (own, _) in others {
+            checked.suspect(own, Suspicion::Strong);
+        }
         for (own, id) in not_shown {
             pulse::beat();
-            let batch = match self.crm.read_contacts(&who_is(vec![id])).await {
-                Ok(batch) => batch,
+            let leads = match self.crm.read_contacts(&who_is(vec![id])).await {
+                Ok(batch) => shown_ids(&batch).leads_to(id, own) || batch.shown_instead.get(&id) == Some(&own),
                 // Nobody waits for ever for an id that can't be read.
-                Err(error) if error.may_concern_a_part() => {
-                    checked.unproven.insert(own);
-                    continue;
-                }
+                Err(error) if error.may_concern_a_part() => false,
                 Err(error) => return Err(error),
             };
-            if batch.deleted.contains(&id) {
-                continue;
-            }
-            if shown_ids(&batch).leads_to(id, own) || batch.shown_instead.get(&id) == Some(&own) {
-                checked.unnamed.push((own, id));
+            if leads {
+                checked.led.insert((own, id));
             } else {
-                checked.unproven.insert(own);
+                checked.suspect(own, Suspicion::Strong);
             }
         }
         Ok(())
+    }
+
+    /// Of the suspected ids that led to a contact those that are joined with it: the search names them too, or they
+    /// did so before. It takes two answers to join contacts.
+    fn join_led(
+        &mut self,
+        claims: &Claims,
+        doubts: &Doubts,
+        checked: &mut CheckedLineages,
+    ) -> Vec<(ContactId, ContactId)> {
+        let mut joined = Vec::new();
+        for (own, ids) in &doubts.suspected {
+            let shown = claims.get(own).map_or(&[][..], Claim::shown);
+            for id in ids {
+                let (pair, is_shown) = ((*own, *id), shown.contains(id));
+                let has_led = checked.led.contains(&pair);
+                if has_led && (is_shown || self.history.has_led(pair)) {
+                    joined.push(pair);
+                } else if has_led || is_shown {
+                    checked.suspect(*own, Suspicion::Strong);
+                }
+                self.history.record_led(pair, has_led);
+            }
+        }
+        joined
     }
 
     /// One call: what HubSpot shows under these ids.
@@ -210,22 +251,16 @@ impl Scan<'_> {
 }
 
 impl CheckedLineages {
-    /// Ids that a search names, and that do not lead to its contact: the next read may name them too.
-    fn doubt_unled(&mut self, claims: &Claims, doubts: &Doubts) {
-        for (own, ids) in &doubts.suspected {
-            let shown = claims.get(own).map_or(&[][..], Claim::shown);
-            let mut shown = shown.iter().filter(|id| ids.contains(id));
-            if shown.any(|id| !self.unnamed.contains(&(*own, *id))) {
-                self.unproven.insert(*own);
-            }
-        }
+    fn suspect(&mut self, own: ContactId, suspicion: Suspicion) {
+        let known = self.suspicions.entry(own).or_insert(suspicion);
+        *known = suspicion.max(*known);
     }
 
     fn take_answer(&mut self, is_named: bool, own: ContactId, id: ContactId, shown: &ShownIds) {
         match compare_id(own, id, shown) {
             Ok(()) if is_named => self.confirmed.push((own, id)),
             Err(contradiction) if is_named => drop(self.contradicted.entry(own).or_insert(contradiction)),
-            _ if shown.leads_to(id, own) => self.unnamed.push((own, id)),
+            _ if shown.leads_to(id, own) => drop(self.led.insert((own, id))),
             _ if shown.records.contains_key(&id) => {}
             // HubSpot may call an id from before a merge not found beside the record that it has become.
             _ => self.not_shown.push((own, id)),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::claim::Suspicion;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
 use crate::domain::search_paging::{PagingStep, SearchPaging};
@@ -41,7 +42,7 @@ pub(crate) struct PageRead {
     /// Contacts with an id that was merged into each, and that the read does not name.
     pub(crate) unnamed: BTreeSet<(ContactId, ContactId)>,
     /// Contacts that may have been merged, though nobody says from whom.
-    pub(crate) unproven: BTreeSet<ContactId>,
+    pub(crate) suspicions: BTreeMap<ContactId, Suspicion>,
     /// HubSpot has shown somebody, be it one who was asked for beside these.
     pub(crate) shows: bool,
 }

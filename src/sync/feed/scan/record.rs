@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::claim::Suspicion;
 use super::pages::PageRead;
 use super::read_contact::{Doubt, ReadContact};
 use super::{Scan, ScanFindings};
@@ -100,41 +101,36 @@ impl Scan<'_> {
         let shown = page.shown_of(contact.requested_id);
         let patience = (self.ctx.settings.waits.click_grace, self.ctx.clock.now());
         let aside = &self.history.aside;
-        let is_unconfirmed = |state: &ShownState| self.is_unconfirmed(page, contact, state);
+        let is_unconfirmed = |state: &ShownState| self.is_unconfirmed(contact, state);
         contact.flaw.is_none() && aside.is_doubtful(contact, shown, is_unconfirmed, patience)
     }
 
-    fn doubt_of(&self, page: &PageRead, contact: &Contact) -> Option<Doubt> {
-        let is_unproven = page.unproven.contains(&contact.id);
-        // One that can't be read wholly is read again anyway.
-        if is_unproven && contact.flaw.is_some() {
-            return Some(Doubt::All);
-        }
-        let shown = || {
-            self.history
-                .aside
-                .state_of(contact, page.shown_of(contact.requested_id))
+    /// True if nobody knows yet whose the entries of this read are.
+    fn may_be_merged(&self, page: &PageRead, contact: &Contact) -> bool {
+        let patience = (self.ctx.settings.waits.click_grace, self.ctx.clock.now());
+        let is_suspicious = |suspicion: &Suspicion| {
+            let is_strong = *suspicion == Suspicion::Strong;
+            self.history.aside.is_suspicious(contact, is_strong, patience)
         };
-        let doubt = || {
-            if is_unproven {
-                Doubt::All
-            } else {
-                Doubt::Unconfirmed(shown())
-            }
-        };
-        self.is_doubtful(page, contact).then(doubt)
+        page.suspicions.get(&contact.id).is_some_and(is_suspicious)
     }
 
-    /// True if nothing but this read tells of an entry that counts for an event, or whose it is.
-    fn is_unconfirmed(&self, page: &PageRead, contact: &Contact, state: &ShownState) -> bool {
-        let mut events = self.events.iter();
-        page.unproven.contains(&contact.id)
-            || events.any(|tracked| {
-                let entries = stage_entries(contact, tracked.stage(), tracked.event.start);
-                entries
-                    .iter()
-                    .any(|at| state.is_unconfirmed(contact, tracked.stage(), *at))
-            })
+    fn doubt_of(&self, page: &PageRead, contact: &Contact) -> Option<Doubt> {
+        if self.may_be_merged(page, contact) {
+            return Some(Doubt::All);
+        }
+        let shown = || page.shown_of(contact.requested_id);
+        let state = || self.history.aside.state_of(contact, shown());
+        self.is_doubtful(page, contact).then(|| Doubt::Unconfirmed(state()))
+    }
+
+    /// True if nothing but this read tells of an entry that counts for an event.
+    fn is_unconfirmed(&self, contact: &Contact, state: &ShownState) -> bool {
+        self.events.iter().any(|tracked| {
+            let stage = tracked.stage();
+            let entries = stage_entries(contact, stage, tracked.event.start);
+            entries.iter().any(|at| state.is_unconfirmed(contact, stage, *at))
+        })
     }
 
     /// Puts aside what cannot be read, or not wholly, or only as
@@ -172,6 +168,16 @@ impl Scan<'_> {
         Ok(())
     }
 
+    /// HubSpot's servers are seconds apart at times: that is worth a word only if it lasts.
+    fn report_lasting(&self, id: ContactId, what: &str) {
+        if self.history.aside.tries_of(id) < SILENT_TRIES {
+            return;
+        }
+        for tracked in self.events {
+            unreadable::report_contact(self.ctx, &tracked.event.key, id, what, true);
+        }
+    }
+
     /// Once it can be read, it is to show what the search has shown.
     fn expect_shown(&mut self, page: &PageRead, id: ContactId) {
         if let Some(shown) = page.shown_of(id) {
@@ -190,15 +196,19 @@ impl Scan<'_> {
         for (_, contact) in whole {
             let id = contact.requested_id;
             let shown = page.shown_of(id);
-            if self.is_doubtful(page, contact) {
+            let may_be_merged = self.may_be_merged(page, contact);
+            if may_be_merged || self.is_doubtful(page, contact) {
                 let put = self.history.aside.take_doubtful(contact, shown, pauses, now);
                 if put == PutAside::Full {
                     return Err(too_many());
                 }
+                if may_be_merged {
+                    self.report_lasting(id, unreadable::UNKNOWN_MERGE);
+                }
                 continue;
             }
             let was_aside = self.history.aside.is_aside(id);
-            if was_aside && self.is_unconfirmed(page, contact, &self.history.aside.state_of(contact, shown)) {
+            if was_aside && self.is_unconfirmed(contact, &self.history.aside.state_of(contact, shown)) {
                 self.history.aside.record_agreed(contact);
             }
             let aside = &mut self.history.aside;
@@ -208,13 +218,7 @@ impl Scan<'_> {
             if put == PutAside::Full {
                 return Err(too_many());
             }
-            // HubSpot's servers are seconds apart at times: that is worth a word only if it lasts.
-            if aside.tries_of(id) < SILENT_TRIES {
-                continue;
-            }
-            for tracked in self.events {
-                unreadable::report_contact(self.ctx, &tracked.event.key, id, unreadable::OUTDATED, true);
-            }
+            self.report_lasting(id, unreadable::OUTDATED);
         }
         Ok(())
     }
@@ -244,7 +248,7 @@ impl Scan<'_> {
     }
 
     /// Notes the occurrences of contacts, for every event.
-    async fn record_occurrences(&self, contacts: &[ReadContact], seen: &mut ScanFindings) -> Result<(), SyncError> {
+    async fn record_occurrences(&mut self, contacts: &[ReadContact], seen: &mut ScanFindings) -> Result<(), SyncError> {
         let entered = |read: &ReadContact| {
             let of_event = |t: &Tracked| {
                 let mut entries = stage_entries(read.contact(), t.stage(), t.event.start);
@@ -266,7 +270,8 @@ impl Scan<'_> {
         }
         let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.lineage.clone()).collect();
         let canonical = self.ctx.ledger.canonical_contacts(self.portal.id, &lineages).await?;
-        for (index, tracked) in self.events.iter().enumerate() {
+        let events = self.events;
+        for (index, tracked) in events.iter().enumerate() {
             pulse::beat();
             let occurrences = Occurrences::for_event(self, tracked);
             let mut rows = Vec::new();
@@ -292,6 +297,10 @@ impl Scan<'_> {
             }
             self.ctx.may_record(&tracked.event.key.namespace).await?;
             let new = self.ctx.ledger.record_occurrences(tracked.stream, &rows).await?;
+            for row in &rows {
+                let time = (tracked.stream, row.occurred_at.as_millisecond());
+                self.history.recent.record(time, row.contact);
+            }
             self.ctx.due_rows.add_rows(&tracked.event.google, due.min(new));
             *seen.new.entry(tracked.stream).or_default() += new;
             seen.new_rows += new;

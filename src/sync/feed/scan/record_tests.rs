@@ -210,7 +210,7 @@ async fn a_row_seen_while_the_event_is_suspended_says_so() {
 #[tokio::test]
 async fn a_row_that_is_due_is_sent_by_the_read_that_found_it() {
     let mut setting = Setting::new(&["event"]).await;
-    let (due, waits) = (with_old_click(customer(1, 9_000, &[100])), customer(2, 9_000, &[100]));
+    let (due, waits) = (with_old_click(customer(1, 9_000, &[100])), customer(2, 9_000, &[101]));
     setting.note(agreeing([due, waits])).await;
     let cache = setting.ctx.contact_cache(&setting.pass.events[0].event.hubspot);
     let plan = crate::sync::feed::contact_query([&setting.pass.events[0].event]);
