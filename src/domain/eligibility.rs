@@ -9,6 +9,7 @@ use super::contact::{Contact, DEAL_COUNT, LIFECYCLE_STAGE, MERGED_IDS};
 use super::conversion::{ClickId, UserIdentifier, click_value};
 use super::identifiers::{self, STREET_PROPERTIES};
 use super::outcome::reason;
+use super::steady_time::KnownTime;
 use super::time::later;
 use super::trigger::TriggerKind;
 use crate::api::{Money, SharedData};
@@ -123,6 +124,11 @@ pub enum Decision {
     },
 }
 
+/// How far HubSpot's clock may be ahead of ours.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(1);
+/// Longest pause before the next look, where the time is disputed.
+const DISPUTED_LOOK: SignedDuration = SignedDuration::from_mins(5);
+
 /// A read of a contact says that the row is not to be sent. A skipped row stays skipped, and a single answer of
 /// HubSpot's may be odd: so it is skipped only once another answer says the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,9 +169,9 @@ pub fn decide_entry(
     contact: Option<&Contact>,
     occurrence: Occurrence,
     by: &EntryRules<'_>,
-    now: Timestamp,
+    time: KnownTime,
 ) -> Result<Decision, SuspectedSkip> {
-    let (rules, waits) = (by.event, by.waits);
+    let (rules, waits, now) = (by.event, by.waits, time.now);
     let Some(contact) = contact else {
         return Ok(Decision::Skip {
             reason: reason::CONTACT_DELETED,
@@ -178,7 +184,9 @@ pub fn decide_entry(
         });
     }
     let click = find_click(contact, &rules.clicks, occurrence.at, waits.click_grace);
-    if let Some((reason, due)) = click_wait(click.as_ref(), contact.as_of, occurrence, waits, now) {
+    let disputed = || disputed_grace(occurrence, waits.click_grace, time).filter(|_| click.is_none());
+    let waited = click_wait(click.as_ref(), contact.as_of, occurrence, waits, now);
+    if let Some((reason, due)) = waited.or_else(disputed) {
         return Ok(Decision::Wait { reason, due });
     }
     if rules.consent.as_ref().is_some_and(|c| !has_consent(contact, c)) {
@@ -207,6 +215,14 @@ pub fn decide_entry(
         identifiers,
         consent_granted,
     }))
+}
+
+/// The wait for a click id goes on where the read says that the grace is over, and somebody says that it is not: a time
+/// in an answer may be any.
+fn disputed_grace(occurrence: Occurrence, grace: SignedDuration, time: KnownTime) -> Option<(&'static str, Timestamp)> {
+    let left = later(occurrence.at, grace).duration_since(time.certain) - CLOCKS_APART;
+    let due = || later(time.now, left.min(DISPUTED_LOOK));
+    left.is_positive().then(|| (reason::AWAITING_CLICK_ID, due()))
 }
 
 /// True if it is not certain yet whether the click was inside the window of the action.

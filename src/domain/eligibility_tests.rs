@@ -74,7 +74,7 @@ fn decided(contact: Option<&Contact>, rules: &EventRules, now: i64) -> (String, 
         contact,
         occurrence,
         &by(rules, ClickWindow::of_days(30, 40).unwrap()),
-        at(now),
+        KnownTime::undisputed(at(now)),
     ) {
         Ok(Decision::Send(prepared)) => match prepared.click {
             Some(ClickId::Gclid(id) | ClickId::Gbraid(id) | ClickId::Wbraid(id)) => (id, None),
@@ -106,7 +106,8 @@ fn decided(contact: Option<&Contact>, rules: &EventRules, now: i64) -> (String, 
 #[case::outside_by_one_read(&[("a", -31 * DAY)], 90, 90, ("NotDue", Some(90 + 600)))]
 #[case::as_old_as_its_first_row(&[("a", -31 * DAY), ("a", -DAY)], 90, 90, ("NotDue", Some(90 + 600)))]
 // Our clock is ten minutes behind, then ahead: how long something has lasted, HubSpot's tells.
-#[case::grace_over_though_we_are_behind(&[], HOUR, HOUR - 600, ("NoClickId", None))]
+#[case::grace_over_though_we_are_behind(&[], HOUR, HOUR - 60, ("NoClickId", None))]
+#[case::grace_over_by_the_read_alone(&[], HOUR, HOUR - 600, ("AwaitingClickId", Some(HOUR - 300)))]
 #[case::grace_not_over_though_we_are_ahead(&[], HOUR - 60, HOUR + 540, ("AwaitingClickId", Some(HOUR + 600)))]
 #[case::click_old_enough_though_we_are_behind(&[("a", -HOUR)], 5 * HOUR, 5 * HOUR - 600, ("a", None))]
 #[case::click_too_young_though_we_are_ahead(&[("a", -HOUR)], 5 * HOUR - 60, 5 * HOUR + 540, ("ClickTooRecent", Some(5 * HOUR + 600)))]
@@ -144,10 +145,51 @@ fn what_is_long_past_when_first_seen_has_settled(
     let waited = first.map(|(_, due)| due.duration_since(at(first_seen)).as_secs());
     assert_eq!(waited, waits_for);
     // By the read that found it, some seconds later.
-    let decide = |now| decide_entry(Some(&contact), occurrence, &by(&rules, ClickWindow::WIDEST), at(now)).unwrap();
+    let decide = |now| {
+        decide_entry(
+            Some(&contact),
+            occurrence,
+            &by(&rules, ClickWindow::WIDEST),
+            KnownTime::undisputed(at(now)),
+        )
+        .unwrap()
+    };
     let settled = as_of >= 60 + 20;
     assert_eq!(matches!(decide(first_seen + 20), Decision::Send(_)), settled);
     assert!(matches!(decide(first_seen + 60), Decision::Send(_)));
+}
+
+/// The read says that it was made a day after the change, which has no click id.
+#[rstest::rstest]
+#[case::all_agree(DAY, DAY, None)]
+#[case::clocks_are_some_seconds_apart(HOUR, HOUR - 60, None)]
+#[case::the_read_alone_is_ahead(10, 10, Some(10 + 300))]
+#[case::soon_over(HOUR, HOUR - 70, Some(HOUR + 10))]
+#[case::somebody_says_that_it_is_earlier(DAY, 10, Some(DAY + 300))]
+#[case::nobody_has_told_the_time(DAY, -30_000 * DAY, Some(DAY + 300))]
+fn nobody_is_given_up_for_a_click_by_a_disputed_time(#[case] now: i64, #[case] certain: i64, #[case] due: Option<i64>) {
+    let contact = contact(&[], &[], DAY);
+    let occurrence = Occurrence {
+        at: at(0),
+        first_seen: at(0),
+    };
+    let time = KnownTime {
+        now: at(now),
+        certain: at(certain),
+    };
+    let rules = rules(&[], false);
+    let waits_until = match decide_entry(Some(&contact), occurrence, &by(&rules, ClickWindow::WIDEST), time) {
+        Ok(Decision::Wait { reason: why, due }) => {
+            assert_eq!(why, reason::AWAITING_CLICK_ID);
+            Some(due)
+        }
+        Err(why) => {
+            assert_eq!(why.reason, reason::NO_CLICK_ID);
+            None
+        }
+        Ok(_) => unreachable!("there is nothing to send"),
+    };
+    assert_eq!(waits_until, due.map(at));
 }
 
 /// By HubSpot's clock: ours may be behind.
@@ -173,7 +215,12 @@ fn nothing_goes_before_its_time(
     });
     assert_eq!(said, expected);
     let rules = rules(&[], false);
-    let decision = decide_entry(Some(&contact), occurrence, &by(&rules, ClickWindow::WIDEST), at(now));
+    let decision = decide_entry(
+        Some(&contact),
+        occurrence,
+        &by(&rules, ClickWindow::WIDEST),
+        KnownTime::undisputed(at(now)),
+    );
     assert_eq!(matches!(decision, Ok(Decision::Send(_))), expected.1.is_none());
 }
 

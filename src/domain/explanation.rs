@@ -159,7 +159,7 @@ pub fn decide_now(
             window: rules.window.unwrap_or(ClickWindow::WIDEST),
             region: rules.region,
         };
-        decide_entry(Some(contact), occurrence, &by, now)
+        decide_entry(Some(contact), occurrence, &by, time)
     };
     // As if a second read had said the same.
     let decision = decision.unwrap_or_else(SuspectedSkip::skip);

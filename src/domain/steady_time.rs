@@ -50,8 +50,10 @@ impl KnownTime {
 /// What followed from the `Date` of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DateEffect {
-    /// It agrees with the time, or nothing follows from it yet.
+    /// It agrees with the time.
     Nothing,
+    /// It says that the time is wrong by this (positive: ahead), and it alone moves nothing: what is final waits.
+    Disputed(SignedDuration),
     /// The time was wrong by this; positive if it was ahead.
     Corrected(SignedDuration),
 }
@@ -161,11 +163,11 @@ impl SteadyTime {
         };
         doubt.vendors.insert(vendor);
         let witnesses = doubt.vendors.len() + usize::from(agree(date, host.wall));
+        let wrong_by = self.base.duration_since(heard);
         if doubt.answers < ANSWERS || witnesses < 2 {
             self.doubt = Some(doubt);
-            return DateEffect::Nothing;
+            return DateEffect::Disputed(wrong_by);
         }
-        let wrong_by = self.base.duration_since(heard);
         // It may have been the right one all the same: one proxy before both vendors has one clock.
         self.claims.add(self.base, host.monotonic);
         (self.base, self.agreed, self.doubt) = (heard, true, None);

@@ -110,7 +110,7 @@ fn entry(contact: &Contact) -> Decision {
         window: ClickWindow::WIDEST,
         region: None,
     };
-    decide_entry(Some(contact), occurrence, &by, at(900_000)).unwrap_or_else(SuspectedSkip::skip)
+    decide_entry(Some(contact), occurrence, &by, KnownTime::undisputed(at(900_000))).unwrap_or_else(SuspectedSkip::skip)
 }
 
 #[rstest::rstest]

@@ -269,7 +269,7 @@ impl EligibleEvent {
                 window: self.window,
                 region: self.account.default_region.as_deref(),
             };
-            decide_entry(contact, occurrence, &by, now)
+            decide_entry(contact, occurrence, &by, ctx.clock.known_time())
         };
         // The search that led to the read has said the same. It says nothing of the time of a click.
         let confirmed = read.is_some_and(|read| read.confirmed);
