@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::StreamId;
+use super::ids::StreamId;
 use crate::domain::ids::ContactId;
 
 /// A stream, and the time of an entry in milliseconds, as keys have it.

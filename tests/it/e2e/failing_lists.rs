@@ -57,7 +57,7 @@ fn goes(stage: &Stage, uploaded: u64) {
 fn lists_that_cannot_be_read_stop_nobody_but_whoever_needs_them() {
     let flags = [
         ("failure-threshold", "3s"),
-        ("account-check-interval", "500ms"),
+        ("account-check-interval", "1s"),
         ("settle-delay", "1s"),
         ("backoff-max", "1s"),
     ];
@@ -123,7 +123,7 @@ fn unread(stage: &Stage, list: &str) {
 fn lists_of_googles_that_cannot_be_read_stop_no_conversion() {
     let flags = [
         ("failure-threshold", "3s"),
-        ("account-check-interval", "500ms"),
+        ("account-check-interval", "1s"),
         ("backoff-max", "1s"),
     ];
     let mut stage = Stage::empty("failing-google", &["--no-rate-limits"], &flags);
@@ -174,7 +174,7 @@ fn lists_of_googles_that_cannot_be_read_stop_no_conversion() {
 fn lists_that_hubspot_refuses_in_its_own_words_stop_nobody_who_knows_their_stage() {
     let flags = [
         ("failure-threshold", "3s"),
-        ("account-check-interval", "500ms"),
+        ("account-check-interval", "1s"),
         ("backoff-max", "1s"),
     ];
     let mut stage = Stage::empty("refused-lists", &["--no-rate-limits"], &flags);

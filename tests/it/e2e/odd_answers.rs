@@ -228,7 +228,7 @@ fn absurd_answers_to_every_call_break_nothing_and_reach_nobody_else() {
     let flags = [
         ("backoff-max", "500ms"),
         ("google-refresh-interval", "1s"),
-        ("account-check-interval", "500ms"),
+        ("account-check-interval", "1s"),
         ("diagnostics-first-poll", "1s"),
         ("diagnostics-max-poll", "1s"),
         ("attribution-interval", "1s"),
