@@ -24,8 +24,8 @@ const MOST: usize = 1_000;
 const MOST_LACKING: usize = 500;
 /// Contacts whose rows two reads have shown alike; beyond this all are forgotten, and each is read twice once more.
 const MOST_AGREED: usize = 50_000;
-/// Two reads so long apart are of no server that is behind.
-const PROVEN: SignedDuration = SignedDuration::from_mins(1);
+/// Two reads that agree so long after the first are of no server that is behind.
+const PROVEN: SignedDuration = SignedDuration::from_secs(10);
 /// Most that are read again in one pass.
 const AT_ONCE: usize = 200;
 

@@ -181,7 +181,7 @@ impl Feed {
                 return self.failed(&[fault], interval);
             }
         };
-        self.history.begin_pass(self.ctx.clock.now());
+        self.history.begin_pass(&pass.events, self.ctx.clock.now());
         pass.crm.retry_withheld().await;
         let mut faults = Vec::new();
         if !pass.events.is_empty()

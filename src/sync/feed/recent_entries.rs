@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::ContactId;
 use crate::domain::time::later;
-use crate::ports::ledger::EntryTime;
+use crate::ports::ledger::{EntryTime, StreamId};
 
-/// Entries of so long ago are kept, and so long before a backfill a contact may have been merged of which it has rows.
+/// Entries of so long ago are kept.
 const RECENT: SignedDuration = SignedDuration::from_mins(10);
 /// How far HubSpot's clock may be ahead of ours.
 const APART: SignedDuration = SignedDuration::from_mins(2);
@@ -32,8 +32,8 @@ pub struct RecentEntries {
     contacts: BTreeMap<(i64, EntryTime), BTreeSet<ContactId>>,
     /// All that were noted of a later time are here.
     since: Timestamp,
-    /// When the pass began.
-    began: Timestamp,
+    /// When the first read of each stream began that is not over.
+    backfills: BTreeMap<StreamId, Timestamp>,
 }
 
 impl Default for RecentEntries {
@@ -41,15 +41,19 @@ impl Default for RecentEntries {
         Self {
             contacts: BTreeMap::new(),
             since: Timestamp::MAX,
-            began: Timestamp::MIN,
+            backfills: BTreeMap::new(),
         }
     }
 }
 
 impl RecentEntries {
-    /// A pass begins. Before the first one another process may have noted entries.
-    pub fn begin_pass(&mut self, now: Timestamp) {
-        self.began = now;
+    /// A pass begins, in which these streams are read for the first time. Before the first pass another process may
+    /// have noted entries.
+    pub fn begin_pass(&mut self, backfills: &BTreeSet<StreamId>, now: Timestamp) {
+        self.backfills.retain(|stream, _| backfills.contains(stream));
+        for stream in backfills {
+            self.backfills.entry(*stream).or_insert(now);
+        }
         let oldest = now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
         let since = if self.since == Timestamp::MAX {
             later(now, APART)
@@ -79,16 +83,13 @@ impl RecentEntries {
         self.contacts.retain(|(at, _), _| *at > since.as_millisecond());
     }
 
-    /// Where entries of this time are known, for a contact that was modified then. In a backfill nothing was noted
-    /// before, but of contacts that were merged since it began.
-    pub fn noted_in(&self, is_backfill: bool, at: Timestamp, modified: Option<Timestamp>) -> NotedIn {
-        let changed = || modified.is_none_or(|modified| later(modified, RECENT) >= self.began);
-        if is_backfill && !changed() {
-            NotedIn::Nothing
-        } else if is_backfill || at <= self.since {
-            NotedIn::Ledger
-        } else {
-            NotedIn::Memory
+    /// Where entries of this stream and time are known, for a contact that was modified then. In a backfill nothing was
+    /// noted before, but of contacts that were merged since it began.
+    pub fn noted_in(&self, stream: StreamId, at: Timestamp, modified: Option<Timestamp>) -> NotedIn {
+        match self.backfills.get(&stream) {
+            Some(began) if modified.is_some_and(|modified| modified < *began) => NotedIn::Nothing,
+            None if at > self.since => NotedIn::Memory,
+            _ => NotedIn::Ledger,
         }
     }
 

@@ -148,7 +148,7 @@ impl Scan<'_> {
             noted_in: self
                 .history
                 .recent
-                .noted_in(tracked.is_backfill(), at, contact.last_modified()),
+                .noted_in(tracked.stream, at, contact.last_modified()),
         })
     }
 
