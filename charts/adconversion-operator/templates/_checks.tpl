@@ -134,7 +134,13 @@
 {{- define "adconversion.checkSandbox" -}}
 {{- $namespace := include "adconversion.namespace" . }}
 {{- $name := include "adconversion.fullname" . }}
-{{- $simulation := lookup "apps/v1" "Deployment" $namespace (printf "%s-sandbox" $name) }}
+{{- /* Another release may have that name. */}}
+{{- $simulation := dict }}
+{{- with lookup "apps/v1" "Deployment" $namespace (printf "%s-sandbox" $name) }}
+{{- if eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" .) $.Release.Name }}
+{{- $simulation = . }}
+{{- end }}
+{{- end }}
 {{- if and $simulation (not .Values.sandbox.enabled) }}
 {{- fail (printf "sandbox.enabled: the release %s works with the simulation, and real accounts would be counted in its ledger. Uninstall it, delete its claim, and install the operator again" .Release.Name) }}
 {{- end }}
@@ -147,6 +153,10 @@
 {{- end }}
 {{- if not (include "adconversion.watchNamespaces" . | fromJsonArray) }}
 {{- fail "sandbox.enabled needs sandbox.namespace or watchNamespaces: events and accounts of other namespaces must not be sent to the simulation" }}
+{{- end }}
+{{- $claim := lookup "v1" "PersistentVolumeClaim" $namespace (printf "%s-ledger" $name) | default dict }}
+{{- if and (eq (dig "metadata" "annotations" "helm.sh/resource-policy" "" $claim) "keep") (not $simulation) (not (lookup "apps/v1" "Deployment" $namespace $name)) }}
+{{- fail (printf "sandbox.enabled: the claim %s-ledger holds the ledger of real accounts, which was kept when their release was uninstalled, and the simulation would fill it and delete it in the end. Install the simulation under another name or in another namespace" $name) }}
 {{- end }}
 {{- if and (lookup "apps/v1" "Deployment" $namespace $name) (not $simulation) }}
 {{- fail (printf "sandbox.enabled: the release %s works with real accounts, and the simulation would answer for them and fill their ledger. Install the simulation as a release of its own, in another cluster or uninstall this one first" .Release.Name) }}

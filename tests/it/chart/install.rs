@@ -112,6 +112,17 @@ fn a_release_comes_changes_goes_and_comes_back() {
     }
     let kept = ["get", "adce", "qualified-lead", "--namespace", "marketing"];
     kubectl.must(&kept).unwrap();
+    let simulated = [
+        "install",
+        RELEASE,
+        &chart,
+        "--namespace",
+        SYSTEM,
+        "--set",
+        "sandbox.enabled=true",
+    ];
+    let refused = helm_on(kubectl, &simulated, None).unwrap_err().to_string();
+    assert!(refused.contains("holds the ledger of real accounts"), "{refused}");
     helm_on(kubectl, &install, None).unwrap();
     plane.stop().unwrap();
 }
