@@ -6,6 +6,15 @@
 {{- include "adconversion.checkSandbox" . }}
 {{- include "adconversion.checkExtra" . }}
 {{- include "adconversion.checkPorts" . }}
+{{- if contains "." (include "adconversion.fullname" .) }}
+{{- fail (printf "the release name %s has a dot, which names of Services must not have: give the release another name, or set fullnameOverride" .Release.Name) }}
+{{- end }}
+{{- if and .Values.persistence.existingClaim (not .Values.persistence.enabled) }}
+{{- fail "persistence.existingClaim needs persistence.enabled: without it the ledger is lost with each pod" }}
+{{- end }}
+{{- if and .Values.persistence.existingClaim .Values.ledger.postgresql.urlSecretRef.name }}
+{{- fail "persistence.existingClaim and ledger.postgresql exclude each other: the ledger is in one of them. Set one" }}
+{{- end }}
 {{- if and (.Values.serviceMonitor).enabled (.Values.podMonitor).enabled }}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled exclude each other: every series would be there twice. Enable one of them" }}
 {{- end }}

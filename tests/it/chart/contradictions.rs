@@ -61,6 +61,10 @@ fn refusal(values: &Value) -> String {
     "config.leaseDuration (1m500ms)")]
 #[case::simulation_in_a_database(json!({"sandbox": {"enabled": true}, "ledger": database()}),
     "sandbox.enabled and ledger.postgresql exclude each other")]
+#[case::a_claim_that_is_not_used(json!({"persistence": {"existingClaim": "mine", "enabled": false}}),
+    "persistence.existingClaim needs persistence.enabled")]
+#[case::a_claim_beside_a_database(json!({"persistence": {"existingClaim": "mine"}, "ledger": {"postgresql": {"urlSecretRef": {"name": "pg"}}}}),
+    "persistence.existingClaim and ledger.postgresql exclude each other")]
 #[case::simulation_in_a_ledger_that_is_kept(json!({"sandbox": {"enabled": true}, "persistence": {"existingClaim": "mine"}}),
     "sandbox.enabled and persistence.existingClaim exclude each other")]
 #[case::simulation_for_all(json!({"sandbox": {"enabled": true, "namespace": ""}}), "sandbox.enabled needs sandbox.namespace or watchNamespaces")]
