@@ -72,17 +72,24 @@ fn newer_rate_limit_bodies_name_the_limit_in_the_message_only() {
     assert_eq!(verdict(400, &ten), (Cause::RateLimited, QuickRetry::TenSecondly));
 }
 
+/// The error of an answer without headers.
+fn error_of(status: u16, body: &Value) -> UpstreamError {
+    let body = body.to_string();
+    answer_error(
+        status,
+        &HeaderMap::new(),
+        body.as_bytes(),
+        Some(""),
+        Timestamp::UNIX_EPOCH,
+    )
+    .0
+}
+
 #[test]
 fn missing_scopes_are_named_wherever_they_stand() {
     for key in ["requiredGranularScopes", "requiredScopes", "missingScopes"] {
         let body = json!({ "errors": [{ "context": { key: ["crm.objects.deals.read"] } }] });
-        let (error, _) = answer_error(
-            403,
-            &HeaderMap::new(),
-            body.to_string().as_bytes(),
-            Some(""),
-            Timestamp::UNIX_EPOCH,
-        );
+        let error = error_of(403, &body);
         assert_eq!(error.cause, Cause::MissingScope);
         assert!(error.message.contains("crm.objects.deals.read"), "{}", error.message);
     }
@@ -130,13 +137,7 @@ fn values_are_cut_out_of_messages() {
 #[test]
 fn only_categories_about_the_request_show_the_servers_words() {
     let body = json!({ "category": "OBJECT_NOT_FOUND", "message": "Ann is gone", "correlationId": "c-1" });
-    let (error, _) = answer_error(
-        404,
-        &HeaderMap::new(),
-        body.to_string().as_bytes(),
-        Some(""),
-        Timestamp::UNIX_EPOCH,
-    );
+    let error = error_of(404, &body);
     assert!(!error.to_string().contains("Ann"));
     assert_eq!(error.code.as_deref(), Some("OBJECT_NOT_FOUND"));
     assert_eq!(error.request_id.as_deref(), Some("c-1"));
@@ -145,13 +146,7 @@ fn only_categories_about_the_request_show_the_servers_words() {
 #[test]
 fn messages_are_bounded() {
     let body = json!({ "category": "VALIDATION_ERROR", "message": "far too long ".repeat(100) });
-    let (error, _) = answer_error(
-        400,
-        &HeaderMap::new(),
-        body.to_string().as_bytes(),
-        Some(""),
-        Timestamp::UNIX_EPOCH,
-    );
+    let error = error_of(400, &body);
     assert_eq!(error.message.chars().count(), 512);
 }
 
@@ -162,13 +157,7 @@ fn a_redirect_names_itself_and_codes_are_codes() {
     assert!(error.message.contains("redirect"), "{error}");
     for odd in ["anna maier, +49 30 123456", "4930123456789", &"A".repeat(1 << 20)] {
         let body = json!({ "category": odd, "subCategory": odd, "policyName": odd, "correlationId": odd });
-        let (error, _) = answer_error(
-            400,
-            &HeaderMap::new(),
-            body.to_string().as_bytes(),
-            Some(""),
-            Timestamp::UNIX_EPOCH,
-        );
+        let error = error_of(400, &body);
         assert_eq!((error.code, error.message.as_str()), (None, "HTTP 400"));
     }
 }
