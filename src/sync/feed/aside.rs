@@ -22,6 +22,8 @@ const MOST: usize = 1_000;
 /// Most of them that lack an entry which a property shows. If a portal has more, that is how it is and not a sign of
 /// old answers: they must not take the room of contacts that cannot be read.
 const MOST_LACKING: usize = 500;
+/// Most of them that have entered when others did, which are shown. More were changed together, by an import.
+const MOST_AT_ONE_TIME: usize = 20;
 /// Contacts whose rows two reads have shown alike; beyond this all are forgotten, and each is read twice once more.
 const MOST_AGREED: usize = 50_000;
 /// Two reads that agree so long after the first are of no server that is behind.
@@ -208,7 +210,7 @@ impl Aside {
     /// waited for the patience; and earlier, where little speaks against it, once two reads some time apart agree.
     pub fn is_suspicious(&self, read: &Contact, is_strong: bool, (patience, now): (SignedDuration, Timestamp)) -> bool {
         let Some(wait) = self.waiting.get(&read.requested_id) else {
-            return !self.lacks_room();
+            return !self.has_behind(if is_strong { MOST_LACKING } else { MOST_AT_ONE_TIME });
         };
         let waited = wait.behind_since.map(|since| now.duration_since(since));
         let proven = if is_strong { patience } else { patience.min(PROVEN) };
@@ -260,8 +262,13 @@ impl Aside {
     }
 
     fn lacks_room(&self) -> bool {
+        self.has_behind(MOST_LACKING)
+    }
+
+    /// True if so many wait for a read that agrees.
+    fn has_behind(&self, count: usize) -> bool {
         let mut waiting = self.waiting.values().filter(|wait| wait.behind_since.is_some());
-        waiting.nth(MOST_LACKING - 1).is_some()
+        waiting.nth(count - 1).is_some()
     }
 
     /// How often a contact that is put aside was read in vain, after the first time.

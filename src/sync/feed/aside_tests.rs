@@ -211,3 +211,39 @@ fn entries_that_one_read_alone_tells_of_wait_for_another_that_shows_the_same() {
     }
     assert!(!doubtful(&aside, &odd, 50), "no room to wait");
 }
+
+/// How long a contact waits that may be another one, merged.
+#[rstest::rstest]
+#[case::others_are_shown(false, 9, &[100], true)]
+#[case::and_a_later_read_agrees(false, 10, &[100], false)]
+#[case::and_a_later_read_does_not(false, 10, &[101], true)]
+#[case::one_is_not_shown(true, 3_599, &[100], true)]
+#[case::and_that_lasts(true, 3_600, &[100], false)]
+fn a_contact_that_may_have_been_merged_waits(
+    #[case] is_strong: bool,
+    #[case] after: i64,
+    #[case] entries: &[i64],
+    #[case] waits: bool,
+) {
+    let mut aside = Aside::default();
+    let by = |second| (PAUSES.patience, at(second));
+    let first = read(1, 100, &[100]);
+    assert!(aside.is_suspicious(&first, is_strong, by(500)));
+    assert_eq!(aside.take_doubtful(&first, None, PAUSES, at(500)), PutAside::First);
+    let later = read(1, 100, entries);
+    assert_eq!(aside.is_suspicious(&later, is_strong, by(500 + after)), waits);
+}
+
+#[test]
+fn many_that_entered_when_others_did_wait_for_nothing() {
+    let mut aside = Aside::default();
+    let by = (PAUSES.patience, at(500));
+    for id in 1..=20 {
+        let contact = read(id, 100, &[100]);
+        assert!(aside.is_suspicious(&contact, false, by), "{id}");
+        aside.take_doubtful(&contact, None, PAUSES, at(500));
+    }
+    let another = read(21, 100, &[100]);
+    assert!(!aside.is_suspicious(&another, false, by));
+    assert!(aside.is_suspicious(&another, true, by), "one that is not shown does");
+}

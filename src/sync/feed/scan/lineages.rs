@@ -26,7 +26,7 @@ use crate::sync::feed::recent_entries::NotedIn;
 const SIDE_BY_SIDE: usize = 4;
 /// Most ids that are asked for one by one before rows are noted.
 const MOST_ALONE: usize = 20;
-/// Most contacts whose suspected ids are asked for before rows are noted; the others wait.
+/// Most contacts whose suspected ids are asked for before rows are noted. More were changed together, by an import.
 const MOST_SUSPECTED: usize = 50;
 
 /// What reads say of contacts with conversions: nothing of the others is noted.
@@ -103,7 +103,7 @@ impl Scan<'_> {
             let ids = claim.suspected_ids(*own, &known, &entered);
             if !ids.is_empty() && suspected.len() < MOST_SUSPECTED {
                 suspected.push((*own, ids));
-            } else if !ids.is_empty() {
+            } else if !claim.shown().is_empty() {
                 checked.suspect(*own, Suspicion::Strong);
             }
         }
