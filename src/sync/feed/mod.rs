@@ -18,6 +18,7 @@ pub(in crate::sync) mod read_history;
 mod recent_entries;
 mod scan;
 mod stored_marks;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

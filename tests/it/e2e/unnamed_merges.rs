@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Stage;
-use super::judge::{action, exactly, transactions};
+use super::judge::{action, became, exactly, transactions};
 use super::meddler::{Asked, Meddler, Meddling, Reply};
 use super::stage::{Counts, ago};
 
@@ -182,6 +182,29 @@ fn a_contact_that_entered_when_another_did_is_its_own() {
         exactly(&stage, &event, &wanted);
         assert_eq!(stage.accepted(&action(&event)).len(), 2, "{other:?}: {two}");
     }
+}
+
+/// An import writes one time into many contacts, some of whom are found after the others.
+#[test]
+fn of_an_import_of_one_time_nobody_is_passed_over() {
+    let flags = [("settle-delay", "500ms"), ("sweep-interval", "3s")];
+    let stage = Stage::empty("import", &["--no-rate-limits"], &flags);
+    stage.start_operator();
+    stage.accounts();
+    stage.event("won", "customer", &json!({"startTime": ago(DAY * 20)}));
+    stage.condition("adce/won", "Ready", "True", "");
+    let at = ago(DAY);
+    let mut contact = became(0, "click");
+    contact["history"]["lifecyclestage"][0]["timestamp"] = json!(at);
+    let mut all = 0;
+    for portion in [30, 150] {
+        stage.post("/hubspot/contacts", &json!(vec![contact.clone(); portion]));
+        all += portion;
+        stage.settled("won", all as u64);
+    }
+    let wanted = transactions(&stage, "customer").into_iter().collect();
+    exactly(&stage, &stage.get("adce/won"), &wanted);
+    stage.stop_operator();
 }
 
 fn asks_who(asked: &Asked) -> bool {

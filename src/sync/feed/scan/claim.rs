@@ -7,18 +7,10 @@ use crate::domain::ids::ContactId;
 use crate::domain::lineage::{KnownLineages, MAX_LINEAGE};
 use crate::ports::ledger::{EntryTime, KnownEntries};
 use crate::sync::feed::recent_entries::NotedIn;
+use crate::sync::feed::verdict::Suspicion;
 
 /// Of more contacts that entered at one time none is asked for.
 const MOST_AT_ONCE: usize = 50;
-
-/// How much speaks for a merge that no id explains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Suspicion {
-    /// Others entered at the same time, and HubSpot shows them as contacts of their own.
-    Weak,
-    /// An id leads nowhere, or to the contact by one answer alone; or the history tells of a merge.
-    Strong,
-}
 
 /// An entry that a read shows.
 pub(super) struct ReadEntry {

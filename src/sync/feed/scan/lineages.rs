@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt};
 
 use super::Scan;
-use super::claim::{Claim, ReadEntry, Suspicion};
+use super::claim::{Claim, ReadEntry};
 use super::pages::PageRead;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
@@ -21,6 +21,7 @@ use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::feed::recent_entries::NotedIn;
+use crate::sync::feed::verdict::Suspicion;
 
 /// Most reads at once.
 const SIDE_BY_SIDE: usize = 4;

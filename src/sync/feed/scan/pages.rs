@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::claim::Suspicion;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
 use crate::domain::search_paging::{PagingStep, SearchPaging};
@@ -18,6 +17,7 @@ use crate::sync::contact_cache::ReadPlan;
 use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::read_history::ReadMark;
+use crate::sync::feed::verdict::{Evidence, Suspicion};
 
 /// Contacts that are enough for one write, about a kilobyte each.
 const ENOUGH: usize = 1_000;
@@ -66,6 +66,14 @@ impl PageRead {
     /// What the search has shown of a contact.
     pub(crate) fn shown_of(&self, contact: ContactId) -> Option<&ShownState> {
         self.mark_of(contact).map(|mark| &mark.shown)
+    }
+
+    /// What is known of a contact beside its read.
+    pub(crate) fn evidence_of(&self, contact: &Contact) -> Evidence<'_> {
+        Evidence {
+            shown: self.shown_of(contact.requested_id),
+            suspicion: self.suspicions.get(&contact.id).copied(),
+        }
     }
 
     /// The state that the search has shown of a contact.

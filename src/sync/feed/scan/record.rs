@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::claim::Suspicion;
 use super::pages::PageRead;
-use super::read_contact::{Doubt, ReadContact};
+use super::read_contact::ReadContact;
 use super::{Scan, ScanFindings};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::{Occurrence, first_wait};
@@ -22,8 +21,9 @@ use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::SyncError;
 use crate::sync::contact_cache::ContactSnapshot;
-use crate::sync::feed::aside::{AsidePauses, PutAside};
+use crate::sync::feed::aside::PutAside;
 use crate::sync::feed::bounds::Tracked;
+use crate::sync::feed::verdict::{Doubt, Judge, Verdict};
 use crate::sync::unreadable;
 
 impl Scan<'_> {
@@ -55,10 +55,11 @@ impl Scan<'_> {
         let mut pages = std::mem::take(&mut self.unnoted).pages;
         // What is certain counts, also where the rest can't be confirmed.
         let confirmed = self.confirm_lineages(&mut pages).await;
-        let contacts: Vec<_> = pages.iter().flat_map(|page| self.contacts_of(page)).collect();
-        self.record_occurrences(&contacts, seen).await?;
+        let reads = self.judge(&pages);
+        let all: Vec<_> = reads.iter().flatten().collect();
+        self.record_occurrences(&all, seen).await?;
         self.history.read_any |= pages.iter().any(|page| !page.contacts.is_empty());
-        for page in &pages {
+        for (page, reads) in pages.iter().zip(&reads) {
             let is_missed = !page.sought.is_empty();
             let failure = page.unreadable.values().next().map(String::as_str);
             let failure = failure.or(is_missed.then_some(NONE_SHOWN));
@@ -67,7 +68,7 @@ impl Scan<'_> {
             } else if let Some(why) = failure {
                 self.history.fruitless.record_failure(why, self.ctx.clock.now());
             }
-            self.put_aside(page)?;
+            self.put_aside(page, reads)?;
             for read in &page.read {
                 self.history.record(read);
             }
@@ -75,53 +76,27 @@ impl Scan<'_> {
         confirmed
     }
 
-    fn contacts_of(&self, page: &PageRead) -> Vec<ReadContact> {
-        let aside = &self.history.aside;
-        let of_page = |(asked, contact): &(Timestamp, Arc<Contact>)| {
+    /// The contacts of pages, and what their reads are worth.
+    fn judge(&self, pages: &[PageRead]) -> Vec<Vec<ReadContact>> {
+        let (aside, patience) = (&self.history.aside, self.ctx.settings.waits.click_grace);
+        let mut judge = Judge::new(aside, patience, self.ctx.clock.now());
+        let mut of_contact = |page: &PageRead, (asked, contact): &(Timestamp, Arc<Contact>)| {
+            let evidence = page.evidence_of(contact);
             let mark = page.mark_of(contact.requested_id);
-            let shown = mark.map(|mark| &mark.shown);
-            let is_current = contact.flaw.is_none() && aside.compare_read(contact, shown).is_none();
+            let state = aside.state_of(contact, evidence.shown);
             ReadContact {
+                is_current: contact.flaw.is_none() && state.compare_read(contact).is_none(),
+                verdict: judge.judge(contact, evidence, |state| self.is_unconfirmed(contact, state)),
+                lineage: page.lineage_of(contact),
                 read: ContactSnapshot {
                     at: *asked,
                     contact: contact.clone(),
                     confirmed: mark.is_some_and(|mark| mark.confirms(contact, &self.plan.0)),
                 },
-                is_current,
-                counts: is_current || contact.flaw.is_some() || aside.may_count(contact, shown),
-                doubts: self.doubt_of(page, contact),
-                lineage: page.lineage_of(contact),
             }
         };
-        page.contacts.iter().map(of_page).collect()
-    }
-
-    /// True if entries that this read shows are to be confirmed by another one first.
-    fn is_doubtful(&self, page: &PageRead, contact: &Contact) -> bool {
-        let shown = page.shown_of(contact.requested_id);
-        let patience = (self.ctx.settings.waits.click_grace, self.ctx.clock.now());
-        let aside = &self.history.aside;
-        let is_unconfirmed = |state: &ShownState| self.is_unconfirmed(contact, state);
-        contact.flaw.is_none() && aside.is_doubtful(contact, shown, is_unconfirmed, patience)
-    }
-
-    /// True if nobody knows yet whose the entries of this read are.
-    fn may_be_merged(&self, page: &PageRead, contact: &Contact) -> bool {
-        let patience = (self.ctx.settings.waits.click_grace, self.ctx.clock.now());
-        let is_suspicious = |suspicion: &Suspicion| {
-            let is_strong = *suspicion == Suspicion::Strong;
-            self.history.aside.is_suspicious(contact, is_strong, patience)
-        };
-        page.suspicions.get(&contact.id).is_some_and(is_suspicious)
-    }
-
-    fn doubt_of(&self, page: &PageRead, contact: &Contact) -> Option<Doubt> {
-        if self.may_be_merged(page, contact) {
-            return Some(Doubt::All);
-        }
-        let shown = || page.shown_of(contact.requested_id);
-        let state = || self.history.aside.state_of(contact, shown());
-        self.is_doubtful(page, contact).then(|| Doubt::Unconfirmed(state()))
+        let of_page = |page: &PageRead| page.contacts.iter().map(|read| of_contact(page, read)).collect();
+        pages.iter().map(of_page).collect()
     }
 
     /// True if nothing but this read tells of an entry that counts for an event.
@@ -135,18 +110,18 @@ impl Scan<'_> {
 
     /// Puts aside what cannot be read, or not wholly, or only as
     /// it was before, and tells the events that it may concern.
-    fn put_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
-        self.put_unreadable_aside(page)?;
-        self.put_outdated_aside(page)?;
+    fn put_aside(&mut self, page: &PageRead, reads: &[ReadContact]) -> Result<(), SyncError> {
+        self.put_unreadable_aside(page, reads)?;
+        self.put_doubtful_aside(page, reads)?;
         self.put_absent_aside(page)
     }
 
-    fn put_unreadable_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
+    fn put_unreadable_aside(&mut self, page: &PageRead, reads: &[ReadContact]) -> Result<(), SyncError> {
         let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
         let nothing = page.unreadable.iter().map(|(id, why)| (*id, why, None));
-        let flawed = page.contacts.iter().filter_map(|(_, contact)| {
-            let flaw = contact.flaw.as_ref()?;
-            Some((contact.requested_id, &flaw.why, Some((contact.as_ref(), flaw))))
+        let flawed = reads.iter().filter_map(|read| {
+            let flaw = read.contact().flaw.as_ref()?;
+            Some((read.contact().requested_id, &flaw.why, Some((read, flaw))))
         });
         for (id, why, parts) in nothing.chain(flawed) {
             let put = self.history.aside.put_aside(id, longest, now);
@@ -154,7 +129,18 @@ impl Scan<'_> {
                 return Err(too_many());
             }
             self.expect_shown(page, id);
-            let concerned = |t: &&Tracked| parts.is_none_or(|(contact, flaw)| may_concern(contact, flaw, t.stage()));
+            if let Some((
+                ReadContact {
+                    verdict: Verdict::Waits { since, .. },
+                    ..
+                },
+                _,
+            )) = parts
+            {
+                self.history.aside.wait_since(id, *since);
+            }
+            let concerned =
+                |t: &&Tracked| parts.is_none_or(|(read, flaw)| may_concern(read.contact(), flaw, t.stage()));
             for tracked in self.events.iter().filter(concerned) {
                 unreadable::report_contact(
                     self.ctx,
@@ -185,40 +171,26 @@ impl Scan<'_> {
         }
     }
 
-    /// A read that is older than the search that led to it says nothing of what is new.
-    fn put_outdated_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
-        let now = self.ctx.clock.now();
-        let pauses = AsidePauses {
-            longest: self.ctx.settings.backoff_max,
-            patience: self.ctx.settings.waits.click_grace,
-        };
-        let whole = page.contacts.iter().filter(|(_, contact)| contact.flaw.is_none());
-        for (_, contact) in whole {
-            let id = contact.requested_id;
-            let shown = page.shown_of(id);
-            let may_be_merged = self.may_be_merged(page, contact);
-            if may_be_merged || self.is_doubtful(page, contact) {
-                let put = self.history.aside.take_doubtful(contact, shown, pauses, now);
-                if put == PutAside::Full {
-                    return Err(too_many());
-                }
-                if may_be_merged {
-                    self.report_lasting(id, unreadable::UNKNOWN_MERGE);
-                }
-                continue;
-            }
-            let was_aside = self.history.aside.is_aside(id);
-            if was_aside && self.is_unconfirmed(contact, &self.history.aside.state_of(contact, shown)) {
-                self.history.aside.record_agreed(contact);
-            }
+    /// Puts aside whose next read is to tell more, and takes back the others.
+    fn put_doubtful_aside(&mut self, page: &PageRead, reads: &[ReadContact]) -> Result<(), SyncError> {
+        let pause = (self.ctx.settings.backoff_max, self.ctx.clock.now());
+        for read in reads.iter().filter(|read| read.contact().flaw.is_none()) {
+            let id = read.contact().requested_id;
             let aside = &mut self.history.aside;
-            let Some(put) = aside.take_read(contact, shown, pauses, now) else {
-                continue;
-            };
-            if put == PutAside::Full {
+            let put = read.verdict.apply(aside, read.contact(), page.shown_of(id), pause);
+            if put == Some(PutAside::Full) {
                 return Err(too_many());
             }
-            self.report_lasting(id, unreadable::OUTDATED);
+            match &read.verdict {
+                Verdict::Waits {
+                    doubt: Doubt::Merge, ..
+                } => self.report_lasting(id, unreadable::UNKNOWN_MERGE),
+                Verdict::Waits {
+                    doubt: Doubt::Outdated { .. },
+                    ..
+                } => self.report_lasting(id, unreadable::OUTDATED),
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -248,18 +220,24 @@ impl Scan<'_> {
     }
 
     /// Notes the occurrences of contacts, for every event.
-    async fn record_occurrences(&mut self, contacts: &[ReadContact], seen: &mut ScanFindings) -> Result<(), SyncError> {
-        let entered = |read: &ReadContact| {
+    async fn record_occurrences(
+        &mut self,
+        contacts: &[&ReadContact],
+        seen: &mut ScanFindings,
+    ) -> Result<(), SyncError> {
+        let entered = |read: &&ReadContact| {
             let of_event = |t: &Tracked| {
                 let mut entries = stage_entries(read.contact(), t.stage(), t.event.start);
-                entries.retain(|at| !read.doubts(t.stage(), *at));
+                entries.retain(|at| read.counts(t.stage(), *at));
                 entries
             };
             let entered: Vec<_> = self.events.iter().map(of_event).collect();
             entered.iter().any(|times| !times.is_empty()).then_some(entered)
         };
-        let counted = contacts.iter().filter(|read| read.counts);
-        let concerned: Vec<_> = counted.filter_map(|read| Some((read, entered(read)?))).collect();
+        let concerned: Vec<_> = contacts
+            .iter()
+            .filter_map(|read| Some((read, entered(read)?)))
+            .collect();
         if concerned.is_empty() {
             return Ok(());
         }

@@ -1,0 +1,218 @@
+//! What a read of a contact is worth, decided once: which of its entries are noted now, and whether another read is to
+//! come. What does not count waits, and who does not wait counts: two looks at a list that changes in between would
+//! leave somebody out of both.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::aside::{Aside, AsideEntry, PutAside, hash_rows};
+use crate::domain::contact::Contact;
+use crate::domain::shown_state::{Behind, ShownState};
+
+/// Most contacts put aside that lack an entry which a property shows. If a portal has more, that is how it is and not
+/// a sign of old answers: they must not take the room of contacts that cannot be read.
+pub(super) const MOST_LACKING: usize = 500;
+/// Most that wait because they have entered when others did, which are shown. More were changed together, by an import.
+const MOST_AT_ONE_TIME: usize = 20;
+/// Two reads that agree so long after the first are of no server that is behind.
+const PROVEN: SignedDuration = SignedDuration::from_secs(10);
+
+/// How much speaks for a merge that no id explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Suspicion {
+    /// Others entered at the same time, and HubSpot shows them as contacts of their own.
+    Weak,
+    /// An id leads nowhere, or to the contact by one answer alone; or the history tells of a merge.
+    Strong,
+}
+
+/// What a read is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of its entries count, and the contact is put aside no longer.
+    Counts {
+        /// Another read has shown the same before, of entries that nothing else tells of.
+        twice: bool,
+    },
+    /// Another read is to come.
+    Waits {
+        /// Since when one is waited for.
+        since: Timestamp,
+        /// Why this one is not enough.
+        doubt: Doubt,
+    },
+}
+
+/// Why one read is not enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt {
+    /// The contact may be another one, merged: nobody knows whose its entries are.
+    Merge,
+    /// It is behind what searches have shown, so what it shows may be at the wrong time, unless another read has shown
+    /// the same.
+    Outdated {
+        /// One has.
+        agreed: bool,
+    },
+    /// It alone shows some of its entries; the searches have shown this.
+    Unconfirmed(ShownState),
+}
+
+impl Verdict {
+    /// True if this entry of the read is noted now.
+    pub fn counts(&self, read: &Contact, stage: &str, entry: Timestamp) -> bool {
+        match self {
+            Self::Counts { .. } => true,
+            Self::Waits { doubt, .. } => match doubt {
+                Doubt::Merge => false,
+                Doubt::Outdated { agreed } => *agreed,
+                Doubt::Unconfirmed(state) => !state.is_unconfirmed(read, stage, entry),
+            },
+        }
+    }
+
+    /// Puts the contact of this read aside, or takes it back: `None`. `shown` is what the search has shown, `pause` as
+    /// in [`Aside::put_aside`].
+    pub fn apply(
+        &self,
+        aside: &mut Aside,
+        read: &Contact,
+        shown: Option<&ShownState>,
+        pause: (SignedDuration, Timestamp),
+    ) -> Option<PutAside> {
+        match self {
+            Self::Counts { twice } => {
+                if *twice {
+                    aside.record_agreed(read);
+                }
+                aside.release(read.requested_id);
+                None
+            }
+            Self::Waits { since, .. } => Some(aside.wait_for_another(read, shown, *since, pause)),
+        }
+    }
+}
+
+/// What tells of a read beside itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Evidence<'a> {
+    /// What the search has shown that led to it.
+    pub shown: Option<&'a ShownState>,
+    /// Whether the contact may have been merged.
+    pub suspicion: Option<Suspicion>,
+}
+
+/// Judges the reads that are noted together.
+pub struct Judge<'a> {
+    aside: &'a Aside,
+    /// `--click-grace`: for so long a read that is behind is not believed.
+    patience: SignedDuration,
+    now: Timestamp,
+    /// Contacts that wait for a read that agrees, those among them of whom this judge says so.
+    waiting: usize,
+}
+
+impl<'a> Judge<'a> {
+    /// By what is put aside now.
+    pub fn new(aside: &'a Aside, patience: SignedDuration, now: Timestamp) -> Self {
+        let waiting = aside.count_behind();
+        Self {
+            aside,
+            patience,
+            now,
+            waiting,
+        }
+    }
+
+    /// What this read is worth. `is_unconfirmed` says, by what searches have shown, whether it shows entries that
+    /// nothing else tells of.
+    pub fn judge(
+        &mut self,
+        read: &Contact,
+        evidence: Evidence<'_>,
+        is_unconfirmed: impl Fn(&ShownState) -> bool,
+    ) -> Verdict {
+        let known = self.aside.entry(read.requested_id);
+        let verdict = self.weigh(read, known, evidence, is_unconfirmed);
+        let waits = matches!(verdict, Verdict::Waits { .. });
+        if waits && known.is_none_or(|entry| entry.behind_since.is_none()) {
+            self.waiting += 1;
+        }
+        verdict
+    }
+
+    fn weigh(
+        &self,
+        read: &Contact,
+        known: Option<&AsideEntry>,
+        evidence: Evidence<'_>,
+        is_unconfirmed: impl Fn(&ShownState) -> bool,
+    ) -> Verdict {
+        let since = known.and_then(|entry| entry.behind_since);
+        let wait = |since: Option<Timestamp>, doubt| Verdict::Waits {
+            since: since.map_or(self.now, |since| since.min(self.now)),
+            doubt,
+        };
+        if evidence.suspicion.is_some_and(|by| self.is_suspicious(read, known, by)) {
+            return wait(since, Doubt::Merge);
+        }
+        if read.flaw.is_some() {
+            // What cannot be read waits by itself.
+            return Verdict::Counts { twice: false };
+        }
+        let state = self.aside.state_of(read, evidence.shown);
+        let (agreed, is_unconfirmed) = (self.agrees(read, known), is_unconfirmed(&state));
+        match state.compare_read(read) {
+            Some(behind) => {
+                // Whatever the reason, HubSpot will not show more.
+                let is_way = behind == Behind::EntryMissing && known.is_none() && self.lacks_room();
+                // A new state is waited for anew.
+                let since = since.filter(|_| known.is_some_and(|entry| entry.shown == state));
+                if !agreed || !is_way && !self.has_waited(since, self.patience) {
+                    return wait(since, Doubt::Outdated { agreed });
+                }
+            }
+            None if is_unconfirmed && !agreed && !self.has_waited(since, self.patience) => {
+                return wait(since, Doubt::Unconfirmed(state));
+            }
+            None => {}
+        }
+        Verdict::Counts {
+            twice: known.is_some() && is_unconfirmed,
+        }
+    }
+
+    /// True if a contact that may have been merged is not to be noted yet. It is believed to be a new one once it has
+    /// waited for the patience; and earlier, where little speaks against it, once two reads some time apart agree.
+    fn is_suspicious(&self, read: &Contact, known: Option<&AsideEntry>, suspicion: Suspicion) -> bool {
+        let (most, proven) = match suspicion {
+            Suspicion::Strong => (MOST_LACKING, self.patience),
+            Suspicion::Weak => (MOST_AT_ONE_TIME, self.patience.min(PROVEN)),
+        };
+        let Some(entry) = known else {
+            return self.waiting < most;
+        };
+        let agrees = entry.rows == Some(hash_rows(read));
+        !self.has_waited(entry.behind_since, proven) || suspicion == Suspicion::Weak && !agrees
+    }
+
+    fn has_waited(&self, since: Option<Timestamp>, so_long: SignedDuration) -> bool {
+        since.is_some_and(|since| self.now.duration_since(since) >= so_long)
+    }
+
+    /// True if an earlier read has shown the same rows, or there is no room to wait for another one. Of one that is
+    /// behind they may be at the wrong time, as what it lacks is shown elsewhere.
+    fn agrees(&self, read: &Contact, known: Option<&AsideEntry>) -> bool {
+        match known {
+            Some(entry) => entry.rows == Some(hash_rows(read)),
+            None => self.aside.has_agreed(read) || self.lacks_room(),
+        }
+    }
+
+    fn lacks_room(&self) -> bool {
+        self.waiting >= MOST_LACKING
+    }
+}
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;
