@@ -4,10 +4,14 @@
 {{- include "adconversion.checkStrategy" . }}
 {{- include "adconversion.checkLease" . }}
 {{- include "adconversion.checkSandbox" . }}
+{{- include "adconversion.checkFlags" . }}
 {{- include "adconversion.checkExtra" . }}
 {{- include "adconversion.checkPorts" . }}
 {{- if contains "." (include "adconversion.fullname" .) }}
 {{- fail (printf "the release name %s has a dot, which names of Services must not have: give the release another name, or set fullnameOverride" .Release.Name) }}
+{{- end }}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}
+{{- fail "serviceAccount.create false needs serviceAccount.name: without it the operator would run as the account default of the namespace, and every pod that names no account would have its permissions" }}
 {{- end }}
 {{- if and .Values.persistence.existingClaim (not .Values.persistence.enabled) }}
 {{- fail "persistence.existingClaim needs persistence.enabled: without it the ledger is lost with each pod" }}
@@ -54,6 +58,32 @@
 {{- define "adconversion.checkPorts" -}}
 {{- if hasSuffix ":8080" (toString (.Values.config).adminListen) }}
 {{- fail "config.adminListen: port 8080 of the pod is that of /metrics and the probes. Use another one, such as 127.0.0.1:8081" }}
+{{- end }}
+{{- end }}
+
+{{/* A flag is given once only, and wins over its variable. */}}
+{{- define "adconversion.checkFlags" -}}
+{{- $passed := dict }}
+{{- range include "adconversion.flags" . | fromJsonArray }}
+{{- $_ := set $passed (index . 0) (last .) }}
+{{- end }}
+{{- $added := list }}
+{{- range .Values.extraArgs }}
+{{- $flag := regexFind "^--[a-z0-9-]+" . | trimPrefix "--" }}
+{{- if hasKey $passed $flag }}
+{{- fail (printf "extraArgs: the chart passes --%s already, and a flag is given once only. %s" $flag (get $passed $flag)) }}
+{{- end }}
+{{- $added = append $added $flag }}
+{{- end }}
+{{- range .Values.extraEnv }}
+{{- if hasPrefix "ADCONVERSION_" .name }}
+{{- $flag := trimPrefix "ADCONVERSION_" .name | lower | replace "_" "-" }}
+{{- if hasKey $passed $flag }}
+{{- fail (printf "extraEnv: %s would have no effect, because the chart passes --%s, which wins. %s" .name $flag (get $passed $flag)) }}
+{{- else if has $flag $added }}
+{{- fail (printf "extraEnv: %s would have no effect, because extraArgs has --%s, which wins. Leave one of them out" .name $flag) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -70,7 +70,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "adconversion.fullname" .) .Values.serviceAccount.name }}
 {{- else }}
-{{- default "default" .Values.serviceAccount.name }}
+{{- .Values.serviceAccount.name }}
 {{- end }}
 {{- end }}
 
@@ -197,6 +197,34 @@ hostUsers: false
 {{- $config = merge (deepCopy $config) $short }}
 {{- end }}
 {{- toYaml $config }}
+{{- end }}
+
+{{/* The flags that the chart passes, in their order. Of each: its name, its value, and what to do instead of setting it another way. */}}
+{{- define "adconversion.flags" -}}
+{{- $flags := list (list "listen" "[::]:8080" "Leave it out: service.port is the port of the Service") }}
+{{- if not .Values.ledger.postgresql.urlSecretRef.name }}
+{{- $flags = append $flags (list "ledger-url" "sqlite:///var/lib/adconversion/ledger.db" "Set ledger.postgresql.urlSecretRef") }}
+{{- end }}
+{{- if .Values.leaderElection.enabled }}
+{{- $lease := "Leave it out: with leaderElection.enabled the chart makes the Lease" }}
+{{- $flags = append $flags (list "leader-elect" "true" "Leave it out: leaderElection.enabled sets it") }}
+{{- $flags = append $flags (list "lease-name" (include "adconversion.fullname" .) $lease) }}
+{{- $flags = append $flags (list "lease-namespace" (include "adconversion.namespace" .) $lease) }}
+{{- end }}
+{{- with include "adconversion.watchNamespaces" . | fromJsonArray }}
+{{- $flags = append $flags (list "watch-namespaces" (join "," .) "Set watchNamespaces") }}
+{{- end }}
+{{- with .Values.ambientCredentialsNamespaces }}
+{{- $flags = append $flags (list "ambient-credentials-namespaces" (join "," (uniq .)) "Set ambientCredentialsNamespaces") }}
+{{- end }}
+{{- range $key, $value := include "adconversion.config" . | fromYaml }}
+{{- $do := printf "Set config.%s" $key }}
+{{- if and $.Values.sandbox.enabled (hasSuffix "Endpoint" $key) }}
+{{- $do = "Leave it out: with sandbox.enabled the operator asks the simulation" }}
+{{- end }}
+{{- $flags = append $flags (list (kebabcase $key) (toString $value) $do) }}
+{{- end }}
+{{- toJson $flags }}
 {{- end }}
 
 {{/* The label `job` that a Prometheus gives to the operator's series. */}}

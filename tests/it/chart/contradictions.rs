@@ -34,6 +34,18 @@ fn refusal(values: &Value) -> String {
     "extraEnv and proxy.httpsProxy both set HTTPS_PROXY: use one of them")]
 #[case::ledger_twice(json!({"ledger": database(), "extraEnv": [{"name": "ADCONVERSION_LEDGER_URL", "value": "u"}]}),
     "extraEnv and ledger.postgresql.urlSecretRef both set ADCONVERSION_LEDGER_URL")]
+#[case::ledger_in_a_variable(json!({"extraEnv": [{"name": "ADCONVERSION_LEDGER_URL", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]}),
+    "extraEnv: ADCONVERSION_LEDGER_URL would have no effect, because the chart passes --ledger-url, which wins. Set ledger.postgresql.urlSecretRef")]
+#[case::port_in_a_variable(json!({"extraEnv": [{"name": "ADCONVERSION_LISTEN", "value": "[::]:9090"}]}),
+    "the chart passes --listen, which wins. Leave it out: service.port is the port of the Service")]
+#[case::namespaces_in_a_variable(json!({"watchNamespaces": ["a"], "extraEnv": [{"name": "ADCONVERSION_WATCH_NAMESPACES", "value": "b"}]}),
+    "the chart passes --watch-namespaces, which wins. Set watchNamespaces")]
+#[case::a_flag_twice(json!({"config": {"overlap": "2h"}, "extraArgs": ["--overlap", "3h"]}),
+    "extraArgs: the chart passes --overlap already, and a flag is given once only. Set config.overlap")]
+#[case::a_flag_and_its_variable(json!({"extraArgs": ["--overlap=2h"], "extraEnv": [{"name": "ADCONVERSION_OVERLAP", "value": "3h"}]}),
+    "extraEnv: ADCONVERSION_OVERLAP would have no effect, because extraArgs has --overlap, which wins. Leave one of them out")]
+#[case::nobodys_account(json!({"serviceAccount": {"create": false}}),
+    "serviceAccount.create false needs serviceAccount.name: without it the operator would run as the account default")]
 #[case::a_variable_twice(json!({"extraEnv": [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "A", "value": "2"}]}),
     "extraEnv sets A twice: leave one of them out")]
 #[case::a_container_of_the_chart(json!({"extraContainers": [{"name": "operator", "image": "x"}]}),
@@ -83,6 +95,8 @@ fn contradictions_are_refused_in_words(#[case] values: Value, #[case] says: &str
 #[case::another_stands_by(json!({"strategy": {"type": "RollingUpdate"}, "leaderElection": {"enabled": true}, "ledger": database()}))]
 #[case::times_in_other_units(json!({"leaderElection": {"enabled": true}, "config": {"leaseDuration": "1m500ms", "leaseRenew": "60400ms"}}))]
 #[case::a_variable_that_nothing_else_sets(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://q:1"}]}))]
+#[case::a_flag_by_its_variable_alone(json!({"extraEnv": [{"name": "ADCONVERSION_OVERLAP", "value": "2h"}], "extraArgs": ["--retention=240h"]}))]
+#[case::another_account(json!({"serviceAccount": {"create": false, "name": "default"}}))]
 #[case::a_volume_of_a_name_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "ledger", "emptyDir": {}}]}))]
 #[case::a_mount_at_a_path_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "more", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "more", "mountPath": "/var/lib/adconversion"}, {"name": "more", "mountPath": "/etc/adconversion/ca"}]}))]

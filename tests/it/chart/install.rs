@@ -40,6 +40,13 @@ fn exists(kubectl: &Kubectl, object: &str) -> bool {
     !kubectl.must(&arguments).unwrap().is_empty()
 }
 
+/// What Helm says where it refuses to install or upgrade the release with a value.
+fn refused(kubectl: &Kubectl, verb: &str, value: &str) -> String {
+    let chart = chart().display().to_string();
+    let arguments = [verb, RELEASE, &chart, "--namespace", SYSTEM, "--set", value];
+    helm_on(kubectl, &arguments, None).unwrap_err().to_string()
+}
+
 /// The first thing a user does, on a cluster that has nothing of ours: install, use, upgrade, uninstall, install again.
 #[test]
 fn a_release_comes_changes_goes_and_comes_back() {
@@ -81,16 +88,7 @@ fn a_release_comes_changes_goes_and_comes_back() {
     let role = ["get", "role", "adconversion-operator", "--namespace", "marketing"];
     kubectl.must(&role).unwrap();
 
-    let simulated = [
-        "upgrade",
-        RELEASE,
-        &chart,
-        "--namespace",
-        SYSTEM,
-        "--set",
-        "sandbox.enabled=true",
-    ];
-    let refused = helm_on(kubectl, &simulated, None).unwrap_err().to_string();
+    let refused = self::refused(kubectl, "upgrade", "sandbox.enabled=true");
     assert!(refused.contains("works with real accounts"), "{refused}");
     let two = helm(
         &["template", RELEASE, "--show-only", "templates/deployment.yaml"],
@@ -112,16 +110,7 @@ fn a_release_comes_changes_goes_and_comes_back() {
     }
     let kept = ["get", "adce", "qualified-lead", "--namespace", "marketing"];
     kubectl.must(&kept).unwrap();
-    let simulated = [
-        "install",
-        RELEASE,
-        &chart,
-        "--namespace",
-        SYSTEM,
-        "--set",
-        "sandbox.enabled=true",
-    ];
-    let refused = helm_on(kubectl, &simulated, None).unwrap_err().to_string();
+    let refused = self::refused(kubectl, "install", "sandbox.enabled=true");
     assert!(refused.contains("holds the ledger of real accounts"), "{refused}");
     helm_on(kubectl, &install, None).unwrap();
     plane.stop().unwrap();

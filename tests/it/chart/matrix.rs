@@ -38,7 +38,7 @@ pub fn matrix() -> [(&'static str, Value); 7] {
         (
             "lean",
             json!({"crds": {"enabled": false}, "rbac": {"create": false, "aggregate": false}, "tests": {"enabled": false},
-                "admissionPolicy": {"enabled": false}, "serviceAccount": {"create": false}, "hostUsers": false}),
+                "admissionPolicy": {"enabled": false}, "serviceAccount": {"create": false, "name": "ads"}, "hostUsers": false}),
         ),
     ]
 }

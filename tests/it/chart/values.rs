@@ -74,8 +74,8 @@ fn sample(property: &Value) -> Value {
     }
 }
 
-#[test]
-fn every_key_of_config_is_a_flag_of_the_program() {
+/// Values with which the chart passes every flag.
+fn all_flags() -> Value {
     let schema = schema();
     let properties = schema["properties"]["config"]["properties"].as_object().unwrap();
     let mut config: Map<String, Value> = properties
@@ -85,15 +85,25 @@ fn every_key_of_config_is_a_flag_of_the_program() {
     // Of these three, each must be shorter than the one before.
     config["leaseRenew"] = json!("1h");
     config["leaseRetry"] = json!("30m");
-    let objects = render(
-        &json!({"config": config, "watchNamespaces": ["marketing"], "leaderElection": {"enabled": true},
-        "ambientCredentialsNamespaces": ["marketing", "sales"]}),
-    );
-    let arguments = arguments(&objects);
-    let passed: BTreeSet<&str> = arguments
+    json!({"config": config, "watchNamespaces": ["marketing"], "leaderElection": {"enabled": true},
+        "ambientCredentialsNamespaces": ["marketing", "sales"]})
+}
+
+/// The names of the flags that the chart passes.
+fn passed<'a>(arguments: &[&'a str]) -> BTreeSet<&'a str> {
+    let flags = arguments
         .iter()
-        .filter_map(|argument| Some(argument.strip_prefix("--")?.split_once('=')?.0))
-        .collect();
+        .filter_map(|argument| Some(argument.strip_prefix("--")?.split_once('=')?.0));
+    flags.collect()
+}
+
+#[test]
+fn every_key_of_config_is_a_flag_of_the_program() {
+    let values = all_flags();
+    let config = &values["config"];
+    let objects = render(&values);
+    let arguments = arguments(&objects);
+    let passed = passed(&arguments);
     let known = flags();
     assert!(OWN.iter().all(|flag| known.contains(*flag)));
     assert_eq!(passed, known.iter().map(String::as_str).collect());
@@ -112,6 +122,57 @@ fn every_key_of_config_is_a_flag_of_the_program() {
         let line = std::iter::once("adconversion").chain(arguments);
         Cli::try_parse_from(line).expect("the program takes what the chart passes");
     }
+}
+
+/// What of the other ways to set a flag would have no effect, or keep the program from starting.
+#[test]
+fn a_flag_that_the_chart_passes_is_set_in_no_other_way() {
+    let program = Cli::command();
+    let run = program.find_subcommand("run").unwrap();
+    let variable = |flag: &str| {
+        let of_flag = |argument: &&clap::Arg| argument.get_long() == Some(flag);
+        let argument = run.get_arguments().find(of_flag).unwrap();
+        argument.get_env().unwrap().to_str().unwrap().to_owned()
+    };
+    for values in [json!({}), all_flags(), json!({"sandbox": {"enabled": true}})] {
+        let objects = render(&values);
+        let arguments = operators(&objects);
+        for flag in passed(&arguments) {
+            let variable = variable(flag);
+            for (value, addition, says) in [
+                (
+                    "extraEnv",
+                    json!({"name": &variable, "value": "x"}),
+                    format!("extraEnv: {variable} would have no effect"),
+                ),
+                (
+                    "extraArgs",
+                    json!(format!("--{flag}=x")),
+                    format!("extraArgs: the chart passes --{flag} already"),
+                ),
+            ] {
+                let mut values = values.clone();
+                values[value] = json!([addition]);
+                let output = helm(&["template", "adconversion-operator"], &values);
+                assert!(
+                    !output.success() && output.stderr.contains(&says),
+                    "{says}: {}",
+                    output.stderr
+                );
+            }
+        }
+    }
+}
+
+/// The arguments of the operator, beside which the simulation may be.
+fn operators(objects: &[Value]) -> Vec<&str> {
+    let named =
+        |object: &&Value| object["kind"] == "Deployment" && object["metadata"]["name"] == "adconversion-operator";
+    let deployment = objects.iter().find(named).unwrap();
+    let arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        .as_array()
+        .unwrap();
+    arguments.iter().map(|argument| argument.as_str().unwrap()).collect()
 }
 
 #[test]
