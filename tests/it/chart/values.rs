@@ -182,7 +182,7 @@ fn values_and_schema_name_the_same_things() {
     assert_eq!(keys(&values), keys(&schema["properties"]));
     for (name, value) in values.as_object().unwrap() {
         let property = resolved(&schema, &schema["properties"][name]);
-        let open = property.get("additionalProperties").is_some_and(Value::is_object);
+        let open = property.get("patternProperties").is_some();
         if !value.is_object() || open || name == "global" {
             continue;
         }
@@ -239,6 +239,42 @@ fn values_and_schema_name_the_same_things() {
 #[case::no_room(json!({"persistence": {"size": "0"}}), "/persistence/size")]
 #[case::a_grace_period_of_readiness(json!({"readinessProbe": {"terminationGracePeriodSeconds": 5}}), "/readinessProbe/terminationGracePeriodSeconds")]
 #[case::no_address(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["10.1.2.300/32"]}}}), "/networkPolicy/egress/apiServerCIDRs/0")]
+#[case::an_address_in_the_form_of_another(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["::ffff:10.0.0.1/96"]}}}), "/networkPolicy/egress/apiServerCIDRs/0")]
+#[case::the_same_in_hexadecimal(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["::FFFF:a00:1/128"]}}}), "/networkPolicy/egress/apiServerCIDRs/0")]
+#[case::three_groups(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["1:2:3/64"]}}}), "/networkPolicy/egress/apiServerCIDRs/0")]
+#[case::nothing_about_the_api_server(json!({"networkPolicy": {"egress": {"apiServerPorts": null}}}), "missing property 'apiServerPorts'")]
+#[case::nothing_about_postgresql(json!({"networkPolicy": {"egress": {"postgresqlPorts": null}}}), "missing property 'postgresqlPorts'")]
+#[case::nobody_in_particular(json!({"networkPolicy": {"ingress": {"from": [{}]}}}), "/networkPolicy/ingress/from/0")]
+#[case::addresses_and_pods(json!({"networkPolicy": {"ingress": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}]}}}), "/networkPolicy/ingress/from/0")]
+#[case::addresses_without_any(json!({"networkPolicy": {"ingress": {"from": [{"ipBlock": {}}]}}}), "/networkPolicy/ingress/from/0/ipBlock")]
+#[case::a_rule_of_the_other_way(json!({"networkPolicy": {"egress": {"extra": [{"from": []}]}}}), "/networkPolicy/egress/extra/0")]
+#[case::a_rule_for_no_port(json!({"networkPolicy": {"egress": {"extra": [{"ports": [{"port": 70000}]}]}}}), "/networkPolicy/egress/extra/0/ports/0/port")]
+#[case::registry_with_a_scheme(json!({"image": {"registry": "http://reg"}}), "/image/registry")]
+#[case::registry_of_two_words(json!({"image": {"registry": "Reg Istry"}}), "/image/registry")]
+#[case::registry_of_all(json!({"global": {"imageRegistry": "-bad-"}}), "/global/imageRegistry")]
+#[case::a_tag_in_the_repository(json!({"image": {"repository": "ads/operator:1"}}), "/image/repository")]
+#[case::admin_api_at_a_port_too_high(json!({"config": {"adminListen": "127.0.0.1:99999"}}), "/config/adminListen")]
+#[case::admin_api_at_no_address(json!({"config": {"adminListen": "127.0.0.300:8081"}}), "/config/adminListen")]
+#[case::a_label_without_a_name(json!({"commonLabels": {"": "x"}}), "/commonLabels")]
+#[case::a_label_with_two_prefixes(json!({"podLabels": {"a/b/c": "x"}}), "/podLabels")]
+#[case::a_label_of_two_words(json!({"serviceMonitor": {"labels": {"bad key": "x"}}}), "/serviceMonitor/labels")]
+#[case::an_annotation_of_two_words(json!({"podAnnotations": {"bad key": "x"}}), "/podAnnotations")]
+#[case::a_label_of_no_node(json!({"nodeSelector": {"disk": "two words"}}), "/nodeSelector/disk")]
+#[case::a_label_of_alerts(json!({"prometheusRule": {"alertLabels": {"the-team": "x"}}}), "/prometheusRule/alertLabels")]
+#[case::a_family_twice(json!({"service": {"ipFamilies": ["IPv4", "IPv4"]}}), "/service/ipFamilies")]
+#[case::a_name_of_a_volume(json!({"extraVolumes": [{"name": "Bad_Name", "emptyDir": {}}]}), "/extraVolumes/0/name")]
+#[case::a_name_of_a_container(json!({"extraContainers": [{"name": "Bad_Name", "image": "x"}]}), "/extraContainers/0/name")]
+#[case::a_name_of_a_container_before(json!({"extraInitContainers": [{"name": "", "image": "x"}]}), "/extraInitContainers/0/name")]
+#[case::a_name_of_a_variable(json!({"extraEnv": [{"name": "A=B", "value": "x"}]}), "/extraEnv/0/name")]
+#[case::a_variable_of_two_sources(json!({"extraEnv": [{"name": "A", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}), "/extraEnv/0")]
+#[case::variables_of_nothing(json!({"extraEnvFrom": [{"prefix": "A_"}]}), "/extraEnvFrom/0")]
+#[case::variables_of_two_sources(json!({"extraEnvFrom": [{"configMapRef": {"name": "a"}, "secretRef": {"name": "b"}}]}), "/extraEnvFrom/0")]
+#[case::a_path_with_a_colon(json!({"extraVolumeMounts": [{"name": "tmp", "mountPath": "/a:b"}]}), "/extraVolumeMounts/0/mountPath")]
+#[case::dots_side_by_side(json!({"serviceAccount": {"name": "a..b"}}), "/serviceAccount/name")]
+#[case::no_quantity(json!({"resources": {"requests": {"cpu": "half"}}}), "/resources/requests/cpu")]
+#[case::no_share(json!({"podDisruptionBudget": {"maxUnavailable": "half"}}), "/podDisruptionBudget/maxUnavailable")]
+#[case::no_name_server(json!({"dnsConfig": {"nameservers": ["dns.example"]}}), "/dnsConfig/nameservers/0")]
+#[case::no_address_of_a_host(json!({"hostAliases": [{"ip": "10.0.0"}]}), "/hostAliases/0/ip")]
 #[case::no_length(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["fd00::1/129"]}}}), "/networkPolicy/egress/apiServerCIDRs/0")]
 fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str) {
     let output = helm(&["template", "adconversion-operator"], &values);
@@ -266,6 +302,17 @@ fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str
 #[case::a_condition_of_another_chart(json!({"enabled": true}))]
 #[case::inside_another_chart(json!({"global": {"registry": "x"}}))]
 #[case::addresses(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["10.0.0.1/32", "0.0.0.0/0", "::/0", "fd00::1/128"]}}}))]
+#[case::more_addresses(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["64:ff9b::10.0.0.1/128", "1:2:3:4:5:6:7:8/128", "2001:db8::ffff:1:2/64", "fe80::/10", "::1/128"]}}}))]
+#[case::peers(json!({"networkPolicy": {"ingress": {"from": [{"podSelector": {}, "namespaceSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}}}))]
+#[case::rules(json!({"networkPolicy": {"egress": {"extra": [{"ports": [{"port": "http"}, {"port": 1, "endPort": 9}], "to": [{"podSelector": {}}]}, {}]}}}))]
+#[case::registries(json!({"image": {"registry": "Registry.Example:5000/mirror/"}, "global": {"imageRegistry": "localhost"}}))]
+#[case::a_registry_by_address(json!({"image": {"registry": "[fd00::1]:5000"}}))]
+#[case::labels(json!({"commonLabels": {"example.com/team": "ads", "Team_1.a": ""}, "podAnnotations": {"Example.com/Note": "two words"}}))]
+#[case::the_highest_port(json!({"config": {"adminListen": "127.255.0.1:65535"}}))]
+#[case::quantities(json!({"resources": {"requests": {"cpu": 0.5, "memory": "1.5Gi"}, "limits": {"cpu": "100m", "memory": 1e9}}}))]
+#[case::variables(json!({"extraEnv": [{"name": "A.b-c_1"}, {"name": "B", "value": ""}], "extraEnvFrom": [{"prefix": "A_", "configMapRef": {"name": "a", "optional": true}}]}))]
+#[case::shares(json!({"podDisruptionBudget": {"maxUnavailable": "50%"}}))]
+#[case::servers_of_names(json!({"dnsConfig": {"nameservers": ["10.0.0.10", "fd00::10"]}, "hostAliases": [{"ip": "::1", "hostnames": ["a"]}]}))]
 #[case::a_grace_period_of_liveness(json!({"livenessProbe": {"terminationGracePeriodSeconds": 5}}))]
 fn values_it_knows_are_taken(#[case] values: Value) {
     let output = helm(&["template", "adconversion-operator"], &values);
