@@ -7,6 +7,7 @@
 {{- include "adconversion.checkFlags" . }}
 {{- include "adconversion.checkExtra" . }}
 {{- include "adconversion.checkPorts" . }}
+{{- include "adconversion.checkAddresses" . }}
 {{- if contains "." (include "adconversion.fullname" .) }}
 {{- fail (printf "the release name %s has a dot, which names of Services must not have: give the release another name, or set fullnameOverride" .Release.Name) }}
 {{- end }}
@@ -24,6 +25,9 @@
 {{- end }}
 {{- if and .Values.caBundle.configMap .Values.caBundle.secret }}
 {{- fail "caBundle.configMap and caBundle.secret exclude each other: name one of them" }}
+{{- end }}
+{{- if and (eq .Values.service.ipFamilyPolicy "SingleStack") (gt (len (.Values.service.ipFamilies | default list)) 1) }}
+{{- fail "service.ipFamilyPolicy SingleStack takes one of service.ipFamilies: name one, or set PreferDualStack" }}
 {{- end }}
 {{- if and (eq (toString .Values.dnsPolicy) "None") (not (.Values.dnsConfig).nameservers) }}
 {{- fail "dnsPolicy None needs dnsConfig.nameservers: without one no name is resolved, and Kubernetes refuses the pod" }}
@@ -58,6 +62,32 @@
 {{- define "adconversion.checkPorts" -}}
 {{- if hasSuffix ":8080" (toString (.Values.config).adminListen) }}
 {{- fail "config.adminListen: port 8080 of the pod is that of /metrics and the probes. Use another one, such as 127.0.0.1:8081" }}
+{{- end }}
+{{- end }}
+
+{{/* An address may hold a password: of a wrong one no more than digits is said. */}}
+{{- define "adconversion.checkAddresses" -}}
+{{- range include "adconversion.addresses" . | fromJsonArray }}
+{{- $port := include "adconversion.portOf" (last .) }}
+{{- if and $port (or (not (regexMatch "^[1-9][0-9]{0,4}$" $port)) (gt (int $port) 65535)) }}
+{{- $what := regexMatch "^[0-9]+$" $port | ternary $port "what follows the last colon" }}
+{{- fail (printf "%s: %s is no port. Give one from 1 to 65535, or none, which is 80 for http and 443 for https" (first .) $what) }}
+{{- end }}
+{{- end }}
+{{- if .Values.networkPolicy.enabled }}
+{{- range $key := include "adconversion.endpoints" . | fromJsonArray }}
+{{- $variable := printf "ADCONVERSION_%s" (snakecase $key | upper) }}
+{{- range $.Values.extraEnv }}
+{{- if eq .name $variable }}
+{{- fail (printf "extraEnv: the NetworkPolicy does not know the address in %s, and would not let the operator reach it. Set config.%s" $variable $key) }}
+{{- end }}
+{{- end }}
+{{- range $.Values.extraArgs }}
+{{- if regexMatch (printf "^--%s(=|$)" (kebabcase $key)) . }}
+{{- fail (printf "extraArgs: the NetworkPolicy does not know the address of --%s, and would not let the operator reach it. Set config.%s" (kebabcase $key) $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -140,6 +170,11 @@
 {{- fail (printf "extraVolumeMounts: something else is mounted at %s: mount %s elsewhere" $path .name) }}
 {{- end }}
 {{- $paths = append $paths $path }}
+{{- end }}
+{{- range .Values.extraVolumeMounts }}
+{{- if not (has .name $names) }}
+{{- fail (printf "extraVolumeMounts: the pod has no volume named %s: add it to extraVolumes, or name one of %s" .name ($names | sortAlpha | join ", ")) }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -177,11 +177,16 @@ hostUsers: false
   verbs: [create, patch]
 {{- end }}
 
+{{/* The members of `config` that are addresses. */}}
+{{- define "adconversion.endpoints" -}}
+{{- list "hubspotEndpoint" "googleAdsEndpoint" "dataManagerEndpoint" "googleTokenEndpoint" | toJson }}
+{{- end }}
+
 {{/* Flags of the operator out of `config`, and those that lead to the sandbox. Users' flags win, except for addresses. */}}
 {{- define "adconversion.config" -}}
 {{- $config := default dict .Values.config }}
 {{- if .Values.sandbox.enabled }}
-{{- range list "hubspotEndpoint" "googleAdsEndpoint" "dataManagerEndpoint" "googleTokenEndpoint" }}
+{{- range include "adconversion.endpoints" . | fromJsonArray }}
 {{- if hasKey $config . }}
 {{- fail (printf "config.%s and sandbox.enabled exclude each other: the sandbox is no place for real accounts" .) }}
 {{- end }}
@@ -219,7 +224,7 @@ hostUsers: false
 {{- end }}
 {{- range $key, $value := include "adconversion.config" . | fromYaml }}
 {{- $do := printf "Set config.%s" $key }}
-{{- if and $.Values.sandbox.enabled (hasSuffix "Endpoint" $key) }}
+{{- if and $.Values.sandbox.enabled (has $key (include "adconversion.endpoints" $ | fromJsonArray)) }}
 {{- $do = "Leave it out: with sandbox.enabled the operator asks the simulation" }}
 {{- end }}
 {{- $flags = append $flags (list (kebabcase $key) (toString $value) $do) }}

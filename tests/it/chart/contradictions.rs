@@ -44,6 +44,17 @@ fn refusal(values: &Value) -> String {
     "extraArgs: the chart passes --overlap already, and a flag is given once only. Set config.overlap")]
 #[case::a_flag_and_its_variable(json!({"extraArgs": ["--overlap=2h"], "extraEnv": [{"name": "ADCONVERSION_OVERLAP", "value": "3h"}]}),
     "extraEnv: ADCONVERSION_OVERLAP would have no effect, because extraArgs has --overlap, which wins. Leave one of them out")]
+#[case::a_port_too_high(json!({"proxy": {"httpsProxy": "http://proxy:70000"}}),
+    "proxy.httpsProxy: 70000 is no port. Give one from 1 to 65535, or none, which is 80 for http and 443 for https")]
+#[case::port_zero(json!({"config": {"hubspotEndpoint": "http://a:0/x"}}), "config.hubspotEndpoint: 0 is no port")]
+#[case::a_port_of_a_variable(json!({"extraEnv": [{"name": "https_proxy", "value": "proxy:99999"}]}), "extraEnv https_proxy: 99999 is no port")]
+#[case::no_digits(json!({"proxy": {"httpsProxy": "http://ada:se/cret@proxy"}}), "proxy.httpsProxy: what follows the last colon is no port")]
+#[case::an_address_the_policy_does_not_know(
+    json!({"networkPolicy": {"enabled": true}, "extraEnv": [{"name": "ADCONVERSION_GOOGLE_ADS_ENDPOINT", "value": "http://x:8443"}]}),
+    "extraEnv: the NetworkPolicy does not know the address in ADCONVERSION_GOOGLE_ADS_ENDPOINT, and would not let the operator reach it. Set config.googleAdsEndpoint")]
+#[case::an_argument_the_policy_does_not_know(
+    json!({"networkPolicy": {"enabled": true}, "extraArgs": ["--hubspot-endpoint=http://x:8443"]}),
+    "extraArgs: the NetworkPolicy does not know the address of --hubspot-endpoint, and would not let the operator reach it. Set config.hubspotEndpoint")]
 #[case::nobodys_account(json!({"serviceAccount": {"create": false}}),
     "serviceAccount.create false needs serviceAccount.name: without it the operator would run as the account default")]
 #[case::a_variable_twice(json!({"extraEnv": [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "A", "value": "2"}]}),
@@ -64,6 +75,10 @@ fn refusal(values: &Value) -> String {
 #[case::the_bundles_mount(json!({"caBundle": {"secret": "ca"}, "extraVolumeMounts": [{"name": "more", "mountPath": "/etc/adconversion/ca"}]}),
     "mounted at /etc/adconversion/ca")]
 #[case::a_mount_twice(json!({"extraVolumeMounts": [{"name": "a", "mountPath": "/x"}, {"name": "b", "mountPath": "/x"}]}), "mounted at /x: mount b elsewhere")]
+#[case::a_mount_of_nothing(json!({"extraVolumes": [{"name": "more", "emptyDir": {}}], "extraVolumeMounts": [{"name": "zz", "mountPath": "/x"}]}),
+    "extraVolumeMounts: the pod has no volume named zz: add it to extraVolumes, or name one of ledger, more, tmp")]
+#[case::two_families_of_one(json!({"service": {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]}}),
+    "service.ipFamilyPolicy SingleStack takes one of service.ipFamilies: name one, or set PreferDualStack")]
 #[case::two_sockets_on_a_port(json!({"config": {"adminListen": "127.0.0.1:8080"}}), "config.adminListen: port 8080 of the pod is that of /metrics")]
 #[case::rolls_without_a_lease(json!({"strategy": {"type": "RollingUpdate"}, "ledger": database()}), "would never end")]
 #[case::renews_too_late(json!({"leaderElection": {"enabled": true}, "config": {"leaseRenew": "20s"}}),
@@ -96,6 +111,7 @@ fn contradictions_are_refused_in_words(#[case] values: Value, #[case] says: &str
 #[case::times_in_other_units(json!({"leaderElection": {"enabled": true}, "config": {"leaseDuration": "1m500ms", "leaseRenew": "60400ms"}}))]
 #[case::a_variable_that_nothing_else_sets(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://q:1"}]}))]
 #[case::a_flag_by_its_variable_alone(json!({"extraEnv": [{"name": "ADCONVERSION_OVERLAP", "value": "2h"}], "extraArgs": ["--retention=240h"]}))]
+#[case::an_address_without_a_policy(json!({"extraArgs": ["--hubspot-endpoint=http://x:8443"]}))]
 #[case::another_account(json!({"serviceAccount": {"create": false, "name": "default"}}))]
 #[case::a_volume_of_a_name_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "ledger", "emptyDir": {}}]}))]
 #[case::a_mount_at_a_path_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "more", "emptyDir": {}}],

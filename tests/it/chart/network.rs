@@ -74,6 +74,12 @@ fn what_else_is_configured_can_be_reached() {
 #[case::proxy_at_the_port_of_its_scheme(json!({"proxy": {"httpsProxy": "http://proxy"}}), &[443, 80])]
 #[case::proxy_in_a_variable(json!({"extraEnv": [{"name": "https_proxy", "value": "proxy:3128"}]}), &[443, 3128])]
 #[case::addresses(json!({"config": {"hubspotEndpoint": "http://a:4000/x:1", "googleTokenEndpoint": "https://b:4000/token"}}), &[443, 4000])]
+#[case::scheme_in_capitals(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "HTTP://proxy:3128"}]}), &[443, 3128])]
+#[case::secure_scheme_in_capitals(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "HTTPS://proxy"}]}), &[443])]
+#[case::no_port_behind_the_colon(json!({"proxy": {"httpsProxy": "http://proxy:"}}), &[443, 80])]
+#[case::password_out_of_a_variable(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://ada:$(P)@proxy:3128"}]}), &[443, 3128])]
+#[case::host_out_of_a_variable(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://$(H):3128"}]}), &[443, 3128])]
+#[case::port_out_of_a_variable(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://$(H):$(P)"}]}), &[443])]
 #[case::other_variables(json!({"extraEnv": [{"name": "PORT", "value": "proxy:3128"}]}), &[443])]
 fn the_way_out_is_open(#[case] values: Value, #[case] expected: &[u16]) {
     let found = policy(&values);
@@ -81,26 +87,54 @@ fn the_way_out_is_open(#[case] values: Value, #[case] expected: &[u16]) {
     assert_eq!(ports(&found)[2], expected);
 }
 
+fn in_a_secret() -> Value {
+    json!([{"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "proxy", "key": "url"}}}])
+}
+
+fn out_of_variables() -> Value {
+    json!([{"name": "HTTPS_PROXY", "value": "http://$(HOST):$(PORT)"}])
+}
+
+const IN_A_SECRET: &str = "the port of the proxy is not known here, as its address is in a Secret (HTTPS_PROXY)";
+const OUT_OF_VARIABLES: &str =
+    "the port of the proxy is not known here, as it comes out of another variable (HTTPS_PROXY)";
+const FROM_ELSEWHERE: &str = "what extraEnvFrom sets is not known here";
+
 /// Nobody but the cluster knows the port of a proxy whose address is in a Secret.
 #[rstest]
-#[case::in_a_secret(json!({"networkPolicy": {"enabled": true}}), true)]
-#[case::allowed(json!({"networkPolicy": {"enabled": true, "egress": {"extra": [{"ports": [{"port": 3128}]}]}}}), false)]
-#[case::no_policy(json!({}), false)]
-fn a_port_that_may_be_missing_is_in_the_notes(#[case] mut values: Value, #[case] warned: bool) {
-    values["extraEnv"] =
-        json!([{"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "proxy", "key": "url"}}}]);
+#[case::in_a_secret(json!({"extraEnv": in_a_secret()}), IN_A_SECRET)]
+#[case::out_of_variables(json!({"extraEnv": out_of_variables()}), OUT_OF_VARIABLES)]
+#[case::from_elsewhere(json!({"extraEnvFrom": [{"secretRef": {"name": "proxy"}}]}), FROM_ELSEWHERE)]
+fn a_port_that_may_be_missing_is_in_the_notes(#[case] values: Value, #[case] says: &str) {
+    let notes = |policy: Value| {
+        let mut values = values.clone();
+        values["networkPolicy"] = policy;
+        let install = ["install", "adconversion-operator", "--dry-run=client"];
+        super::helm(&install, &values).ok().unwrap()
+    };
+    let warning = format!("WARNING: {says}");
+    let limited = notes(json!({"enabled": true}));
+    assert!(limited.contains(&warning), "{limited}");
+    let allowed = json!({"enabled": true, "egress": {"extra": [{"ports": [{"port": 3128}]}]}});
+    for policy in [allowed, json!({})] {
+        let notes = notes(policy);
+        assert!(!notes.contains(&warning), "{notes}");
+    }
+}
+
+#[test]
+fn a_port_that_is_known_is_not_in_the_notes() {
+    let known = json!({"networkPolicy": {"enabled": true}, "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://ada:$(P)@proxy:3128"}]});
     let install = ["install", "adconversion-operator", "--dry-run=client"];
-    let notes = super::helm(&install, &values).ok().unwrap();
-    let warning = "WARNING: the port of the proxy is not known here, as its address is in a Secret (HTTPS_PROXY)";
-    assert_eq!(notes.contains(warning), warned, "{notes}");
+    let notes = super::helm(&install, &known).ok().unwrap();
+    assert!(!notes.contains("WARNING: the port"), "{notes}");
 }
 
 /// A rule without ports lets everything out.
 #[test]
 fn no_rule_is_without_ports() {
-    let off = json!({"ledger": {"postgresql": {"urlSecretRef": {"name": "x"}}}, "ambientCredentialsNamespaces": ["marketing"],
-        "networkPolicy": {"egress": {"apiServerPorts": null, "postgresqlPorts": null}}});
-    for values in [json!({}), json!({"sandbox": {"enabled": true}}), off] {
+    let most = json!({"ledger": {"postgresql": {"urlSecretRef": {"name": "x"}}}, "ambientCredentialsNamespaces": ["marketing"]});
+    for values in [json!({}), json!({"sandbox": {"enabled": true}}), most] {
         for rule in policy(&values)["egress"].as_array().unwrap() {
             let ports = rule["ports"].as_array();
             assert!(ports.is_some_and(|ports| !ports.is_empty()), "{values}: {rule}");
