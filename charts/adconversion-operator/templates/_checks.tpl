@@ -4,6 +4,7 @@
 {{- include "adconversion.checkStrategy" . }}
 {{- include "adconversion.checkLease" . }}
 {{- include "adconversion.checkSandbox" . }}
+{{- include "adconversion.checkNames" . }}
 {{- include "adconversion.checkFlags" . }}
 {{- include "adconversion.checkExtra" . }}
 {{- include "adconversion.checkPorts" . }}
@@ -234,6 +235,34 @@
 {{- end }}
 {{- if and (lookup "apps/v1" "Deployment" $namespace $name) (not $simulation) }}
 {{- fail (printf "sandbox.enabled: the release %s works with real accounts, and the simulation would answer for them and fill their ledger. Install the simulation as a release of its own, in another cluster or uninstall this one first" .Release.Name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What a release that gets other names would leave behind. */}}
+{{- define "adconversion.checkNames" -}}
+{{- if .Release.IsUpgrade }}
+{{- $namespace := include "adconversion.namespace" . }}
+{{- $name := include "adconversion.fullname" . }}
+{{- $claim := include "adconversion.claim" . }}
+{{- if and $claim (not .Values.persistence.existingClaim) (not .Values.sandbox.enabled) (not (lookup "v1" "PersistentVolumeClaim" $namespace $claim)) }}
+{{- range $place := uniq (list $namespace .Release.Namespace) }}
+{{- range (lookup "v1" "PersistentVolumeClaim" $place "").items }}
+{{- $labels := .metadata.labels | default dict }}
+{{- if and (eq (dig "app.kubernetes.io/instance" "" $labels) $.Release.Name) (eq (dig "app.kubernetes.io/part-of" "" $labels) "adconversion") }}
+{{- $do := printf "set persistence.existingClaim to %s" .metadata.name }}
+{{- if ne $place $namespace }}
+{{- $do = "move the ledger before, as the chart's README says" }}
+{{- end }}
+{{- fail (printf "the ledger of this release is in the claim %s in the namespace %s, and with the name %s in %s the release would begin an empty one: %s, or leave names and namespace as they were" .metadata.name $place $claim $namespace $do) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $found := lookup "apps/v1" "Deployment" $namespace $name | default dict }}
+{{- $selected := dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" $found }}
+{{- if and $selected (ne $selected (include "adconversion.name" .)) (eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" $found) .Release.Name) }}
+{{- fail (printf "nameOverride: the Deployment %s finds its pods by the name %s, which cannot be changed. Leave it as it was, or delete the Deployment before the upgrade, which makes it again: kubectl delete deployment %s --namespace %s" $name $selected $name $namespace) }}
 {{- end }}
 {{- end }}
 {{- end }}

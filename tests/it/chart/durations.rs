@@ -6,7 +6,7 @@ use adconversion_operator::{api::Duration, cli::Cli};
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 
-use super::helm;
+use super::{definitions::advice, helm};
 
 /// Flags that may be zero: then there is no such wait, or the failure is shown at once.
 const ZERO: [&str; 8] = [
@@ -100,4 +100,26 @@ fn the_chart_adds_up_units() {
     for short in ["0h0m0s0ms", "000999ms", "0s10ms", "0h100ms"] {
         assert!(chart_refuses("call-timeout", short).is_some(), "{short}");
     }
+}
+
+/// Helm says a pattern only; the chart's README says what that may mean.
+#[test]
+fn the_readme_says_what_a_pattern_means() {
+    let short = chart_refuses("call-timeout", "0s").unwrap();
+    let advised = advice(&short);
+    assert!(advised.contains("docs/flags.md"), "{advised} for {short}");
+    let values = ["template", "adconversion-operator", "--set", "watchNamespaces={}"];
+    let empty = helm(&values, &json!({})).stderr;
+    let advised = advice(&empty);
+    let way_out = "--set-json 'watchNamespaces=[]'";
+    assert!(advised.contains(way_out), "{advised} for {empty}");
+    let all = helm(
+        &[&values[..2], &["--set-json", "watchNamespaces=[]"]].concat(),
+        &json!({"watchNamespaces": ["a"]}),
+    );
+    assert!(
+        all.success() && all.stdout.contains("kind: ClusterRoleBinding"),
+        "{}",
+        all.stderr
+    );
 }

@@ -6,7 +6,7 @@ use xtask::{
     kubectl::Kubectl,
 };
 
-use super::{chart, helm, helm_on, install, the};
+use super::{chart, definitions::advice, helm, helm_on, install, the};
 use crate::support::cluster::{LONG_CALL, cluster, namespace};
 
 const RELEASE: &str = "adconversion-operator";
@@ -100,6 +100,7 @@ fn a_release_comes_changes_goes_and_comes_back() {
         two.stderr
     );
 
+    other_names_leave_no_ledger_behind(kubectl, &chart);
     another_release_of_the_name_touches_nothing(kubectl, &chart);
     helm_on(kubectl, &["uninstall", RELEASE, "--namespace", SYSTEM], None).unwrap();
     for object in GONE {
@@ -114,6 +115,37 @@ fn a_release_comes_changes_goes_and_comes_back() {
     assert!(refused.contains("holds the ledger of real accounts"), "{refused}");
     helm_on(kubectl, &install, None).unwrap();
     plane.stop().unwrap();
+}
+
+/// Under another name the operator would begin with an empty ledger.
+fn other_names_leave_no_ledger_behind(kubectl: &Kubectl, chart: &str) {
+    let renamed = refused(kubectl, "upgrade", "fullnameOverride=ads");
+    let claim = "the ledger of this release is in the claim adconversion-operator-ledger";
+    let way_out = "set persistence.existingClaim to adconversion-operator-ledger";
+    assert!(renamed.contains(claim) && renamed.contains(way_out), "{renamed}");
+    let moved = refused(kubectl, "upgrade", "namespaceOverride=marketing");
+    assert!(
+        moved.contains(claim) && moved.contains("move the ledger before"),
+        "{moved}"
+    );
+    let labels = refused(
+        kubectl,
+        "upgrade",
+        "nameOverride=ads,fullnameOverride=adconversion-operator",
+    );
+    assert!(
+        labels.contains("kubectl delete deployment adconversion-operator"),
+        "{labels}"
+    );
+    let sized = refused(kubectl, "upgrade", "persistence.size=1Mi");
+    assert!(advice(&sized).contains("leave both as they were"), "{sized}");
+
+    let upgrade = ["upgrade", RELEASE, chart, "--namespace", SYSTEM, "--set"];
+    let with_it = "fullnameOverride=ads,persistence.existingClaim=adconversion-operator-ledger";
+    helm_on(kubectl, &[&upgrade[..], &[with_it]].concat(), None).unwrap();
+    assert!(exists(kubectl, "deployment/ads") && !exists(kubectl, GONE[0]));
+    assert!(exists(kubectl, KEPT[3]) && !exists(kubectl, "pvc/ads-ledger"));
+    helm_on(kubectl, &upgrade[..5], None).unwrap();
 }
 
 /// Another team's release, in a namespace of its own, that comes and goes.

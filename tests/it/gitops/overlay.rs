@@ -1,6 +1,6 @@
 //! A kustomization on top of `deploy/kustomize` that renames what is in it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use rstest::rstest;
 use serde_json::Value;
@@ -10,7 +10,10 @@ use xtask::{
 };
 
 use super::documents;
-use crate::support::{cluster::LONG_CALL, wait::until_blocking};
+use crate::support::{
+    cluster::{LONG_CALL, cluster},
+    wait::until_blocking,
+};
 
 /// What Kustomize makes of the base and these lines.
 fn built(kubectl: &Kubectl, name: &str, lines: &str) -> String {
@@ -71,4 +74,35 @@ fn the_admission_policy_follows_the_operator(#[case] name: &str, #[case] lines: 
         creates(kubectl, "default:adconversion-operator")
     });
     plane.stop().unwrap();
+}
+
+/// Kind and name of what has no namespace, the definitions and the namespaces apart, and what the operators work in.
+fn cluster_wide(made: &str) -> (BTreeSet<String>, String) {
+    let objects = documents(made);
+    let named = |object: &Value| format!("{} {}", object["kind"], object["metadata"]["name"]);
+    let apart = ["CustomResourceDefinition", "Namespace"];
+    let wide = objects
+        .iter()
+        .filter(|object| object["metadata"]["namespace"].is_null());
+    let wide = wide.filter(|object| !apart.contains(&object["kind"].as_str().unwrap()));
+    let operator = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let arguments = operator["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+    (wide.map(named).collect(), arguments)
+}
+
+/// What the page says about a second operator from the same base.
+#[test]
+fn a_second_kustomization_needs_names_of_its_own() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/gitops.md")).unwrap();
+    let (_, sample) = page.split_once("as [no two may work in one]").unwrap();
+    let (_, lines) = sample.split_once("\nnamespace: sales-system\n").unwrap();
+    let (lines, _) = lines.split_once("```").unwrap();
+    let kubectl = cluster().client();
+    let (first, _) = cluster_wide(&built(kubectl, "first", "namespace: ads\n"));
+    let (moved, _) = cluster_wide(&built(kubectl, "moved", "namespace: sales-system\n"));
+    assert!(first.len() > 5 && first == moved, "{first:?} {moved:?}");
+    let (second, arguments) = cluster_wide(&built(kubectl, "second", &format!("namespace: sales-system\n{lines}")));
+    let common: Vec<&String> = first.intersection(&second).collect();
+    assert!(common.is_empty() && second.len() == first.len(), "{common:?}");
+    assert!(arguments.contains("--watch-namespaces=sales"), "{arguments}");
 }
