@@ -22,6 +22,7 @@ mod replicas;
 mod rights;
 mod sandbox;
 mod schemas;
+mod simulated_contacts;
 mod values;
 
 use std::{
