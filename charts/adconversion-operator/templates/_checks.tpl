@@ -9,6 +9,7 @@
 {{- include "adconversion.checkExtra" . }}
 {{- include "adconversion.checkPorts" . }}
 {{- include "adconversion.checkAddresses" . }}
+{{- include "adconversion.checkNetworks" . }}
 {{- if contains "." (include "adconversion.fullname" .) }}
 {{- fail (printf "the release name %s has a dot, which names of Services must not have: give the release another name, or set fullnameOverride" .Release.Name) }}
 {{- end }}
@@ -87,6 +88,26 @@
 {{- if regexMatch (printf "^--%s(=|$)" (kebabcase $key)) . }}
 {{- fail (printf "extraArgs: the NetworkPolicy does not know the address of --%s, and would not let the operator reach it. Set config.%s" (kebabcase $key) $key) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Newer API servers refuse 10.0.0.1/8: is that one address, or a network? */}}
+{{- define "adconversion.checkNetworks" -}}
+{{- range .Values.networkPolicy.egress.apiServerCIDRs }}
+{{- if not (contains ":" .) }}
+{{- $parts := splitList "/" . }}
+{{- $address := 0 }}
+{{- range splitList "." (first $parts) }}
+{{- $address = add (mul $address 256) (int64 .) }}
+{{- end }}
+{{- $size := 1 }}
+{{- range until (sub 32 (int (last $parts)) | int) }}
+{{- $size = mul $size 2 }}
+{{- end }}
+{{- if mod $address $size }}
+{{- fail (printf "networkPolicy.egress.apiServerCIDRs: %s is not the first address of a network of that size. Write %s/32 for this one address, or the first one of the network" . (first $parts)) }}
 {{- end }}
 {{- end }}
 {{- end }}

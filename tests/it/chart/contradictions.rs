@@ -55,6 +55,8 @@ fn refusal(values: &Value) -> String {
 #[case::an_argument_the_policy_does_not_know(
     json!({"networkPolicy": {"enabled": true}, "extraArgs": ["--hubspot-endpoint=http://x:8443"]}),
     "extraArgs: the NetworkPolicy does not know the address of --hubspot-endpoint, and would not let the operator reach it. Set config.hubspotEndpoint")]
+#[case::an_address_or_a_network(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["10.0.0.0/8", "10.0.0.1/31"]}}}),
+    "networkPolicy.egress.apiServerCIDRs: 10.0.0.1/31 is not the first address of a network of that size. Write 10.0.0.1/32 for this one address")]
 #[case::nobodys_account(json!({"serviceAccount": {"create": false}}),
     "serviceAccount.create false needs serviceAccount.name: without it the operator would run as the account default")]
 #[case::a_variable_twice(json!({"extraEnv": [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "A", "value": "2"}]}),
@@ -112,6 +114,7 @@ fn contradictions_are_refused_in_words(#[case] values: Value, #[case] says: &str
 #[case::a_variable_that_nothing_else_sets(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://q:1"}]}))]
 #[case::a_flag_by_its_variable_alone(json!({"extraEnv": [{"name": "ADCONVERSION_OVERLAP", "value": "2h"}], "extraArgs": ["--retention=240h"]}))]
 #[case::an_address_without_a_policy(json!({"extraArgs": ["--hubspot-endpoint=http://x:8443"]}))]
+#[case::networks(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["0.0.0.0/0", "10.0.0.2/31", "255.255.255.255/32", "fd00::1/128"]}}}))]
 #[case::another_account(json!({"serviceAccount": {"create": false, "name": "default"}}))]
 #[case::a_volume_of_a_name_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "ledger", "emptyDir": {}}]}))]
 #[case::a_mount_at_a_path_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "more", "emptyDir": {}}],

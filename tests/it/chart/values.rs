@@ -302,7 +302,7 @@ fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str
 #[case::a_condition_of_another_chart(json!({"enabled": true}))]
 #[case::inside_another_chart(json!({"global": {"registry": "x"}}))]
 #[case::addresses(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["10.0.0.1/32", "0.0.0.0/0", "::/0", "fd00::1/128"]}}}))]
-#[case::more_addresses(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["64:ff9b::10.0.0.1/128", "1:2:3:4:5:6:7:8/128", "2001:db8::ffff:1:2/64", "fe80::/10", "::1/128"]}}}))]
+#[case::more_addresses(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["64:ff9b::10.0.0.1/128", "1:2:3:4:5:6:7:8/128", "2001:db8::ffff:1:2/128", "fe80::/10", "::1/128"]}}}))]
 #[case::peers(json!({"networkPolicy": {"ingress": {"from": [{"podSelector": {}, "namespaceSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}}}))]
 #[case::rules(json!({"networkPolicy": {"egress": {"extra": [{"ports": [{"port": "http"}, {"port": 1, "endPort": 9}], "to": [{"podSelector": {}}]}, {}]}}}))]
 #[case::registries(json!({"image": {"registry": "Registry.Example:5000/mirror/"}, "global": {"imageRegistry": "localhost"}}))]
