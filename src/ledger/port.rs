@@ -46,6 +46,9 @@ impl Ledger for SqlLedger {
     }
 
     async fn known_lineages(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<CanonicalById> {
+        if ids.is_empty() {
+            return Ok(CanonicalById::default());
+        }
         read!(self, |tx| canonical_contacts::known_lineages(tx, portal, ids))
     }
 

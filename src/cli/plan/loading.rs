@@ -9,10 +9,10 @@ use secrecy::ExposeSecret as _;
 use super::reads::CredentialsId;
 use super::report::RefusedObject;
 use super::stand_in::StandIn;
-use crate::api::AdConversionEvent;
 use crate::api::reasons::reason;
+use crate::api::{AdConversionEvent, SecretRef};
 use crate::cli::command_error::CommandError;
-use crate::cli::offline::{LoadedEvent, Obstacle, Offline, UNJUDGED, Verified};
+use crate::cli::offline::{LoadedEvent, NotDone, Obstacle, Offline, UNJUDGED, Verified};
 use crate::controller::shared::object::Object as _;
 use crate::domain::declared::Declared;
 use crate::domain::ids::ObjectKey;
@@ -112,14 +112,22 @@ async fn lay_accounts(
     let mut missing = Vec::new();
     let google: BTreeSet<_> = declared.iter().map(|declared| &declared.google).collect();
     for key in google {
-        match lay_google(offline, picture, key).await {
+        let account = offline.google_account(key).await;
+        let laid = lay_account(offline, picture, account, |account| {
+            account.spec.credentials_secret_ref.as_ref()
+        });
+        match laid.await {
             Ok(by) => found.google.extend(by.map(|by| (key.clone(), by))),
             Err(why) => missing.push(why.to_string()),
         }
     }
     let hubspot: BTreeSet<_> = declared.iter().map(|declared| &declared.hubspot).collect();
     for key in hubspot {
-        match lay_hubspot(offline, picture, key).await {
+        let account = offline.hubspot_account(key).await;
+        let laid = lay_account(offline, picture, account, |account| {
+            Some(&account.spec.credentials_secret_ref)
+        });
+        match laid.await {
             Ok(by) => found.hubspot.extend(by.map(|by| (key.clone(), by))),
             Err(why) => missing.push(why.to_string()),
         }
@@ -132,32 +140,28 @@ async fn lay_accounts(
     }
 }
 
-async fn lay_google(
+/// An account, if there is one, and the Secret of its credentials, if it names one.
+async fn lay_account<K: Object>(
     offline: &Offline,
     picture: &StandIn,
-    key: &ObjectKey,
+    found: Result<Option<K>, NotDone>,
+    secret_of: fn(&K) -> Option<&SecretRef>,
 ) -> Result<Option<CredentialsId>, CommandError> {
-    let Some(account) = offline.google_account(key).await? else {
+    let Some(account) = found? else {
         return Ok(None);
     };
     picture.put(&account)?;
-    match &account.spec.credentials_secret_ref {
-        Some(reference) => lay_secret(offline, picture, &ObjectKey::new(&key.namespace, &reference.name)).await,
+    match secret_of(&account) {
+        Some(reference) => {
+            lay_secret(
+                offline,
+                picture,
+                &ObjectKey::new(account.key().namespace, &reference.name),
+            )
+            .await
+        }
         None => Ok(Some(CredentialsId::new(None))),
     }
-}
-
-async fn lay_hubspot(
-    offline: &Offline,
-    picture: &StandIn,
-    key: &ObjectKey,
-) -> Result<Option<CredentialsId>, CommandError> {
-    let Some(account) = offline.hubspot_account(key).await? else {
-        return Ok(None);
-    };
-    picture.put(&account)?;
-    let name = &account.spec.credentials_secret_ref.name;
-    lay_secret(offline, picture, &ObjectKey::new(&key.namespace, name)).await
 }
 
 /// Whether something can be planned for an event: a note if the API server could not be asked about the manifest.

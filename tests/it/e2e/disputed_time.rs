@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Stage;
 use super::forms::{self, consenting, submit, with};
-use super::host_clock::{DAYS, all_sent, begin, customer, events, polled};
+use super::host_clock::{DAYS, HostClock, all_sent, begin, customer, polled, ready};
 use super::meddler::{Asked, Meddler, Meddling, Rule};
 use super::stage::{Counts, condition, reason};
 
@@ -30,11 +30,16 @@ fn undated(meddler: &Meddler, picks: impl Fn(&Asked) -> bool + Send + Sync + 'st
     meddler.always(picks, Meddling::rewrite(|_, reply| reply.header("date", "yesterday")))
 }
 
-fn ready(stage: &Stage) {
-    events(stage);
-    for event in ["adce/won", "adce/demo"] {
-        stage.condition(event, "Ready", "True", "");
-    }
+/// Both events have sent something.
+fn working(name: &str) -> (Stage, HostClock, Meddler) {
+    let (mut stage, clock) = begin(name);
+    let meddler = stage.meddled();
+    forms::start(&stage);
+    ready(&stage);
+    customer(&stage, "click-0");
+    submit(&stage, &consenting("c-0"));
+    all_sent(&stage, 1, &["c-0"]);
+    (stage, clock, meddler)
 }
 
 fn corrections(stage: &Stage) -> usize {
@@ -57,13 +62,7 @@ fn seen(stage: &Stage, submissions: u64) {
 
 #[test]
 fn a_clock_that_nobody_confirms_skips_and_archives_nothing() {
-    let (mut stage, clock) = begin("unconfirmed");
-    let meddler = stage.meddled();
-    forms::start(&stage);
-    ready(&stage);
-    customer(&stage, "click-0");
-    submit(&stage, &consenting("c-0"));
-    all_sent(&stage, 1, &["c-0"]);
+    let (stage, clock, meddler) = working("unconfirmed");
     stage.kill_operator();
     clock.step(HUNDRED_DAYS);
     let away = meddler.always(is_google, Meddling::Drop);
@@ -88,13 +87,7 @@ fn a_clock_that_nobody_confirms_skips_and_archives_nothing() {
 /// Both vendors' answers come through one proxy, whose clock is ahead for a while.
 #[test]
 fn dates_that_both_vendors_give_for_a_while_skip_and_delay_nothing() {
-    let (mut stage, _) = begin("wrong-dates");
-    let meddler = stage.meddled();
-    forms::start(&stage);
-    ready(&stage);
-    customer(&stage, "click-0");
-    submit(&stage, &consenting("c-0"));
-    all_sent(&stage, 1, &["c-0"]);
+    let (stage, _, meddler) = working("wrong-dates");
     let wrong = Meddling::rewrite(|_, reply| {
         let date = Timestamp::now() + SignedDuration::from_secs(DAYS);
         reply.header("date", &date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())

@@ -54,9 +54,17 @@ pub(super) fn begin(name: &str) -> (Stage, HostClock) {
     (stage, clock)
 }
 
-pub(super) fn events(stage: &Stage) {
+fn events(stage: &Stage) {
     stage.event("won", "customer", &json!({"startTime": ago(86_400)}));
     forms::event(stage, "demo", FORM, &json!({}));
+}
+
+/// Both events, and waits until they are ready.
+pub(super) fn ready(stage: &Stage) {
+    events(stage);
+    for event in ["adce/won", "adce/demo"] {
+        stage.condition(event, "Ready", "True", "");
+    }
 }
 
 pub(super) fn customer(stage: &Stage, click: &str) {
@@ -100,9 +108,7 @@ fn pending_consent(event: &Value) -> bool {
 fn a_clock_that_is_stepped_by_days_skips_and_delays_nothing() {
     let (stage, clock) = begin("stepped");
     forms::start(&stage);
-    events(&stage);
-    stage.condition("adce/won", "Ready", "True", "");
-    stage.condition("adce/demo", "Ready", "True", "");
+    ready(&stage);
     let undecided = with(&consenting("c-0"), &json!({"properties": {"ads_consent": "false"}}));
     let made = submit(&stage, &undecided);
     stage.wait("adce/demo", "one that waits for consent", pending_consent);
@@ -155,9 +161,7 @@ fn a_clock_that_is_ahead_while_google_is_away_skips_nothing() {
     let (mut stage, clock) = begin("ahead-alone");
     let meddler = stage.meddled();
     forms::start(&stage);
-    events(&stage);
-    stage.condition("adce/won", "Ready", "True", "");
-    stage.condition("adce/demo", "Ready", "True", "");
+    ready(&stage);
     stage.kill_operator();
     clock.step(DAYS);
     let google = ["googleAds", "events:ingest", "requestStatus", "/token"];

@@ -66,6 +66,12 @@ impl Claim {
         self.lineage.len() > 1
     }
 
+    /// True if anything of it may speak for a merge. Of most contacts in a first read nothing does, and the ledger is
+    /// not asked about them.
+    pub(super) fn is_in_question(&self) -> bool {
+        self.names_others() || !self.shown.is_empty() || self.by_merge || self.entries().next().is_some()
+    }
+
     /// Entries of which somebody else's may be noted.
     pub(super) fn entries(&self) -> impl Iterator<Item = (EntryTime, NotedIn)> + '_ {
         let entries = self.entries.iter().map(|(time, noted_in)| (*time, *noted_in));

@@ -45,6 +45,22 @@ fn entered(contacts: impl IntoIterator<Item = u64>) -> KnownEntries {
     }
 }
 
+/// Of whom the ledger is asked.
+#[test]
+fn what_nothing_speaks_for_is_not_in_question() {
+    assert!(!claim("", &[], NotedIn::Nothing).is_in_question());
+    let tells = [
+        claim("1", &[], NotedIn::Nothing),
+        claim("", &[1], NotedIn::Nothing),
+        claim("", &[], NotedIn::Memory),
+        claim("", &[], NotedIn::Ledger),
+    ];
+    assert!(tells.iter().all(Claim::is_in_question));
+    let mut merged = Claim::default();
+    merged.add_read(&read("", true), vec![], &[]);
+    assert!(merged.is_in_question());
+}
+
 /// Which ids HubSpot is asked about, beside those that the read names.
 #[rstest::rstest]
 #[case::nothing_tells(claim("", &[], NotedIn::Nothing), known(&[]), entered([1]), &[])]

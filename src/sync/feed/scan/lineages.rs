@@ -91,7 +91,8 @@ impl Scan<'_> {
     }
 
     async fn find_doubts(&self, claims: &Claims, checked: &mut CheckedLineages) -> Result<Doubts, SyncError> {
-        let ids: BTreeSet<ContactId> = claims.iter().flat_map(|(own, claim)| claim.ids(*own)).collect();
+        let in_question = claims.iter().filter(|(_, claim)| claim.is_in_question());
+        let ids: BTreeSet<ContactId> = in_question.flat_map(|(own, claim)| claim.ids(*own)).collect();
         let ids: Vec<_> = ids.into_iter().collect();
         let known = self.ctx.ledger.known_lineages(self.portal.id, &ids).await?;
         let known = KnownLineages::from_canonical(known);
