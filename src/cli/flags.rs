@@ -90,7 +90,7 @@ pub struct RunFlags {
     /// How far back the wider poll looks. It runs six times in this time, which by default is every ten minutes.
     #[arg(long, env = "ADCONVERSION_OVERLAP", default_value = "1h")]
     pub overlap: Duration,
-    /// How often HubSpot is searched by modification time, over the last three days, for changes that polls missed. At least 1s.
+    /// How often HubSpot is searched by modification time, over the last three days and over the time that an event was away, for changes that polls missed. At least 1s.
     #[arg(long, env = "ADCONVERSION_SWEEP_INTERVAL", default_value = "24h", value_parser = at_least(SECOND))]
     pub sweep_interval: Duration,
     /// After the operator has created a conversion action, how long to hold back uploads to it.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::database::Conn;
 use crate::domain::outcome::reason;
-use crate::ledger::columns::{json_list, texts, to_millis};
+use crate::ledger::columns::{json_list, texts, to_millis, to_time};
 use crate::ports::ledger::LedgerResult;
 
 /// Longest wait asked for by an answer that is believed at the start, with some room for a clock that was set back.
@@ -59,14 +59,31 @@ pub(crate) async fn end_long_waits(conn: &mut Conn, longest: SignedDuration, now
     Ok(rows + polls)
 }
 
+/// See [`crate::ports::ledger::Ledger::latest_wait`].
+pub(crate) async fn latest_wait(conn: &mut Conn, now: Timestamp) -> LedgerResult<Option<Timestamp>> {
+    let latest: Option<i64> = sqlx::query_scalar(
+        "SELECT max(written) FROM (
+             SELECT max(changed_at) AS written FROM conversions
+             WHERE stream IN (SELECT id FROM streams) AND state = 'Waiting' AND due > $1
+             UNION ALL SELECT max(accepted_at) FROM requests WHERE poll_at > $1) AS waits",
+    )
+    .bind(to_millis(now))
+    .fetch_one(conn)
+    .await?;
+    latest.map(to_time).transpose()
+}
+
 /// See [`crate::ports::ledger::Ledger::bring_forward`].
 pub(crate) async fn bring_forward(conn: &mut Conn, ahead: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
     let ahead = i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX);
     let statements = [
         "UPDATE conversions SET due = CASE WHEN due - $2 > $1 THEN due - $2 ELSE $1 END,
-             first_seen = CASE WHEN first_seen > $1 THEN $1 ELSE first_seen END
+             first_seen = CASE WHEN first_seen > $1 THEN $1 ELSE first_seen END,
+             changed_at = CASE WHEN changed_at > $1 THEN $1 ELSE changed_at END
          WHERE stream IN (SELECT id FROM streams) AND state = 'Waiting' AND due > $1",
-        "UPDATE requests SET poll_at = CASE WHEN poll_at - $2 > $1 THEN poll_at - $2 ELSE $1 END WHERE poll_at > $1",
+        "UPDATE requests SET poll_at = CASE WHEN poll_at - $2 > $1 THEN poll_at - $2 ELSE $1 END,
+             accepted_at = CASE WHEN accepted_at > $1 THEN $1 ELSE accepted_at END
+         WHERE poll_at > $1",
     ];
     let mut moved = 0;
     for statement in statements {

@@ -18,6 +18,7 @@ pub(crate) type SchemaChange = (i64, &'static str, &'static str);
 pub(crate) const MIGRATIONS: &[SchemaChange] = &[
     (1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
     (2, "request ids", include_str!("../../migrations/0002_request_ids.sql")),
+    (3, "full scans", include_str!("../../migrations/0003_full_scans.sql")),
 ];
 
 /// The table in which `sqlx` notes which changes were made.

@@ -22,6 +22,7 @@ mod database;
 mod elsewhere;
 mod erase;
 mod error;
+mod full_scans;
 mod known_entries;
 mod limits;
 mod lock;

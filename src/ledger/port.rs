@@ -8,8 +8,8 @@ use sqlx::Connection;
 
 use super::database::Disk;
 use super::{
-    SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, end_call, erase, known_entries, limited,
-    long_waits, looks, observe, orphans, requests, room, rows, streams, updates, view,
+    SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, end_call, erase, full_scans,
+    known_entries, limited, long_waits, looks, observe, orphans, requests, room, rows, streams, updates, view,
 };
 use crate::api::ResumePolicy;
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
@@ -150,6 +150,10 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Later, |tx| long_waits::end_long_waits(tx, longest, now))
     }
 
+    async fn latest_wait(&self, now: Timestamp) -> LedgerResult<Option<Timestamp>> {
+        read!(self, |tx| long_waits::latest_wait(tx, now))
+    }
+
     async fn bring_forward(&self, ahead: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
         write!(self, Disk::Later, |tx| long_waits::bring_forward(tx, ahead, now))
     }
@@ -184,12 +188,25 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Later, |tx| streams::set_feed_marks(tx, marks))
     }
 
-    async fn last_full_scan(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
-        read!(self, |tx| streams::last_full_scan(tx, hubspot))
+    async fn last_full_scans(&self, streams: &[StreamId]) -> LedgerResult<BTreeMap<StreamId, Timestamp>> {
+        if streams.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        read!(self, |tx| full_scans::last_full_scans(tx, streams))
     }
 
-    async fn set_last_full_scan(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| streams::set_last_full_scan(tx, hubspot, at))
+    async fn set_last_full_scans(&self, streams: &[StreamId], at: Timestamp) -> LedgerResult<()> {
+        if streams.is_empty() {
+            return Ok(());
+        }
+        write!(self, Disk::Later, |tx| full_scans::set_last_full_scans(tx, streams, at))
+    }
+
+    async fn first_noted(&self, streams: &[StreamId]) -> LedgerResult<BTreeMap<StreamId, Timestamp>> {
+        if streams.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        read!(self, |tx| full_scans::first_noted(tx, streams))
     }
 
     async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<AsideContact>> {

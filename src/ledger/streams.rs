@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jiff::Timestamp;
-
 use super::database::Conn;
 use super::error::own_error;
 use crate::domain::ids::{ObjectKey, PortalId};
@@ -173,7 +171,7 @@ async fn move_rows(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
 
 async fn move_marks(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     sqlx::query(
-        "UPDATE streams SET covered_from = e.covered_from, feed_cursor = e.feed_cursor
+        "UPDATE streams SET covered_from = e.covered_from, feed_cursor = e.feed_cursor, full_scan_at = e.full_scan_at
          FROM streams e WHERE streams.id = $2 AND e.id = $1 AND e.feed_cursor IS NOT NULL",
     )
     .bind(from)
@@ -189,7 +187,7 @@ async fn move_marks(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "UPDATE streams SET covered_from = NULL, feed_cursor = NULL, last_upload = NULL
+        "UPDATE streams SET covered_from = NULL, feed_cursor = NULL, full_scan_at = NULL, last_upload = NULL
          WHERE id = $1 AND (feed_cursor IS NOT NULL OR last_upload IS NOT NULL)",
     )
     .bind(from)
@@ -244,11 +242,6 @@ pub(crate) async fn set_feed_marks(conn: &mut Conn, marks: &[(StreamId, Watermar
     Ok(())
 }
 
-fn full_scan_name(hubspot: &ObjectKey) -> String {
-    // Ledgers have it under the name of the flag.
-    format!("sweep:{hubspot}")
-}
-
 pub(crate) async fn set_meta(conn: &mut Conn, name: &str, value: &str) -> LedgerResult<()> {
     sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2")
         .bind(name)
@@ -256,16 +249,4 @@ pub(crate) async fn set_meta(conn: &mut Conn, name: &str, value: &str) -> Ledger
         .execute(conn)
         .await?;
     Ok(())
-}
-
-pub(crate) async fn last_full_scan(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
-    let found: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS BIGINT) FROM meta WHERE name = $1")
-        .bind(full_scan_name(hubspot))
-        .fetch_optional(conn)
-        .await?;
-    found.map(to_time).transpose()
-}
-
-pub(crate) async fn set_last_full_scan(conn: &mut Conn, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
-    set_meta(conn, &full_scan_name(hubspot), &to_millis(at).to_string()).await
 }

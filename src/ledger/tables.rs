@@ -57,6 +57,7 @@ pub(crate) const TABLES: [Table; 11] = [
             ("feed_cursor", Number),
             ("last_upload", Number),
             ("bound_to", Number),
+            ("full_scan_at", Number),
         ],
         key: 1,
         // Streams of events refer to those of actions.

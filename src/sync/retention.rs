@@ -25,6 +25,9 @@ const WAITS: Duration = Duration::from_mins(1);
 /// How often the clock is looked at: whether it was put right, and whether a round may begin that has waited for it.
 const TICK: Duration = Duration::from_secs(5);
 
+/// The clocks of two hosts may be so far apart.
+const APART: SignedDuration = SignedDuration::from_mins(2);
+
 /// Contacts that are looked at in one write of the erasure.
 const ERASED: usize = 200;
 
@@ -63,6 +66,8 @@ async fn run_round(ctx: &SyncContext, now: Timestamp, stop: &CancellationToken) 
 struct WaitUpkeep {
     /// By how much the clock was ahead, as long as the ledger's waits are still later by as much.
     ahead: SignedDuration,
+    /// What a process before has written under a clock that was ahead was looked for.
+    looked_back: bool,
     /// When waits that are too long were looked for last.
     looked: Option<Instant>,
 }
@@ -71,6 +76,7 @@ impl WaitUpkeep {
     /// Ends waits that are too long now and then, and brings all forward as soon as the clock was put right.
     async fn keep_up(&mut self, ctx: &SyncContext) {
         self.ahead = self.ahead.max(ctx.clock.take_ahead());
+        self.look_back(ctx).await;
         if self.ahead.is_positive() {
             match ctx.ledger.bring_forward(self.ahead, ctx.clock.now()).await {
                 Ok(_) => self.ahead = SignedDuration::ZERO,
@@ -90,6 +96,29 @@ impl WaitUpkeep {
                 error = brief(&error),
                 "waits that are too long could not be ended; the operator tries again later"
             );
+        }
+    }
+}
+
+impl WaitUpkeep {
+    /// Once the time is certain: a process before may have ended before its clock was put right.
+    async fn look_back(&mut self, ctx: &SyncContext) {
+        let known = ctx.clock.known_time();
+        if self.looked_back || known.certain == Timestamp::MIN {
+            return;
+        }
+        match ctx.ledger.latest_wait(known.now).await {
+            Ok(latest) => {
+                self.looked_back = true;
+                let ahead = latest.map(|latest| latest.duration_since(known.now));
+                self.ahead = ahead
+                    .filter(|ahead| *ahead > APART)
+                    .map_or(self.ahead, |ahead| ahead.max(self.ahead));
+            }
+            Err(error) => warn!(
+                error = brief(&error),
+                "waits that were written under a wrong clock could not be looked for; the operator tries again"
+            ),
         }
     }
 }

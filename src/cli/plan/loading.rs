@@ -13,7 +13,7 @@ use crate::api::reasons::reason;
 use crate::api::{AdConversionEvent, SecretRef};
 use crate::cli::command_error::CommandError;
 use crate::cli::offline::{LoadedEvent, NotDone, Obstacle, Offline, UNJUDGED, Verified};
-use crate::controller::shared::object::Object as _;
+use crate::controller::shared::object::Object;
 use crate::domain::declared::Declared;
 use crate::domain::ids::ObjectKey;
 

@@ -127,10 +127,16 @@ pub(super) fn unprintable_name(declared: &Declared) -> Option<Stall> {
 pub(super) fn future_start(declared: &Declared, now: Timestamp) -> Option<Stall> {
     let start = declared.start;
     (start > now).then(|| {
-        (
-            reason::INVALID_SPEC,
-            format!("spec.startTime {start} is in the future. Move it to now or earlier; until then nothing counts."),
-        )
+        let why = if start == declared.created {
+            format!(
+                "metadata.creationTimestamp {start} is in the future: the clock of the API server is ahead, or that of \
+                 this operator's node is behind. Correct it, or set spec.startTime to the time from which conversions \
+                 count; until then nothing counts."
+            )
+        } else {
+            format!("spec.startTime {start} is in the future. Move it to now or earlier; until then nothing counts.")
+        };
+        (reason::INVALID_SPEC, why)
     })
 }
 

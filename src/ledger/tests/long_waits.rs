@@ -44,6 +44,7 @@ async fn a_request_is_asked_about_today() {
         .await
         .unwrap();
     accept(&ledger, batch, "r-1", AHEAD).await;
+    assert_eq!(ledger.latest_wait(at(4)).await.unwrap(), Some(at(AHEAD)));
     let ahead = SignedDuration::from_hours(24);
     assert_eq!(ledger.bring_forward(ahead, at(4)).await.unwrap(), 1);
     assert_eq!(
@@ -68,8 +69,14 @@ async fn after_a_clock_that_was_ahead_all_is_due_as_much_earlier_but_not_before_
         row(4, 0, 5, 60),
     ];
     ledger.record_occurrences(stream, &rows).await.unwrap();
+    assert_eq!(ledger.latest_wait(at(12)).await.unwrap(), Some(at(130)));
     let two_hours = SignedDuration::from_hours(2);
     assert_eq!(ledger.bring_forward(two_hours, at(12)).await.unwrap(), 3);
+    assert_eq!(
+        ledger.latest_wait(at(12)).await.unwrap(),
+        Some(at(12)),
+        "the second one"
+    );
     let found = due(&ledger, stream, 9_999).await;
     let mut found: Vec<_> = found
         .iter()

@@ -205,14 +205,42 @@ async fn where_two_rows_of_an_occurrence_meet_the_one_further_along_stays() {
 }
 
 #[tokio::test]
-async fn the_last_full_scan_of_each_account_is_remembered() {
+async fn the_last_full_scan_of_each_stream_is_remembered_and_moves_with_its_mark() {
     let ledger = fresh().await;
-    let [one, other] = ["one", "other"].map(|name| crate::domain::ids::ObjectKey::new("ns", name));
-    assert_eq!(ledger.last_full_scan(&one).await.unwrap(), None);
-    ledger.set_last_full_scan(&one, at(5)).await.unwrap();
-    ledger.set_last_full_scan(&one, at(7)).await.unwrap();
-    assert_eq!(ledger.last_full_scan(&one).await.unwrap(), Some(at(7)));
-    assert_eq!(ledger.last_full_scan(&other).await.unwrap(), None);
+    let of_event = ledger.stream_for(&request(None)).await.unwrap();
+    assert!(ledger.last_full_scans(&[of_event]).await.unwrap().is_empty());
+    for second in [5, 7] {
+        ledger.set_last_full_scans(&[of_event], at(second)).await.unwrap();
+    }
+    let known = [(of_event, at(7))].into();
+    assert_eq!(ledger.last_full_scans(&[of_event, StreamId(99)]).await.unwrap(), known);
+    let mark = Watermark {
+        covered_from: at(-9),
+        cursor: at(3),
+    };
+    ledger.set_feed_marks(&[(of_event, mark)]).await.unwrap();
+    let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+    let scans = ledger.last_full_scans(&[of_event, of_action]).await.unwrap();
+    assert_eq!(scans, [(of_action, at(7))].into());
+}
+
+#[tokio::test]
+async fn when_the_first_row_of_a_stream_was_noted_is_known() {
+    let ledger = fresh().await;
+    let [stream, empty] = [request(Some(action(7))), request(Some(action(8)))];
+    let (stream, empty) = (
+        ledger.stream_for(&stream).await.unwrap(),
+        ledger.stream_for(&empty).await.unwrap(),
+    );
+    for (contact, second) in [(1, 90), (2, 80), (3, 95)] {
+        let seen = NewRow {
+            first_seen: at(second),
+            ..pending(contact)
+        };
+        ledger.record_occurrences(stream, &[seen]).await.unwrap();
+    }
+    let first = ledger.first_noted(&[stream, empty]).await.unwrap();
+    assert_eq!(first, [(stream, at(80))].into());
 }
 
 #[tokio::test]

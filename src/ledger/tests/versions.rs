@@ -17,6 +17,7 @@ const UPDATE: &str = "UPDATE_LEDGERS";
 const LATER: &[SchemaChange] = &[
     MIGRATIONS[0],
     MIGRATIONS[1],
+    MIGRATIONS[2],
     (
         9001,
         "later",
@@ -29,6 +30,7 @@ const BROKEN: &[SchemaChange] = &[
     LATER[0],
     LATER[1],
     LATER[2],
+    LATER[3],
     (
         9002,
         "broken",

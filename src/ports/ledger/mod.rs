@@ -251,6 +251,10 @@ pub trait Ledger: Send + Sync {
     /// and requests there were.
     async fn bring_forward(&self, ahead: SignedDuration, now: Timestamp) -> LedgerResult<u64>;
 
+    /// The latest time at which anything was written that waits beyond `now`: of rows and of requests. One that has not
+    /// come tells by how much the clock of a process before was ahead. Reads all that waits.
+    async fn latest_wait(&self, now: Timestamp) -> LedgerResult<Option<Timestamp>>;
+
     /// How many rows the events of each namespace have, if the ledger's volume has less left than the reserve
     /// ([`crate::domain::ledger_room`]); `None` if there is room, or that is not known.
     async fn rows_if_low(&self) -> LedgerResult<Option<BTreeMap<String, u64>>>;
@@ -266,11 +270,16 @@ pub trait Ledger: Send + Sync {
     /// Remembers how far the feed has come.
     async fn set_feed_marks(&self, marks: &[(StreamId, Watermark)]) -> LedgerResult<()>;
 
-    /// When the feed of this HubSpot account object made its last full scan; `None`: never.
-    async fn last_full_scan(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>>;
+    /// When each of these streams took part in a full scan last; those that never did are left out.
+    async fn last_full_scans(&self, streams: &[StreamId]) -> LedgerResult<BTreeMap<StreamId, Timestamp>>;
 
-    /// Remembers a full scan, so that a process that is restarted often still makes them.
-    async fn set_last_full_scan(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()>;
+    /// Remembers a full scan in which these streams took part, so that a process that is restarted often still makes
+    /// them. If rows move from an event's stream to its action's, the time moves with the mark.
+    async fn set_last_full_scans(&self, streams: &[StreamId], at: Timestamp) -> LedgerResult<()>;
+
+    /// When the first row of each of these streams was noted; of a stream with archived rows nobody knows any more, and
+    /// it is [`Timestamp::MIN`]. Those without rows are left out. It reads all rows of the streams.
+    async fn first_noted(&self, streams: &[StreamId]) -> LedgerResult<BTreeMap<StreamId, Timestamp>>;
 
     /// Contacts that the feed of this HubSpot account object has put aside, since they could not be read, or not as a
     /// search showed them: the feed marks have moved past them, so nothing but this list brings them back.

@@ -79,6 +79,12 @@ impl Aside {
         self.waiting.contains_key(&contact)
     }
 
+    /// True while this contact is put aside for more than another read that is to agree.
+    pub fn is_unreadable(&self, contact: ContactId) -> bool {
+        let entry = self.waiting.get(&contact);
+        entry.is_some_and(|entry| entry.behind_since.is_none())
+    }
+
     /// Puts a contact aside that could not be read now.
     pub fn put_aside(&mut self, contact: ContactId, longest: SignedDuration, now: Timestamp) -> PutAside {
         let next = |tries| Wait::new(now, backoff(tries, longest, contact.0));

@@ -4,7 +4,7 @@
 //! what became visible late or with an old time (imports, merges); and with the wider polls while nobody has shown yet
 //! that a search by entry time finds anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,8 +14,10 @@ use super::Feed;
 use super::pass::Pass;
 use super::scan::{Scan, ScanFindings, SearchMode};
 use crate::api::ChangeDetection;
+use crate::domain::time::later;
+use crate::ports::ledger::StreamId;
 use crate::registry::sync_error::SyncError;
-use crate::sync::feed::bounds::{PollReach, Tracked};
+use crate::sync::feed::bounds::PollReach;
 
 /// Span of the daily full scan.
 const SPAN: SignedDuration = SignedDuration::from_hours(72);
@@ -30,15 +32,13 @@ impl Feed {
         seen: &mut ScanFindings,
     ) -> Result<bool, SyncError> {
         let now = self.ctx.clock.now();
-        let last = self.ctx.ledger.last_full_scan(&self.key).await?;
-        let interval = self.ctx.settings.sweep_interval;
-        let due = last.is_some_and(|last| last > now || now.duration_since(last) >= interval)
-            || (last.is_none() && !pass.events.iter().all(Tracked::is_backfill));
+        self.load_full_scans(pass).await?;
+        let due = self.due_since(pass, now);
         let unproven = self.detector.unproven_stages(bounds);
         let dated = self.detector.mode() == ChangeDetection::DateEntered;
         let since = [
             self.backfill_start(pass).filter(|_| dated),
-            due.then(|| self.before_present(pass, SPAN)),
+            due,
             (reach == PollReach::Wide && !unproven.is_empty()).then(|| self.unproven_since(bounds)),
         ];
         if let Some(since) = since.into_iter().flatten().min() {
@@ -61,12 +61,45 @@ impl Feed {
                 return Ok(false);
             }
         }
-        if due || last.is_none() {
+        let streams = pass.events.iter().map(|t| t.stream);
+        let scanned: BTreeSet<StreamId> = streams
+            .filter(|s| due.is_some() || !self.full_scans.contains_key(s))
+            .collect();
+        if !scanned.is_empty() {
             // Before the time of the scan: nothing else finds those that it has put aside so soon.
             self.save_aside().await?;
-            self.ctx.ledger.set_last_full_scan(&self.key, now).await?;
+            let scanned: Vec<_> = scanned.into_iter().collect();
+            self.ctx.ledger.set_last_full_scans(&scanned, now).await?;
+            self.full_scans.extend(scanned.into_iter().map(|stream| (stream, now)));
         }
         Ok(true)
+    }
+
+    /// When the streams of this pass took part in a full scan last.
+    async fn load_full_scans(&mut self, pass: &Pass) -> Result<(), SyncError> {
+        let streams: BTreeSet<StreamId> = pass.events.iter().map(|t| t.stream).collect();
+        // Who comes back later is asked for again.
+        self.full_scans.retain(|stream, _| streams.contains(stream));
+        let unknown: Vec<_> = streams
+            .into_iter()
+            .filter(|s| !self.full_scans.contains_key(s))
+            .collect();
+        self.full_scans.extend(self.ctx.ledger.last_full_scans(&unknown).await?);
+        Ok(())
+    }
+
+    /// Since when everything is looked for once more, if that is due for any of the events. One that comes back after a
+    /// long time has missed the scans meanwhile: it begins three days before the first of them.
+    fn due_since(&self, pass: &Pass, now: Timestamp) -> Option<Timestamp> {
+        let interval = self.ctx.settings.sweep_interval;
+        let due = pass.events.iter().filter_map(|t| match self.full_scans.get(&t.stream) {
+            Some(last) if *last > now => Some(now),
+            Some(last) => Some(later(*last, interval)).filter(|due| *due <= now),
+            None => (!t.is_backfill()).then_some(now),
+        });
+        let first = due.min()?;
+        let present = self.before_present(pass, SPAN);
+        Some(present.min(first.checked_sub(SPAN).unwrap_or(Timestamp::MIN)))
     }
 
     /// What a scan says of HubSpot's clock.

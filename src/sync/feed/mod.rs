@@ -12,6 +12,7 @@ mod failing_stages;
 pub(in crate::sync) mod failure;
 mod full_scan;
 mod known_streams;
+mod newcomers;
 pub(in crate::sync) mod pass;
 mod read_aside;
 pub(in crate::sync) mod read_history;
@@ -64,6 +65,8 @@ pub struct Feed {
     /// Whose rows the last pass noted, and on which streams.
     served: BTreeMap<Member, StreamId>,
     streams: KnownStreams,
+    /// When each stream of the last pass took part in a full scan.
+    full_scans: BTreeMap<StreamId, Timestamp>,
     last_wide: Option<Instant>,
     forms: FormReader,
     last_interval: Duration,
@@ -87,6 +90,7 @@ impl Feed {
             members: Vec::new(),
             served: BTreeMap::new(),
             streams: KnownStreams::default(),
+            full_scans: BTreeMap::new(),
             last_wide: None,
             forms,
             last_interval: Duration::ZERO,
@@ -174,7 +178,11 @@ impl Feed {
             self.look_for_deleted().await;
             return interval;
         }
-        let mut pass = match self.open_pass().await {
+        let opened = match self.open_pass().await {
+            Ok(Some(pass)) => self.begin_reads(&pass.events).await.map(|()| Some(pass)),
+            opened => opened,
+        };
+        let mut pass = match opened {
             Ok(Some(pass)) => pass,
             Ok(None) => return interval,
             Err(fault) => {
@@ -182,7 +190,6 @@ impl Feed {
                 return self.failed(&[fault], interval);
             }
         };
-        self.history.begin_pass(&pass.events, self.ctx.clock.now());
         pass.crm.retry_withheld().await;
         let mut faults = Vec::new();
         if !pass.events.is_empty()
@@ -271,21 +278,6 @@ impl Feed {
             self.last_wide = (reach == PollReach::Wide).then_some(began).or(self.last_wide);
         }
         self.read_aside(pass).await
-    }
-
-    /// If an event joins or comes back, or an action of another id
-    /// replaces the old one, nothing that was read before counts for it.
-    fn restart_for_newcomers(&mut self, events: &[Tracked]) {
-        let newcomer = |t: &Tracked| match self.served.get(&Member::new(&t.event)) {
-            None => true,
-            Some(stream) => *stream != t.stream && t.is_backfill(),
-        };
-        if events.iter().any(newcomer) {
-            self.history.forget_all();
-            self.portal_clock.forget_reached();
-            self.last_wide = None;
-        }
-        self.served = events.iter().map(|t| (Member::new(&t.event), t.stream)).collect();
     }
 
     fn poll_reach(&self, now: Instant) -> PollReach {

@@ -26,6 +26,12 @@ impl Member {
         self.0.action.as_ref().map(|action| &action.key)
     }
 
+    /// True if what the event had noted before is on the same stream now: rows and mark move to the stream of its first
+    /// action, not to that of another one.
+    pub(in crate::sync) fn keeps_stream_of(&self, before: &Self) -> bool {
+        before.action().is_none() || before.action() == self.action()
+    }
+
     /// What decides.
     fn part(&self) -> (&ObjectKey, &str, &Trigger, Timestamp) {
         let event = &self.0;

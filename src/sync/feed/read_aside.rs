@@ -37,7 +37,7 @@ impl Feed {
             for tracked in pass.events.iter().filter(|t| seen.new_of(t.stream) > 0) {
                 self.ctx.registry.update_report(&tracked.event.key, |_| Notice::Soon);
             }
-            let fails = now.iter().any(|id| self.history.aside.is_aside(*id));
+            let fails = now.iter().any(|id| self.history.aside.is_unreadable(*id));
             size = next_size(size, fails);
             rest = later;
         }

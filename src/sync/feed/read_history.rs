@@ -11,7 +11,7 @@ use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::fruitless_reads::FruitlessReads;
 use crate::domain::ids::ContactId;
 use crate::domain::shown_state::ShownState;
-use crate::sync::feed::bounds::{Tracked, date_entered};
+use crate::sync::feed::bounds::date_entered;
 
 /// Beyond this all are forgotten: each costs one more read of its history if it comes again.
 const MAX_CONTACTS: usize = 400_000;
@@ -154,14 +154,6 @@ impl<'a> Candidate<'a> {
 }
 
 impl ReadHistory {
-    /// Another pass begins, for these events.
-    pub fn begin_pass(&mut self, events: &[Tracked], now: Timestamp) {
-        self.read_any = false;
-        let backfills = events.iter().filter(|tracked| tracked.is_backfill());
-        self.recent
-            .begin_pass(&backfills.map(|tracked| tracked.stream).collect(), now);
-    }
-
     /// Found by entry time: the history must be read unless it was read in this very state. Of a contact of which the
     /// search shows nothing nobody knows, but for one that is read again anyway.
     pub fn new_entry(&self, found: &Candidate<'_>) -> bool {

@@ -47,12 +47,17 @@ impl Default for RecentEntries {
 }
 
 impl RecentEntries {
-    /// A pass begins, in which these streams are read for the first time. Before the first pass another process may
-    /// have noted entries.
-    pub fn begin_pass(&mut self, backfills: &BTreeSet<StreamId>, now: Timestamp) {
-        self.backfills.retain(|stream, _| backfills.contains(stream));
-        for stream in backfills {
-            self.backfills.entry(*stream).or_insert(now);
+    /// True if the last pass was of the first read of this stream.
+    pub fn is_backfill(&self, stream: StreamId) -> bool {
+        self.backfills.contains_key(&stream)
+    }
+
+    /// A pass begins, in which these streams are read for the first time; before the time of each nothing of it was
+    /// noted. Before the first pass another process may have noted entries of others.
+    pub fn begin_pass(&mut self, backfills: &BTreeMap<StreamId, Timestamp>, now: Timestamp) {
+        self.backfills.retain(|stream, _| backfills.contains_key(stream));
+        for (stream, began) in backfills {
+            self.backfills.entry(*stream).or_insert(*began);
         }
         let oldest = now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
         let since = if self.since == Timestamp::MAX {

@@ -11,8 +11,8 @@ use crate::domain::shown_state::{Behind, ShownState};
 /// Most contacts put aside that lack an entry which a property shows. If a portal has more, that is how it is and not
 /// a sign of old answers: they must not take the room of contacts that cannot be read.
 pub(super) const MOST_LACKING: usize = 500;
-/// Most that wait because they have entered when others did, which are shown. More were changed together, by an import.
-const MOST_AT_ONE_TIME: usize = 20;
+/// Most contacts put aside while one more is, only because it has entered when others did, which are shown.
+const MOST_AT_ONE_TIME: usize = 200;
 /// Two reads that agree so long after the first are of no server that is behind.
 const PROVEN: SignedDuration = SignedDuration::from_secs(10);
 
@@ -20,9 +20,12 @@ const PROVEN: SignedDuration = SignedDuration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Suspicion {
     /// Others entered at the same time, and HubSpot shows them as contacts of their own.
-    Weak,
-    /// An id leads nowhere, or to the contact by one answer alone; or the history tells of a merge.
-    Strong,
+    SameTime,
+    /// The history tells of a merge, or of an entry whose conversion is archived.
+    History,
+    /// An id may have become the contact: it leads nowhere, or to the contact by one answer alone, or has not been asked
+    /// for yet.
+    Ids,
 }
 
 /// What a read is worth.
@@ -167,7 +170,7 @@ impl<'a> Judge<'a> {
                 let is_way = behind == Behind::EntryMissing && known.is_none() && self.lacks_room();
                 // A new state is waited for anew.
                 let since = since.filter(|_| known.is_some_and(|entry| entry.shown == state));
-                if !agreed || !is_way && !self.has_waited(since, self.patience) {
+                if !is_way && !self.has_waited(since, self.patience) {
                     return wait(since, Doubt::Outdated { agreed });
                 }
             }
@@ -183,16 +186,19 @@ impl<'a> Judge<'a> {
 
     /// True if a contact that may have been merged is not to be noted yet. It is believed to be a new one once it has
     /// waited for the patience; and earlier, where little speaks against it, once two reads some time apart agree.
+    /// Of very many that are in doubt only those wait whom an id speaks against.
     fn is_suspicious(&self, read: &Contact, known: Option<&AsideEntry>, suspicion: Suspicion) -> bool {
-        let (most, proven) = match suspicion {
-            Suspicion::Strong => (MOST_LACKING, self.patience),
-            Suspicion::Weak => (MOST_AT_ONE_TIME, self.patience.min(PROVEN)),
+        let most = match suspicion {
+            Suspicion::SameTime => MOST_AT_ONE_TIME,
+            Suspicion::History => MOST_LACKING,
+            Suspicion::Ids => usize::MAX,
         };
         let Some(entry) = known else {
             return self.waiting < most;
         };
-        let agrees = entry.rows == Some(hash_rows(read));
-        !self.has_waited(entry.behind_since, proven) || suspicion == Suspicion::Weak && !agrees
+        let (since, agrees) = (entry.behind_since, entry.rows == Some(hash_rows(read)));
+        let is_proven = suspicion == Suspicion::SameTime && agrees && self.has_waited(since, PROVEN);
+        !is_proven && !self.has_waited(since, self.patience)
     }
 
     fn has_waited(&self, since: Option<Timestamp>, so_long: SignedDuration) -> bool {

@@ -163,7 +163,11 @@ impl FormReader {
         general: Option<FormReadDepth>,
         now: Instant,
     ) -> Option<FormRead> {
-        let newcomer = |t: &&Tracked| t.is_backfill() || !self.served.contains(&Member::new(&t.event));
+        let newcomer = |t: &&Tracked| {
+            let member = Member::new(&t.event);
+            let served = self.served.get(&member);
+            t.is_backfill() || !served.is_some_and(|before| member.keeps_stream_of(before))
+        };
         let joined = events.iter().any(newcomer);
         let pause = to_std(self.ctx.settings.enhancement_deadline / 4);
         let last = self.read_whole.get(form);
@@ -387,7 +391,7 @@ impl FormReader {
 
     /// The unfinished read of this form, unless it was begun before an event joined: it has noted nothing for that one.
     fn unfinished_read(&mut self, form: &str, events: &[&Tracked]) -> Option<FormRead> {
-        let read = self.parts.get(form)?.read_for(events);
+        let read = self.parts.get_mut(form)?.read_for(events);
         if read.is_none() {
             self.parts.remove(form);
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::findings::{FormFindings, FormRead};
+use crate::ports::ledger::StreamId;
 use crate::ports::{Cause, UpstreamError};
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::feed::pass::Member;
@@ -33,7 +34,8 @@ pub(super) struct PartialRead {
     /// What it has shown so far.
     pub shown: FormFindings,
     read: FormRead,
-    members: BTreeSet<Member>,
+    /// For whom all of it was noted so far, and on which streams.
+    members: BTreeSet<(Member, StreamId)>,
     pages: usize,
     in_pass: usize,
     bytes_in_pass: usize,
@@ -57,9 +59,13 @@ impl PartialRead {
         }
     }
 
-    /// The read to go on with. One that began before an event joined has noted nothing for that event: `None`.
-    pub fn read_for(&self, events: &[&Tracked]) -> Option<FormRead> {
-        members_of(events).is_subset(&self.members).then_some(self.read)
+    /// The read to go on with for these events. One that began before an event joined, or of which a part was read
+    /// while it was away, has not noted everything for that event: `None`.
+    pub fn read_for(&mut self, events: &[&Tracked]) -> Option<FormRead> {
+        let members = members_of(events);
+        let goes_on = members.is_subset(&self.members);
+        self.members = members;
+        goes_on.then_some(self.read)
     }
 
     /// A pass begins with it.
@@ -92,8 +98,8 @@ pub(super) fn in_turn<'a>(forms: &BTreeSet<&'a str>, first: Option<&str>) -> Vec
     [after, before].concat()
 }
 
-fn members_of(events: &[&Tracked]) -> BTreeSet<Member> {
-    events.iter().map(|t| Member::new(&t.event)).collect()
+fn members_of(events: &[&Tracked]) -> BTreeSet<(Member, StreamId)> {
+    events.iter().map(|t| (Member::new(&t.event), t.stream)).collect()
 }
 
 #[cfg(test)]
@@ -150,6 +156,31 @@ mod tests {
             assert!(!part.is_enough(Some("a".to_owned()), SHARE_SIZE - 1).unwrap(), "{pass}");
             assert!(part.is_enough(Some("b".to_owned()), 1).unwrap(), "{pass}");
             assert_eq!(part.after.as_deref(), Some("b"));
+        }
+    }
+
+    /// Of what is read in parts an event has missed one that was away meanwhile, be it that its action was another one.
+    #[test]
+    fn a_read_goes_on_for_those_only_who_have_taken_part_in_all_of_it() {
+        let read = FormRead {
+            depth: crate::sync::forms::findings::FormReadDepth::Whole,
+            joined: true,
+        };
+        let tracked = |name, stream| Tracked {
+            event: std::sync::Arc::new(crate::sync::test_support::event(name)),
+            stream: StreamId(stream),
+            mark: None,
+        };
+        let (one, other, moved) = (tracked("one", 1), tracked("other", 2), tracked("other", 3));
+        for (parts, goes_on) in [
+            (vec![vec![&one, &other]], true),
+            (vec![vec![&one]], true),
+            (vec![vec![&one], vec![&one, &other]], false),
+            (vec![vec![&one, &moved]], false),
+        ] {
+            let mut part = PartialRead::new(read, &[&one, &other], (SignedDuration::ZERO, Timestamp::MIN));
+            let reads: Vec<_> = parts.iter().map(|events| part.read_for(events).is_some()).collect();
+            assert_eq!(reads.last(), Some(&goes_on), "{reads:?}");
         }
     }
 }

@@ -25,7 +25,10 @@ impl FormReader {
     ) {
         self.failing.forget(form);
         self.report_success(events, &shown.new);
-        self.served.extend(events.iter().map(|t| Member::new(&t.event)));
+        for tracked in events {
+            // With the action that it has now.
+            self.served.replace(Member::new(&tracked.event));
+        }
         if read.depth == FormReadDepth::Whole {
             self.read_whole.insert(form.to_owned(), began);
         }

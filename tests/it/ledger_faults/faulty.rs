@@ -132,13 +132,15 @@ pass! {
     record_status(result: &StatusResult, now: Timestamp) -> ();
     count_rows(stream: StreamId, since: Timestamp, now: Timestamp) -> RowCounts;
     end_long_waits(longest: SignedDuration, now: Timestamp) -> u64;
+    latest_wait(now: Timestamp) -> Option<Timestamp>;
     bring_forward(ahead: SignedDuration, now: Timestamp) -> u64;
     rows_if_low() -> Option<BTreeMap<String, u64>>;
     archive_rows(before: Timestamp, limit: usize) -> usize;
     feed_marks(streams: &[StreamId]) -> Vec<Option<Watermark>>;
     set_feed_marks(marks: &[(StreamId, Watermark)]) -> ();
-    last_full_scan(hubspot: &ObjectKey) -> Option<Timestamp>;
-    set_last_full_scan(hubspot: &ObjectKey, at: Timestamp) -> ();
+    last_full_scans(streams: &[StreamId]) -> BTreeMap<StreamId, Timestamp>;
+    set_last_full_scans(streams: &[StreamId], at: Timestamp) -> ();
+    first_noted(streams: &[StreamId]) -> BTreeMap<StreamId, Timestamp>;
     put_aside(hubspot: &ObjectKey) -> Vec<AsideContact>;
     set_put_aside(hubspot: &ObjectKey, contacts: &[AsideContact]) -> ();
     look_round(looker: &Looker) -> Option<LookRound>;

@@ -10,13 +10,35 @@ use crate::sync::feed::recent_entries::NotedIn;
 use crate::sync::feed::verdict::Suspicion;
 
 /// Of more contacts that entered at one time none is asked for.
-const MOST_AT_ONCE: usize = 50;
+const MOST_AT_ONCE: usize = 500;
+/// So many may have entered at one time by themselves. More were changed together, by an import: that others have
+/// entered then says nothing, nor does it that one of them is not shown any more.
+const MOST_BY_THEMSELVES: usize = 20;
 
 /// An entry that a read shows.
 pub(super) struct ReadEntry {
     pub(super) time: EntryTime,
     /// Where it is known who else entered then.
     pub(super) noted_in: NotedIn,
+}
+
+/// Ids that may have been merged into a contact though no read names them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct SuspectedIds {
+    /// One of these that leads nowhere may have become the contact.
+    pub(super) telling: BTreeSet<ContactId>,
+    /// Of these only one that leads to the contact.
+    pub(super) of_import: BTreeSet<ContactId>,
+}
+
+impl SuspectedIds {
+    pub(super) fn is_empty(&self) -> bool {
+        self.telling.is_empty() && self.of_import.is_empty()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = ContactId> + '_ {
+        self.telling.union(&self.of_import).copied()
+    }
 }
 
 /// What is said of a contact.
@@ -81,18 +103,22 @@ impl Claim {
     /// Ids that may have been merged into this contact though no read names them: those that the search names, and for
     /// a contact that the ledger has never met those that entered at the very time of an entry of its. HubSpot keeps
     /// the histories of both in a merge (docs/reference/hubspot.md 4.5).
-    pub(super) fn suspected_ids(
-        &self,
-        own: ContactId,
-        known: &KnownLineages,
-        entered: &KnownEntries,
-    ) -> BTreeSet<ContactId> {
-        let entries = self.entries().filter(|_| !known.knows(own));
-        let at_times = entries.filter_map(|(time, _)| entered.contacts.get(&time));
-        let at_times = at_times.filter(|contacts| contacts.len() <= MOST_AT_ONCE).flatten();
+    pub(super) fn suspected_ids(&self, own: ContactId, known: &KnownLineages, entered: &KnownEntries) -> SuspectedIds {
         let is_known = |id: &ContactId| self.lineage.iter().any(|of| known.are_joined(*of, *id));
-        let suspected = self.shown.iter().chain(at_times).copied();
-        suspected.filter(|id| *id != own && !is_known(id)).collect()
+        let is_suspected = |id: &ContactId| *id != own && !is_known(id);
+        let mut suspected = SuspectedIds::default();
+        let shown = self.shown.iter().copied().filter(is_suspected);
+        suspected.telling.extend(shown);
+        let entries = self.entries().filter(|_| !known.knows(own));
+        for contacts in entries.filter_map(|(time, _)| entered.contacts.get(&time)) {
+            let place = match contacts.len() {
+                0..=MOST_BY_THEMSELVES => &mut suspected.telling,
+                ..=MOST_AT_ONCE => &mut suspected.of_import,
+                _ => continue,
+            };
+            place.extend(contacts.iter().copied().filter(is_suspected));
+        }
+        suspected
     }
 
     /// What speaks for a merge before anybody is asked. Of a contact that the ledger knows nothing does.
@@ -102,11 +128,12 @@ impl Claim {
         }
         let is_archived = |(time, _): (EntryTime, NotedIn)| entered.archived.contains(&time);
         if self.by_merge && !self.names_others() || self.entries().any(is_archived) {
-            return Some(Suspicion::Strong);
+            return Some(Suspicion::History);
         }
         let at_times = self.entries().filter_map(|(time, _)| entered.contacts.get(&time));
-        let mut others = at_times.flatten().filter(|id| !self.lineage.contains(id));
-        others.next().map(|_| Suspicion::Weak)
+        let by_themselves = at_times.filter(|contacts| contacts.len() <= MOST_BY_THEMSELVES);
+        let mut others = by_themselves.flatten().filter(|id| !self.lineage.contains(id));
+        others.next().map(|_| Suspicion::SameTime)
     }
 }
 

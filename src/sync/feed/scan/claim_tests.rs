@@ -75,26 +75,42 @@ fn what_nothing_speaks_for_is_not_in_question() {
 #[case::its_own(claim("", &[], NotedIn::Memory), known(&[]), entered([9]), &[])]
 #[case::of_a_contact_that_is_known_no_time_tells(claim("", &[], NotedIn::Memory), known(&[(9, 9)]), entered([1]), &[])]
 #[case::several(claim("", &[], NotedIn::Memory), known(&[]), entered(20..22), &[20, 21])]
-#[case::changed_together(claim("", &[], NotedIn::Memory), known(&[]), entered(20..71), &[])]
+#[case::by_themselves(claim("", &[], NotedIn::Memory), known(&[]), entered(20..40), &Vec::from_iter(20..40))]
 fn ids_that_a_read_may_have_left_out(
     #[case] claim: Claim,
     #[case] known: KnownLineages,
     #[case] entered: KnownEntries,
     #[case] suspected: &[u64],
 ) {
-    let found: Vec<_> = claim.suspected_ids(OWN, &known, &entered).into_iter().collect();
-    assert_eq!(found, suspected.iter().copied().map(ContactId).collect::<Vec<_>>());
+    let expected = SuspectedIds {
+        telling: suspected.iter().copied().map(ContactId).collect(),
+        of_import: BTreeSet::new(),
+    };
+    assert_eq!(claim.suspected_ids(OWN, &known, &entered), expected);
+}
+
+/// Of those that an import has changed together one that leads to the contact tells, and nothing else.
+#[rstest::rstest]
+#[case::some(21, 21)]
+#[case::many(500, 500)]
+#[case::too_many_to_ask(501, 0)]
+fn ids_that_have_entered_with_an_import(#[case] others: u64, #[case] asked: usize) {
+    let (claim, entered) = (claim("", &[7], NotedIn::Memory), entered(1_000..1_000 + others));
+    let found = claim.suspected_ids(OWN, &known(&[]), &entered);
+    assert_eq!(found.of_import.len(), asked);
+    assert_eq!(found.telling, BTreeSet::from([ContactId(7)]), "the search names it");
+    assert_eq!(claim.suspicion(OWN, &known(&[]), &entered), None);
 }
 
 /// What speaks for a merge that no id explains.
 #[rstest::rstest]
 #[case::nothing("", false, &[], &[], None)]
-#[case::a_merge_wrote_a_row("", true, &[], &[], Some(Suspicion::Strong))]
+#[case::a_merge_wrote_a_row("", true, &[], &[], Some(Suspicion::History))]
 #[case::of_those_it_names("1", true, &[], &[], None)]
-#[case::another_entered_then("", false, &[1], &[], Some(Suspicion::Weak))]
+#[case::another_entered_then("", false, &[1], &[], Some(Suspicion::SameTime))]
 #[case::one_that_it_names("1", false, &[1], &[], None)]
-#[case::somebody_archived_entered_then("", false, &[], &[TIME], Some(Suspicion::Strong))]
-#[case::also_beside_those_it_names("1", false, &[1], &[TIME], Some(Suspicion::Strong))]
+#[case::somebody_archived_entered_then("", false, &[], &[TIME], Some(Suspicion::History))]
+#[case::also_beside_those_it_names("1", false, &[1], &[TIME], Some(Suspicion::History))]
 fn merges_without_ids(
     #[case] named: &str,
     #[case] by_merge: bool,

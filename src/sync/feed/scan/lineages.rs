@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt};
 
 use super::Scan;
-use super::claim::{Claim, ReadEntry};
+use super::claim::{Claim, ReadEntry, SuspectedIds};
 use super::pages::PageRead;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
@@ -27,8 +27,8 @@ use crate::sync::feed::verdict::Suspicion;
 const SIDE_BY_SIDE: usize = 4;
 /// Most ids that are asked for one by one before rows are noted.
 const MOST_ALONE: usize = 20;
-/// Most contacts whose suspected ids are asked for before rows are noted. More were changed together, by an import.
-const MOST_SUSPECTED: usize = 50;
+/// Most suspected ids that are asked for before rows are noted.
+const MOST_SUSPECTED: usize = 1_000;
 
 /// What reads say of contacts with conversions: nothing of the others is noted.
 type Claims = BTreeMap<ContactId, Claim>;
@@ -38,10 +38,8 @@ type Claims = BTreeMap<ContactId, Claim>;
 struct CheckedLineages {
     /// Contacts with an id that was merged into each.
     confirmed: Vec<(ContactId, ContactId)>,
-    /// Contacts with a suspected id that has led to each.
-    led: BTreeSet<(ContactId, ContactId)>,
-    /// Contacts with a suspected id that HubSpot has not shown beside each.
-    not_shown: Vec<(ContactId, ContactId)>,
+    /// The contact that each suspected id leads to, of those that were asked for.
+    leads: BTreeMap<ContactId, Option<ContactId>>,
     contradicted: BTreeMap<ContactId, Contradiction>,
     /// Contacts that may not be new, as far as is known so far.
     suspicions: BTreeMap<ContactId, Suspicion>,
@@ -52,7 +50,7 @@ struct Doubts {
     /// Ids that a read names.
     named: Vec<(ContactId, BTreeSet<ContactId>)>,
     /// Ids that it does not name, and that may have been merged into it all the same.
-    suspected: Vec<(ContactId, BTreeSet<ContactId>)>,
+    suspected: Vec<(ContactId, SuspectedIds)>,
 }
 
 impl Scan<'_> {
@@ -72,9 +70,9 @@ impl Scan<'_> {
                 return Err(error);
             }
         };
-        let mut asked = self.ask(&doubts, &mut checked).await;
+        let mut asked = self.ask_named(&doubts.named, &mut checked).await;
         if asked.is_ok() {
-            asked = self.ask_alone(&mut checked).await;
+            asked = self.ask_suspected(&doubts.suspected, &mut checked).await;
         }
         if let Err(error) = asked {
             drop_contacts(pages, |own| doubts.concern(own));
@@ -98,15 +96,21 @@ impl Scan<'_> {
         let known = KnownLineages::from_canonical(known);
         let entered = self.known_entries(claims, &known).await?;
         let mut suspected = Vec::new();
+        let mut asked = BTreeSet::new();
         for (own, claim) in claims {
             if let Some(suspicion) = claim.suspicion(*own, &known, &entered) {
                 checked.suspect(*own, suspicion);
             }
             let ids = claim.suspected_ids(*own, &known, &entered);
-            if !ids.is_empty() && suspected.len() < MOST_SUSPECTED {
+            let more = ids.all().filter(|id| !asked.contains(id)).count();
+            if ids.is_empty() {
+                continue;
+            }
+            if asked.len() + more <= MOST_SUSPECTED {
+                asked.extend(ids.all());
                 suspected.push((*own, ids));
-            } else if !claim.shown().is_empty() {
-                checked.suspect(*own, Suspicion::Strong);
+            } else if !ids.telling.is_empty() {
+                checked.suspect(*own, Suspicion::Ids);
             }
         }
         let named = self.doubtful_ids(claims, &known, checked);
@@ -178,43 +182,69 @@ impl Scan<'_> {
         doubts
     }
 
-    /// Asks HubSpot about all of them.
-    async fn ask(&self, doubts: &Doubts, checked: &mut CheckedLineages) -> Result<(), UpstreamError> {
-        for (is_named, doubts) in [(true, &doubts.named), (false, &doubts.suspected)] {
-            let reads = cut_reads(doubts, read_limit(&[]));
-            let reads: Vec<_> = reads.into_iter().map(|pairs| self.read_pairs(pairs)).collect();
-            let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
-            while let Some(read) = reads.next().await {
-                pulse::beat();
-                let (pairs, shown) = read?;
-                for (own, id) in pairs {
-                    checked.take_answer(is_named, own, id, &shown);
+    /// Asks HubSpot about ids that reads name, each beside the contact.
+    async fn ask_named(
+        &self,
+        named: &[(ContactId, BTreeSet<ContactId>)],
+        checked: &mut CheckedLineages,
+    ) -> Result<(), UpstreamError> {
+        let reads = cut_reads(named, read_limit(&[]));
+        let reads: Vec<_> = reads.into_iter().map(|pairs| self.read_pairs(pairs)).collect();
+        let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
+        while let Some(read) = reads.next().await {
+            pulse::beat();
+            let (pairs, shown) = read?;
+            for (own, id) in pairs {
+                match compare_id(own, id, &shown) {
+                    Ok(()) => checked.confirmed.push((own, id)),
+                    Err(contradiction) => drop(checked.contradicted.entry(own).or_insert(contradiction)),
                 }
             }
         }
         Ok(())
     }
 
-    /// Asks for suspected ids one by one: the record that HubSpot shows for an id need not name it then.
-    async fn ask_alone(&self, checked: &mut CheckedLineages) -> Result<(), UpstreamError> {
-        let mut not_shown = std::mem::take(&mut checked.not_shown);
-        let others = not_shown.split_off(not_shown.len().min(MOST_ALONE));
-        for (own, _) in others {
-            checked.suspect(own, Suspicion::Strong);
+    /// Asks HubSpot which contacts suspected ids lead to; and for some that it has not shown one by one, as the record
+    /// that it shows for an id need not name it then.
+    async fn ask_suspected(
+        &self,
+        suspected: &[(ContactId, SuspectedIds)],
+        checked: &mut CheckedLineages,
+    ) -> Result<(), UpstreamError> {
+        let ids: BTreeSet<ContactId> = suspected.iter().flat_map(|(_, ids)| ids.all()).collect();
+        let all: Vec<_> = ids.iter().copied().collect();
+        let reads: Vec<_> = all
+            .chunks(read_limit(&[]))
+            .map(|ids| self.read_ids(ids.to_vec()))
+            .collect();
+        let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
+        while let Some(read) = reads.next().await {
+            pulse::beat();
+            let records = read?.records.into_iter();
+            checked.leads.extend(records.map(|(id, record)| (id, Some(record))));
         }
-        for (own, id) in not_shown {
+        let telling: BTreeSet<ContactId> = suspected
+            .iter()
+            .flat_map(|(_, ids)| ids.telling.iter().copied())
+            .collect();
+        let others = ids.difference(&telling);
+        let not_shown = telling
+            .iter()
+            .chain(others)
+            .filter(|id| !checked.leads.contains_key(id));
+        let alone: Vec<_> = not_shown.copied().take(MOST_ALONE).collect();
+        for id in alone {
             pulse::beat();
             let leads = match self.crm.read_contacts(&who_is(vec![id])).await {
-                Ok(batch) => shown_ids(&batch).leads_to(id, own) || batch.shown_instead.get(&id) == Some(&own),
+                Ok(batch) => {
+                    let instead = batch.shown_instead.get(&id).copied();
+                    shown_ids(&batch).records.get(&id).copied().or(instead)
+                }
                 // Nobody waits for ever for an id that can't be read.
-                Err(error) if error.may_concern_a_part() => false,
+                Err(error) if error.may_concern_a_part() => None,
                 Err(error) => return Err(error),
             };
-            if leads {
-                checked.led.insert((own, id));
-            } else {
-                checked.suspect(own, Suspicion::Strong);
-            }
+            checked.leads.insert(id, leads);
         }
         Ok(())
     }
@@ -230,25 +260,32 @@ impl Scan<'_> {
         let mut joined = Vec::new();
         for (own, ids) in &doubts.suspected {
             let shown = claims.get(own).map_or(&[][..], Claim::shown);
-            for id in ids {
-                let (pair, is_shown) = ((*own, *id), shown.contains(id));
-                let has_led = checked.led.contains(&pair);
+            for id in ids.all() {
+                let (pair, is_shown, leads) = ((*own, id), shown.contains(&id), checked.leads.get(&id).copied());
+                let has_led = leads == Some(Some(*own));
                 if has_led && (is_shown || self.history.has_led(pair)) {
                     joined.push(pair);
-                } else if has_led || is_shown {
-                    checked.suspect(*own, Suspicion::Strong);
+                } else if has_led || is_shown || leads.flatten().is_none() && ids.telling.contains(&id) {
+                    checked.suspect(*own, Suspicion::Ids);
                 }
-                self.history.record_led(pair, has_led);
+                if leads.is_some() {
+                    self.history.record_led(pair, has_led);
+                }
             }
         }
         joined
     }
 
     /// One call: what HubSpot shows under these ids.
+    async fn read_ids(&self, ids: Vec<ContactId>) -> Result<ShownIds, UpstreamError> {
+        Ok(shown_ids(&self.crm.read_contacts(&who_is(ids)).await?))
+    }
+
+    /// The same for contacts and ids.
     async fn read_pairs(&self, pairs: Vec<(ContactId, ContactId)>) -> Result<ShownPairs, UpstreamError> {
         let ids: BTreeSet<ContactId> = pairs.iter().flat_map(|(own, id)| [*own, *id]).collect();
-        let batch = self.crm.read_contacts(&who_is(ids.into_iter().collect())).await?;
-        Ok((pairs, shown_ids(&batch)))
+        let shown = self.read_ids(ids.into_iter().collect()).await?;
+        Ok((pairs, shown))
     }
 }
 
@@ -257,23 +294,13 @@ impl CheckedLineages {
         let known = self.suspicions.entry(own).or_insert(suspicion);
         *known = suspicion.max(*known);
     }
-
-    fn take_answer(&mut self, is_named: bool, own: ContactId, id: ContactId, shown: &ShownIds) {
-        match compare_id(own, id, shown) {
-            Ok(()) if is_named => self.confirmed.push((own, id)),
-            Err(contradiction) if is_named => drop(self.contradicted.entry(own).or_insert(contradiction)),
-            _ if shown.leads_to(id, own) => drop(self.led.insert((own, id))),
-            _ if shown.records.contains_key(&id) => {}
-            // HubSpot may call an id from before a merge not found beside the record that it has become.
-            _ => self.not_shown.push((own, id)),
-        }
-    }
 }
 
 impl Doubts {
     fn concern(&self, own: ContactId) -> bool {
-        let mut all = self.named.iter().chain(&self.suspected);
-        all.any(|(doubted, _)| *doubted == own)
+        let named = self.named.iter().map(|(doubted, _)| doubted);
+        let mut all = named.chain(self.suspected.iter().map(|(doubted, _)| doubted));
+        all.any(|doubted| *doubted == own)
     }
 }
 

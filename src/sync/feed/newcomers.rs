@@ -1,0 +1,46 @@
+//! Events that join or come back, and what was read of their streams before.
+
+use std::collections::BTreeSet;
+
+use super::Feed;
+use super::pass::Member;
+use crate::ports::ledger::StreamId;
+use crate::registry::sync_error::SyncError;
+use crate::sync::feed::bounds::Tracked;
+
+impl Feed {
+    /// A pass begins. Of a first read that another process has begun, or that begins earlier than the one before, the
+    /// ledger says what was noted.
+    pub(super) async fn begin_reads(&mut self, events: &[Tracked]) -> Result<(), SyncError> {
+        let backfills = events.iter().filter(|tracked| tracked.is_backfill());
+        let backfills: BTreeSet<StreamId> = backfills.map(|tracked| tracked.stream).collect();
+        let recent = &mut self.history.recent;
+        let unknown: Vec<_> = backfills.iter().filter(|s| !recent.is_backfill(**s)).copied().collect();
+        let noted = self.ctx.ledger.first_noted(&unknown).await?;
+        let now = self.ctx.clock.now();
+        let begun = backfills
+            .into_iter()
+            .map(|stream| (stream, noted.get(&stream).copied().unwrap_or(now)));
+        recent.begin_pass(&begun.collect(), now);
+        self.history.read_any = false;
+        Ok(())
+    }
+
+    /// If an event joins or comes back, or an action of another id replaces the old one, nothing that was read before
+    /// counts for it.
+    pub(super) fn restart_for_newcomers(&mut self, events: &[Tracked]) {
+        let newcomer = |t: &Tracked| {
+            let member = Member::new(&t.event);
+            let served = self.served.get_key_value(&member);
+            served.is_none_or(|(before, stream)| {
+                *stream != t.stream && (t.is_backfill() || !member.keeps_stream_of(before))
+            })
+        };
+        if events.iter().any(newcomer) {
+            self.history.forget_all();
+            self.portal_clock.forget_reached();
+            self.last_wide = None;
+        }
+        self.served = events.iter().map(|t| (Member::new(&t.event), t.stream)).collect();
+    }
+}
