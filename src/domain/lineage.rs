@@ -54,6 +54,13 @@ impl KnownLineages {
                 .is_some_and(|canonical| self.canonical_of.get(&other) == Some(canonical))
     }
 
+    /// All ids that the ledger has joined with this one, itself among them; none that it has never met.
+    pub fn joined_with(&self, id: ContactId) -> &[ContactId] {
+        let canonical = self.canonical_of.get(&id);
+        let joined = canonical.and_then(|canonical| self.ids.get(canonical));
+        joined.map_or(&[], Vec::as_slice)
+    }
+
     /// The ids that would be joined with a record if it is believed, and that the ledger has not joined with it yet:
     /// those that the record names, and all ids that the ledger has joined with any of them.
     ///

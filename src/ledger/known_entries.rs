@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::database::Conn;
-use crate::domain::ids::ContactId;
+use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::ledger::columns::{json_rows, to_contact};
 use crate::ports::ledger::{EntryTime, KnownEntries, LedgerResult, StreamId};
 
@@ -40,4 +40,33 @@ pub(crate) async fn known_entries(conn: &mut Conn, times: &BTreeSet<EntryTime>) 
         .map(|(stream, at)| (StreamId(stream), at))
         .collect();
     Ok(known)
+}
+
+/// See [`crate::ports::ledger::Ledger::known_occurrences`].
+pub(crate) async fn known_occurrences(
+    conn: &mut Conn,
+    asked: &[(EntryTime, Vec<OccurrenceKey>)],
+) -> LedgerResult<BTreeSet<usize>> {
+    let numbered = asked.iter().enumerate();
+    let keys = numbered.flat_map(|(place, ((stream, at), keys))| {
+        keys.iter()
+            .map(move |key| (place, stream.0, key.sort_key, *at, key.transaction.to_string()))
+    });
+    let found: Vec<i64> = sqlx::query_scalar(
+        "WITH j AS MATERIALIZED (
+             SELECT CAST(value->>0 AS BIGINT) AS place, CAST(value->>1 AS BIGINT) AS stream,
+                    CAST(value->>2 AS BIGINT) AS sort_key, CAST(value->>3 AS BIGINT) AS occurred_at,
+                    value->>4 AS transaction_id FROM json_each($1))
+         SELECT j.place FROM j CROSS JOIN conversions c
+         WHERE c.stream = j.stream AND c.sort_key = j.sort_key AND c.transaction_id = j.transaction_id
+         UNION SELECT j.place FROM j CROSS JOIN archived_keys a
+         WHERE a.stream = j.stream AND a.occurred_at = j.occurred_at AND a.transaction_id = j.transaction_id",
+    )
+    .bind(json_rows(&keys.collect::<Vec<_>>())?)
+    .fetch_all(conn)
+    .await?;
+    Ok(found
+        .into_iter()
+        .filter_map(|place| usize::try_from(place).ok())
+        .collect())
 }

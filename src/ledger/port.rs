@@ -12,7 +12,7 @@ use super::{
     known_entries, limited, long_waits, looks, observe, orphans, requests, room, rows, streams, updates, view,
 };
 use crate::api::ResumePolicy;
-use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
+use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, OccurrenceKey, PortalId};
 use crate::domain::lineage::CanonicalById;
 use crate::ports::ledger::view::{ConversionPage, ConversionQuery, DayCount, LedgerView};
 use crate::ports::ledger::{
@@ -57,6 +57,13 @@ impl Ledger for SqlLedger {
             return Ok(KnownEntries::default());
         }
         read!(self, |tx| known_entries::known_entries(tx, times))
+    }
+
+    async fn known_occurrences(&self, asked: &[(EntryTime, Vec<OccurrenceKey>)]) -> LedgerResult<BTreeSet<usize>> {
+        if asked.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        read!(self, |tx| known_entries::known_occurrences(tx, asked))
     }
 
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {

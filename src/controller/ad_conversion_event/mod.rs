@@ -56,7 +56,7 @@ impl Reconciler for EventController {
     type Object = AdConversionEvent;
 
     async fn reconcile(&self, event: Arc<AdConversionEvent>, ctx: Arc<Context>) -> Result<Action, Error> {
-        let declared = Declared::from_manifest(&event);
+        let declared = Declared::from_manifest(&event).as_of(ctx.clock.now());
         if declared.deleting {
             return deletion::clean_up(&ctx, &declared, &event).await;
         }

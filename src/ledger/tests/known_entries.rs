@@ -54,3 +54,46 @@ async fn who_entered_is_known_until_it_is_archived() {
         KnownEntries::default()
     );
 }
+
+#[tokio::test]
+async fn occurrences_are_known_under_any_key_also_when_they_are_archived() {
+    let ledger = fresh().await;
+    let [ours, theirs] = [7, 8].map(|id| request(Some(action(id))));
+    let ours = ledger.stream_for(&ours).await.unwrap();
+    let theirs = ledger.stream_for(&theirs).await.unwrap();
+    let key = |contact, minute| {
+        OccurrenceKey::for_lifecycle(
+            PortalId(62515),
+            ContactId(contact),
+            "customer",
+            at(minute).as_millisecond(),
+        )
+    };
+    let row = |contact, minute| NewRow {
+        keys: vec![key(contact, minute)],
+        contact: ContactId(contact),
+        occurred_at: at(minute),
+        ..pending(1)
+    };
+    ledger.record_occurrences(ours, &[row(1, 5), row(2, 6)]).await.unwrap();
+    let asked = |stream, contacts: &[u64], minute| {
+        let keys = contacts.iter().map(|contact| key(*contact, minute)).collect();
+        ((stream, at(minute).as_millisecond()), keys)
+    };
+    let questions = [
+        asked(ours, &[1], 5),
+        asked(ours, &[9, 2], 6),
+        asked(ours, &[1], 6),
+        asked(theirs, &[1], 5),
+        asked(ours, &[], 5),
+    ];
+    for archived in [0, 1] {
+        let known = ledger.known_occurrences(&questions).await.unwrap();
+        assert_eq!(known, BTreeSet::from([0, 1]), "{archived}");
+        let one = due(&ledger, ours, 9).await[0].id;
+        let settled = [update(one, Outcome::Skipped, reason::NO_CLICK_ID)];
+        ledger.apply_updates(&settled, at(3)).await.unwrap();
+        assert_eq!(ledger.archive_rows(at(9), 100).await.unwrap(), 1);
+    }
+    assert!(ledger.known_occurrences(&[]).await.unwrap().is_empty());
+}

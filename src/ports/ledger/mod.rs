@@ -29,7 +29,7 @@ use crate::domain::counts::ClassCount;
 pub use crate::domain::coverage::Watermark;
 
 pub use crate::domain::ids::ActionKey;
-use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
+use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, OccurrenceKey, PortalId};
 pub use crate::domain::lineage::CanonicalById;
 use crate::domain::trigger::Trigger;
 
@@ -173,6 +173,9 @@ pub trait Ledger: Send + Sync {
     /// Who is known to have entered at these times: of the rows of each stream at its times, and of what is archived. It
     /// reads all rows, so it is for the few entries that should have been read before.
     async fn known_entries(&self, times: &BTreeSet<EntryTime>) -> LedgerResult<KnownEntries>;
+
+    /// Which of these occurrences (by their place) their stream knows under one of their keys, as a row or archived.
+    async fn known_occurrences(&self, asked: &[(EntryTime, Vec<OccurrenceKey>)]) -> LedgerResult<BTreeSet<usize>>;
 
     /// Records occurrences. Those that are known already (under any of their keys, or under another time, see
     /// [`NewRow::shown`]) only get the contact id of the new row, unless that is [`ContactId::UNKNOWN`]; a row whose

@@ -46,6 +46,10 @@ pub(super) struct AsideEntry {
     pub(super) behind_since: Option<Timestamp>,
     /// The rows of its history and the ids of its lineage, as one number, by the last read that another is to follow.
     pub(super) rows: Option<u64>,
+    /// When this process has read it first, and another read was to follow.
+    pub(super) met: Option<Timestamp>,
+    /// It waits only because others have entered at the same time.
+    same_time: bool,
 }
 
 /// What became of a contact that is put aside.
@@ -69,6 +73,8 @@ impl Aside {
                 shown: contact.shown,
                 behind_since: contact.behind_since,
                 rows: None,
+                met: None,
+                same_time: false,
             });
         }
         self.loaded = true;
@@ -102,6 +108,8 @@ impl Aside {
             shown: ShownState::default(),
             behind_since: None,
             rows: None,
+            met: None,
+            same_time: false,
         };
         self.waiting.insert(contact, wait);
         self.changed = true;
@@ -136,8 +144,21 @@ impl Aside {
         self.wait_since(id, since);
         if let Some(wait) = self.waiting.get_mut(&id) {
             wait.rows = Some(hash_rows(read));
+            wait.met.get_or_insert(now);
         }
         put
+    }
+
+    /// Notes whether a contact that is put aside waits only because others have entered at the same time.
+    pub fn record_same_time(&mut self, contact: ContactId, same_time: bool) {
+        if let Some(wait) = self.waiting.get_mut(&contact) {
+            wait.same_time = same_time;
+        }
+    }
+
+    /// How many wait only for that.
+    pub fn count_same_time(&self) -> usize {
+        self.waiting.values().filter(|wait| wait.same_time).count()
     }
 
     /// Another read is waited for since then, of a contact that is put aside.

@@ -11,8 +11,11 @@ use crate::domain::shown_state::{Behind, ShownState};
 /// Most contacts put aside that lack an entry which a property shows. If a portal has more, that is how it is and not
 /// a sign of old answers: they must not take the room of contacts that cannot be read.
 pub(super) const MOST_LACKING: usize = 500;
-/// Most contacts put aside while one more is, only because it has entered when others did, which are shown.
+/// Most that wait only because they have entered when others did, which are shown.
 const MOST_AT_ONE_TIME: usize = 200;
+/// A process that begins believes nobody who has waited for the patience before it has read the contact for so long: one
+/// odd answer would do else.
+const AFRESH: SignedDuration = SignedDuration::from_mins(1);
 /// Two reads that agree so long after the first are of no server that is behind.
 const PROVEN: SignedDuration = SignedDuration::from_secs(10);
 
@@ -49,7 +52,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doubt {
     /// The contact may be another one, merged: nobody knows whose its entries are.
-    Merge,
+    Merge(Suspicion),
     /// It is behind what searches have shown, so what it shows may be at the wrong time, unless another read has shown
     /// the same.
     Outdated {
@@ -66,7 +69,7 @@ impl Verdict {
         match self {
             Self::Counts { .. } => true,
             Self::Waits { doubt, .. } => match doubt {
-                Doubt::Merge => false,
+                Doubt::Merge(_) => false,
                 Doubt::Outdated { agreed } => *agreed,
                 Doubt::Unconfirmed(state) => !state.is_unconfirmed(read, stage, entry),
             },
@@ -90,7 +93,11 @@ impl Verdict {
                 aside.release(read.requested_id);
                 None
             }
-            Self::Waits { since, .. } => Some(aside.wait_for_another(read, shown, *since, pause)),
+            Self::Waits { since, doubt } => {
+                let put = aside.wait_for_another(read, shown, *since, pause);
+                aside.record_same_time(read.requested_id, *doubt == Doubt::Merge(Suspicion::SameTime));
+                Some(put)
+            }
         }
     }
 }
@@ -112,17 +119,19 @@ pub struct Judge<'a> {
     now: Timestamp,
     /// Contacts that wait for a read that agrees, those among them of whom this judge says so.
     waiting: usize,
+    /// Those of them that wait only because others entered at the same time.
+    same_time: usize,
 }
 
 impl<'a> Judge<'a> {
     /// By what is put aside now.
     pub fn new(aside: &'a Aside, patience: SignedDuration, now: Timestamp) -> Self {
-        let waiting = aside.count_behind();
         Self {
             aside,
             patience,
             now,
-            waiting,
+            waiting: aside.count_behind(),
+            same_time: aside.count_same_time(),
         }
     }
 
@@ -136,9 +145,11 @@ impl<'a> Judge<'a> {
     ) -> Verdict {
         let known = self.aside.entry(read.requested_id);
         let verdict = self.weigh(read, known, evidence, is_unconfirmed);
-        let waits = matches!(verdict, Verdict::Waits { .. });
-        if waits && known.is_none_or(|entry| entry.behind_since.is_none()) {
+        if let Verdict::Waits { doubt, .. } = &verdict
+            && known.is_none_or(|entry| entry.behind_since.is_none())
+        {
             self.waiting += 1;
+            self.same_time += usize::from(*doubt == Doubt::Merge(Suspicion::SameTime));
         }
         verdict
     }
@@ -155,8 +166,10 @@ impl<'a> Judge<'a> {
             since: since.map_or(self.now, |since| since.min(self.now)),
             doubt,
         };
-        if evidence.suspicion.is_some_and(|by| self.is_suspicious(read, known, by)) {
-            return wait(since, Doubt::Merge);
+        if let Some(suspicion) = evidence.suspicion
+            && self.is_suspicious(read, known, suspicion)
+        {
+            return wait(since, Doubt::Merge(suspicion));
         }
         if read.flaw.is_some() {
             // What cannot be read waits by itself.
@@ -188,17 +201,17 @@ impl<'a> Judge<'a> {
     /// waited for the patience; and earlier, where little speaks against it, once two reads some time apart agree.
     /// Of very many that are in doubt only those wait whom an id speaks against.
     fn is_suspicious(&self, read: &Contact, known: Option<&AsideEntry>, suspicion: Suspicion) -> bool {
-        let most = match suspicion {
-            Suspicion::SameTime => MOST_AT_ONE_TIME,
-            Suspicion::History => MOST_LACKING,
-            Suspicion::Ids => usize::MAX,
-        };
         let Some(entry) = known else {
-            return self.waiting < most;
+            return match suspicion {
+                Suspicion::SameTime => self.same_time < MOST_AT_ONE_TIME,
+                Suspicion::History => self.waiting < MOST_LACKING,
+                Suspicion::Ids => true,
+            };
         };
         let (since, agrees) = (entry.behind_since, entry.rows == Some(hash_rows(read)));
         let is_proven = suspicion == Suspicion::SameTime && agrees && self.has_waited(since, PROVEN);
-        !is_proven && !self.has_waited(since, self.patience)
+        let is_over = self.has_waited(since, self.patience) && self.has_waited(entry.met, AFRESH.min(self.patience));
+        !is_proven && !is_over
     }
 
     fn has_waited(&self, since: Option<Timestamp>, so_long: SignedDuration) -> bool {

@@ -215,7 +215,7 @@ fn a_contact_that_may_have_been_merged_waits(
     let mut aside = Aside::default();
     let merge = Verdict::Waits {
         since: at(500),
-        doubt: Doubt::Merge,
+        doubt: Doubt::Merge(suspicion),
     };
     let (first, later) = (read(1, 100, &[100]), read(1, 100, entries));
     let verdict = take(&mut aside, &[(&first, suspected(suspicion))], false, 500).remove(0);
@@ -223,6 +223,29 @@ fn a_contact_that_may_have_been_merged_waits(
     assert!(!verdict.counts(&first, "customer", at(100)));
     let verdict = take(&mut aside, &[(&later, suspected(suspicion))], false, 500 + after).remove(0);
     assert_eq!(verdict, if waits { merge } else { COUNTS });
+}
+
+/// The process that has put it aside was away for longer than anybody waits: one read says no more than before.
+#[test]
+fn a_contact_that_may_have_been_merged_is_read_for_a_while_after_a_start() {
+    let (mut before, first) = (Aside::default(), read(1, 100, &[100]));
+    take(&mut before, &[(&first, suspected(Suspicion::Ids))], false, 500);
+    let mut aside = Aside::default();
+    aside.load(before.unsaved_contacts().unwrap());
+    let mut waits = |second| take(&mut aside, &[(&first, suspected(Suspicion::Ids))], false, second) != [COUNTS];
+    assert_eq!([9_000, 9_059, 9_060].map(&mut waits), [true, true, false]);
+}
+
+/// What others wait for says nothing.
+#[test]
+fn a_contact_waits_for_those_of_its_time_whoever_else_waits() {
+    let (mut aside, state) = (Aside::default(), shown(9_000, 9_000));
+    for id in 1..=MOST_LACKING as u64 {
+        beside(&mut aside, &read(id, 8_000, &[1]), Some(&state), 9_000);
+    }
+    let another = read(7_000, 100, &[100]);
+    let verdict = take(&mut aside, &[(&another, suspected(Suspicion::SameTime))], false, 9_000);
+    assert_ne!(verdict, [COUNTS]);
 }
 
 /// Be they read one after the other or together.

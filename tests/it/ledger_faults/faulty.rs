@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adconversion_operator::api::ResumePolicy;
-use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
+use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, OccurrenceKey, PortalId};
 use adconversion_operator::ports::ledger::{
     ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Canonical, CanonicalById, EntryTime, Erased, KnownEntries,
     Ledger, LedgerError, LedgerId, LedgerResult, LookResult, LookRound, Looker, LookerId, NewRow, OpenRequest,
@@ -140,6 +140,7 @@ pass! {
     set_feed_marks(marks: &[(StreamId, Watermark)]) -> ();
     last_full_scans(streams: &[StreamId]) -> BTreeMap<StreamId, Timestamp>;
     set_last_full_scans(streams: &[StreamId], at: Timestamp) -> ();
+    known_occurrences(asked: &[(EntryTime, Vec<OccurrenceKey>)]) -> BTreeSet<usize>;
     first_noted(streams: &[StreamId]) -> BTreeMap<StreamId, Timestamp>;
     put_aside(hubspot: &ObjectKey) -> Vec<AsideContact>;
     set_put_aside(hubspot: &ObjectKey, contacts: &[AsideContact]) -> ();

@@ -100,17 +100,21 @@ impl Claim {
         entries.filter(|(_, noted_in)| *noted_in != NotedIn::Nothing)
     }
 
-    /// Ids that may have been merged into this contact though no read names them: those that the search names, and for
-    /// a contact that the ledger has never met those that entered at the very time of an entry of its. HubSpot keeps
-    /// the histories of both in a merge (docs/reference/hubspot.md 4.5).
+    /// The ledger has noted this entry of the contact.
+    pub(super) fn forget_entry(&mut self, time: EntryTime) {
+        self.entries.remove(&time);
+    }
+
+    /// Ids that may have been merged into this contact though no read names them: those that the search names, and
+    /// those that entered at the very time of an entry that is new. HubSpot keeps the histories of both in a merge
+    /// (docs/reference/hubspot.md 4.5).
     pub(super) fn suspected_ids(&self, own: ContactId, known: &KnownLineages, entered: &KnownEntries) -> SuspectedIds {
         let is_known = |id: &ContactId| self.lineage.iter().any(|of| known.are_joined(*of, *id));
         let is_suspected = |id: &ContactId| *id != own && !is_known(id);
         let mut suspected = SuspectedIds::default();
         let shown = self.shown.iter().copied().filter(is_suspected);
         suspected.telling.extend(shown);
-        let entries = self.entries().filter(|_| !known.knows(own));
-        for contacts in entries.filter_map(|(time, _)| entered.contacts.get(&time)) {
+        for contacts in self.entries().filter_map(|(time, _)| entered.contacts.get(&time)) {
             let place = match contacts.len() {
                 0..=MOST_BY_THEMSELVES => &mut suspected.telling,
                 ..=MOST_AT_ONCE => &mut suspected.of_import,
@@ -121,18 +125,17 @@ impl Claim {
         suspected
     }
 
-    /// What speaks for a merge before anybody is asked. Of a contact that the ledger knows nothing does.
+    /// What speaks for a merge before anybody is asked.
     pub(super) fn suspicion(&self, own: ContactId, known: &KnownLineages, entered: &KnownEntries) -> Option<Suspicion> {
-        if known.knows(own) {
-            return None;
-        }
         let is_archived = |(time, _): (EntryTime, NotedIn)| entered.archived.contains(&time);
-        if self.by_merge && !self.names_others() || self.entries().any(is_archived) {
+        let is_nameless = self.by_merge && !self.names_others() && !known.knows(own);
+        if is_nameless || self.entries().any(is_archived) {
             return Some(Suspicion::History);
         }
         let at_times = self.entries().filter_map(|(time, _)| entered.contacts.get(&time));
         let by_themselves = at_times.filter(|contacts| contacts.len() <= MOST_BY_THEMSELVES);
-        let mut others = by_themselves.flatten().filter(|id| !self.lineage.contains(id));
+        let is_own = |id: &ContactId| *id == own || self.lineage.iter().any(|of| known.are_joined(*of, *id));
+        let mut others = by_themselves.flatten().filter(|id| !is_own(id));
         others.next().map(|_| Suspicion::SameTime)
     }
 }

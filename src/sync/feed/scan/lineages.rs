@@ -11,7 +11,7 @@ use super::Scan;
 use super::claim::{Claim, ReadEntry, SuspectedIds};
 use super::pages::PageRead;
 use crate::domain::contact::Contact;
-use crate::domain::ids::ContactId;
+use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::domain::lineage::{Contradiction, KnownLineages, ShownIds, compare_id, cut_reads, take_queued};
 use crate::domain::occurrence::stage_entries;
 use crate::ports::UpstreamError;
@@ -58,12 +58,12 @@ impl Scan<'_> {
     /// contradicts: they wait, and are joined with nobody. If HubSpot can't be asked,
     /// nothing is left of the contacts in doubt, as if they had not been read.
     pub(super) async fn confirm_lineages(&mut self, pages: &mut [PageRead]) -> Result<(), SyncError> {
-        let claims = self.claims_of(pages);
+        let mut claims = self.claims_of(pages);
         if claims.is_empty() {
             return Ok(());
         }
         let mut checked = CheckedLineages::default();
-        let doubts = match self.find_doubts(&claims, &mut checked).await {
+        let doubts = match self.find_doubts(&mut claims, &mut checked).await {
             Ok(doubts) => doubts,
             Err(error) => {
                 drop_contacts(pages, |own| claims.contains_key(&own));
@@ -88,13 +88,15 @@ impl Scan<'_> {
         Ok(())
     }
 
-    async fn find_doubts(&self, claims: &Claims, checked: &mut CheckedLineages) -> Result<Doubts, SyncError> {
+    async fn find_doubts(&self, claims: &mut Claims, checked: &mut CheckedLineages) -> Result<Doubts, SyncError> {
         let in_question = claims.iter().filter(|(_, claim)| claim.is_in_question());
         let ids: BTreeSet<ContactId> = in_question.flat_map(|(own, claim)| claim.ids(*own)).collect();
         let ids: Vec<_> = ids.into_iter().collect();
         let known = self.ctx.ledger.known_lineages(self.portal.id, &ids).await?;
         let known = KnownLineages::from_canonical(known);
-        let entered = self.known_entries(claims, &known).await?;
+        self.forget_noted(claims, &known).await?;
+        let claims = &*claims;
+        let entered = self.known_entries(claims).await?;
         let mut suspected = Vec::new();
         let mut asked = BTreeSet::new();
         for (own, claim) in claims {
@@ -117,10 +119,43 @@ impl Scan<'_> {
         Ok(Doubts { named, suspected })
     }
 
-    /// Who entered at the times of contacts that the ledger has never met.
-    async fn known_entries(&self, claims: &Claims, known: &KnownLineages) -> Result<KnownEntries, SyncError> {
-        let new = claims.iter().filter(|(own, _)| !known.knows(**own));
-        let entries: BTreeMap<EntryTime, NotedIn> = new.flat_map(|(_, claim)| claim.entries()).collect();
+    /// Leaves of the claims of contacts that the ledger knows those entries that it has not noted.
+    async fn forget_noted(&self, claims: &mut Claims, known: &KnownLineages) -> Result<(), SyncError> {
+        let (mut asked, mut noted) = (Vec::new(), Vec::new());
+        for (own, claim) in claims.iter().filter(|(own, _)| known.knows(**own)) {
+            let joined = known.joined_with(*own);
+            for (time, noted_in) in claim.entries() {
+                if noted_in == NotedIn::Memory {
+                    let mut noted_then = self.history.recent.contacts_at(time);
+                    noted.extend(noted_then.any(|id| joined.contains(&id)).then_some((*own, time)));
+                } else {
+                    asked.push(((*own, time), self.keys_of(joined, time)));
+                }
+            }
+        }
+        let (owners, asked): (Vec<_>, Vec<_>) =
+            asked.into_iter().map(|((own, time), keys)| (own, (time, keys))).unzip();
+        let found = self.ctx.ledger.known_occurrences(&asked).await?.into_iter();
+        noted.extend(found.filter_map(|place| Some((*owners.get(place)?, asked.get(place)?.0))));
+        for (own, time) in noted {
+            if let Some(claim) = claims.get_mut(&own) {
+                claim.forget_entry(time);
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys of an entry at this time under each of these ids.
+    fn keys_of(&self, ids: &[ContactId], (stream, at): EntryTime) -> Vec<OccurrenceKey> {
+        let tracked = self.events.iter().find(|tracked| tracked.stream == stream);
+        let stage = tracked.map(Tracked::stage).unwrap_or_default();
+        let key = |id: &ContactId| OccurrenceKey::for_lifecycle(self.portal.id, *id, stage, at);
+        ids.iter().map(key).collect()
+    }
+
+    /// Who entered at the times of these contacts.
+    async fn known_entries(&self, claims: &Claims) -> Result<KnownEntries, SyncError> {
+        let entries: BTreeMap<EntryTime, NotedIn> = claims.values().flat_map(Claim::entries).collect();
         let in_ledger = entries.iter().filter(|(_, noted_in)| **noted_in == NotedIn::Ledger);
         let in_ledger = in_ledger.map(|(time, _)| *time).collect();
         let mut entered = self.ctx.ledger.known_entries(&in_ledger).await?;

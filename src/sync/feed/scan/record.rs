@@ -183,7 +183,7 @@ impl Scan<'_> {
             }
             match &read.verdict {
                 Verdict::Waits {
-                    doubt: Doubt::Merge, ..
+                    doubt: Doubt::Merge(_), ..
                 } => self.report_lasting(id, unreadable::UNKNOWN_MERGE),
                 Verdict::Waits {
                     doubt: Doubt::Outdated { .. },
