@@ -187,3 +187,23 @@ fn the_key_of_a_service_account_works_whatever_the_clock_of_the_node_shows() {
         assert_eq!(ready["status"], "True", "{ready}");
     }
 }
+
+/// The process ends before its clock is put right: the next one knows of no wrong time.
+#[test]
+fn what_a_process_before_has_seen_by_a_time_that_was_ahead_is_sent() {
+    let (stage, _, meddler) = working("handed-on");
+    let wrong = Meddling::rewrite(|_, reply| {
+        let date = Timestamp::now() + SignedDuration::from_hours(22);
+        reply.header("date", &date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    });
+    let wrong = meddler.always(|_| true, wrong);
+    corrected(&stage, 1);
+    customer(&stage, "click-1");
+    submit(&stage, &consenting("c-1"));
+    stage.wait("adce/demo", "the submission", |event| Counts::of(event).observed == 2);
+    stage.wait("adce/won", "the customer", |event| Counts::of(event).observed == 2);
+    stage.kill_operator();
+    meddler.lift(wrong);
+    stage.start_operator();
+    all_sent(&stage, 2, &["c-0", "c-1"]);
+}

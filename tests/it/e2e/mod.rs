@@ -109,6 +109,7 @@ mod token_pages;
 mod uninstall;
 mod unnamed;
 mod unnamed_merges;
+mod unnamed_runs;
 mod unproven;
 mod unreadable;
 mod untold;

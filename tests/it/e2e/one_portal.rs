@@ -18,7 +18,7 @@ const TOKEN: &str = "access-token-info";
 const SEARCH: &str = "/contacts/search";
 
 /// Makes tokens of a portal; a portal that is not there is made, without contacts.
-fn tokens(stage: &Stage, portal: u64, names: &[&str]) {
+pub(super) fn tokens(stage: &Stage, portal: u64, names: &[&str]) {
     let scopes = ["crm.objects.contacts.read", "crm.objects.deals.read", "forms"];
     let all = names
         .iter()
@@ -32,7 +32,7 @@ fn secret(name: &str, token: &str) -> Value {
 }
 
 /// A HubSpot account of a neighbour, with a Secret of the same name.
-fn account(of: &Neighbour<'_>, name: &str, token: &str, mut spec: Value) {
+pub(super) fn account(of: &Neighbour<'_>, name: &str, token: &str, mut spec: Value) {
     spec["credentialsSecretRef"] = json!({"name": name});
     spec["interval"] = json!("500ms");
     let kind = json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount", "metadata": {"name": name}, "spec": spec});
