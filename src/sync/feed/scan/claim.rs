@@ -115,12 +115,12 @@ impl Claim {
         let shown = self.shown.iter().copied().filter(is_suspected);
         suspected.telling.extend(shown);
         for contacts in self.entries().filter_map(|(time, _)| entered.contacts.get(&time)) {
-            let place = match contacts.len() {
-                0..=MOST_BY_THEMSELVES => &mut suspected.telling,
-                ..=MOST_AT_ONCE => &mut suspected.of_import,
-                _ => continue,
-            };
-            place.extend(contacts.iter().copied().filter(is_suspected));
+            let others = contacts.iter().copied().filter(is_suspected);
+            if contacts.len() <= MOST_BY_THEMSELVES {
+                suspected.telling.extend(others);
+            } else if contacts.len() <= MOST_AT_ONCE {
+                suspected.of_import.extend(others);
+            }
         }
         suspected
     }

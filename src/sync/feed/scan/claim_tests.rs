@@ -76,7 +76,7 @@ fn what_nothing_speaks_for_is_not_in_question() {
 #[case::of_a_contact_that_is_known(claim("", &[], NotedIn::Memory), known(&[(9, 9)]), entered([1]), &[1])]
 #[case::of_one_joined_with_it(claim("", &[], NotedIn::Memory), known(&[(9, 9), (1, 9)]), entered([1]), &[])]
 #[case::several(claim("", &[], NotedIn::Memory), known(&[]), entered(20..22), &[20, 21])]
-#[case::by_themselves(claim("", &[], NotedIn::Memory), known(&[]), entered(20..40), &Vec::from_iter(20..40))]
+#[case::by_themselves(claim("", &[], NotedIn::Memory), known(&[]), entered(20..40), &(20..40).collect::<Vec<_>>())]
 fn ids_that_a_read_may_have_left_out(
     #[case] claim: Claim,
     #[case] known: KnownLineages,
