@@ -195,18 +195,30 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Later, |tx| streams::set_feed_marks(tx, marks))
     }
 
-    async fn last_full_scans(&self, streams: &[StreamId]) -> LedgerResult<BTreeMap<StreamId, Timestamp>> {
+    async fn last_full_scans(
+        &self,
+        hubspot: &ObjectKey,
+        streams: &[StreamId],
+    ) -> LedgerResult<BTreeMap<StreamId, Timestamp>> {
         if streams.is_empty() {
             return Ok(BTreeMap::new());
         }
-        read!(self, |tx| full_scans::last_full_scans(tx, streams))
+        read!(self, |tx| full_scans::last_full_scans(tx, hubspot, streams))
     }
 
-    async fn set_last_full_scans(&self, streams: &[StreamId], at: Timestamp) -> LedgerResult<()> {
+    async fn set_last_full_scans(&self, hubspot: &ObjectKey, streams: &[StreamId], at: Timestamp) -> LedgerResult<()> {
         if streams.is_empty() {
             return Ok(());
         }
-        write!(self, Disk::Later, |tx| full_scans::set_last_full_scans(tx, streams, at))
+        write!(self, Disk::Later, |tx| full_scans::set_last_full_scans(
+            tx, hubspot, streams, at
+        ))
+    }
+
+    async fn owe_full_scans(&self, portal: PortalId, present: &[StreamId], since: Timestamp) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| full_scans::owe_full_scans(
+            tx, portal, present, since
+        ))
     }
 
     async fn first_noted(&self, streams: &[StreamId]) -> LedgerResult<BTreeMap<StreamId, Timestamp>> {

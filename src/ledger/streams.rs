@@ -171,7 +171,8 @@ async fn move_rows(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
 
 async fn move_marks(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     sqlx::query(
-        "UPDATE streams SET covered_from = e.covered_from, feed_cursor = e.feed_cursor, full_scan_at = e.full_scan_at
+        "UPDATE streams SET covered_from = e.covered_from, feed_cursor = e.feed_cursor, full_scan_at = e.full_scan_at,
+             full_scan_by = e.full_scan_by
          FROM streams e WHERE streams.id = $2 AND e.id = $1 AND e.feed_cursor IS NOT NULL",
     )
     .bind(from)
@@ -187,7 +188,7 @@ async fn move_marks(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "UPDATE streams SET covered_from = NULL, feed_cursor = NULL, full_scan_at = NULL, last_upload = NULL
+        "UPDATE streams SET covered_from = NULL, feed_cursor = NULL, full_scan_at = NULL, full_scan_by = NULL, last_upload = NULL
          WHERE id = $1 AND (feed_cursor IS NOT NULL OR last_upload IS NOT NULL)",
     )
     .bind(from)

@@ -58,6 +58,7 @@ pub(crate) const TABLES: [Table; 11] = [
             ("last_upload", Number),
             ("bound_to", Number),
             ("full_scan_at", Number),
+            ("full_scan_by", Text),
         ],
         key: 1,
         // Streams of events refer to those of actions.

@@ -81,10 +81,19 @@ impl Error {
     }
 }
 
+/// What the API server says of a field that a definition lacks.
+const UNKNOWN_FIELD: &str = "field not declared in schema";
+
 /// What the client of the Kubernetes API says: an answer without its dump, a failed connection with its reason.
 pub fn describe_kube(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
-        return format!("{} ({})", status.message, status.reason);
+        let way_out = if status.message.contains(UNKNOWN_FIELD) {
+            ". The definitions in this cluster are of an older version than the operator, so no status can be written: \
+             upgrade them (`adconversion crds | kubectl apply --server-side -f -`, or with the chart)"
+        } else {
+            ""
+        };
+        return format!("{} ({}){way_out}", status.message, status.reason);
     }
     if let kube::Error::Service(failed) = error {
         return describe_unreached(failed.as_ref());
@@ -106,6 +115,19 @@ pub fn describe_kube(error: &kube::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn definitions_that_are_too_old_are_named() {
+        let of = |message: &str| {
+            let status = kube::core::Status {
+                message: message.into(),
+                ..kube::core::Status::default()
+            };
+            describe_kube(&kube::Error::Api(Box::new(status)))
+        };
+        assert!(of(".status.sync.ledgerId: field not declared in schema").contains("adconversion crds"));
+        assert!(!of("secrets is forbidden").contains("definitions"));
+    }
 
     #[test]
     fn the_kubernetes_api_is_quoted_once() {

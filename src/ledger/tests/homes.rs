@@ -222,7 +222,7 @@ async fn note(ledger: &SqlLedger, track: StreamId) {
         cursor: at(3),
     };
     ledger.set_feed_marks(&[(track, mark)]).await.unwrap();
-    ledger.set_last_full_scans(&[track], at(4)).await.unwrap();
+    ledger.set_last_full_scans(&account, &[track], at(4)).await.unwrap();
     let aside = ids(&[7, 8]).into_iter().map(|id| AsideContact {
         id,
         shown: ShownState::default(),

@@ -207,21 +207,53 @@ async fn where_two_rows_of_an_occurrence_meet_the_one_further_along_stays() {
 #[tokio::test]
 async fn the_last_full_scan_of_each_stream_is_remembered_and_moves_with_its_mark() {
     let ledger = fresh().await;
+    let [ours, theirs] = ["ours", "theirs"].map(|name| crate::domain::ids::ObjectKey::new("ns", name));
     let of_event = ledger.stream_for(&request(None)).await.unwrap();
-    assert!(ledger.last_full_scans(&[of_event]).await.unwrap().is_empty());
+    assert!(ledger.last_full_scans(&ours, &[of_event]).await.unwrap().is_empty());
     for second in [5, 7] {
-        ledger.set_last_full_scans(&[of_event], at(second)).await.unwrap();
+        ledger
+            .set_last_full_scans(&ours, &[of_event], at(second))
+            .await
+            .unwrap();
     }
-    let known = [(of_event, at(7))].into();
-    assert_eq!(ledger.last_full_scans(&[of_event, StreamId(99)]).await.unwrap(), known);
+    let both = [of_event, StreamId(99)];
+    assert_eq!(
+        ledger.last_full_scans(&ours, &both).await.unwrap(),
+        [(of_event, at(7))].into()
+    );
+    assert!(
+        ledger.last_full_scans(&theirs, &both).await.unwrap().is_empty(),
+        "another account"
+    );
     let mark = Watermark {
         covered_from: at(-9),
         cursor: at(3),
     };
     ledger.set_feed_marks(&[(of_event, mark)]).await.unwrap();
     let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
-    let scans = ledger.last_full_scans(&[of_event, of_action]).await.unwrap();
+    let scans = ledger.last_full_scans(&ours, &[of_event, of_action]).await.unwrap();
     assert_eq!(scans, [(of_action, at(7))].into());
+}
+
+#[tokio::test]
+async fn streams_that_were_away_are_looked_for_since_what_others_have_noted() {
+    let ledger = fresh().await;
+    let account = crate::domain::ids::ObjectKey::new("ns", "ours");
+    let (there, away) = (request(Some(action(7))), request(Some(action(8))));
+    let (there, away) = (
+        ledger.stream_for(&there).await.unwrap(),
+        ledger.stream_for(&away).await.unwrap(),
+    );
+    ledger
+        .set_last_full_scans(&account, &[there, away], at(9))
+        .await
+        .unwrap();
+    let portal = PortalId(62515);
+    for (portal, since, expected) in [(PortalId(1), 2, 9), (portal, 5, 5), (portal, 8, 5), (portal, 4, 4)] {
+        ledger.owe_full_scans(portal, &[there], at(since)).await.unwrap();
+        let scans = ledger.last_full_scans(&account, &[there, away]).await.unwrap();
+        assert_eq!(scans, [(there, at(9)), (away, at(expected))].into(), "{since}");
+    }
 }
 
 #[tokio::test]

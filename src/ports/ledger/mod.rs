@@ -273,12 +273,21 @@ pub trait Ledger: Send + Sync {
     /// Remembers how far the feed has come.
     async fn set_feed_marks(&self, marks: &[(StreamId, Watermark)]) -> LedgerResult<()>;
 
-    /// When each of these streams took part in a full scan last; those that never did are left out.
-    async fn last_full_scans(&self, streams: &[StreamId]) -> LedgerResult<BTreeMap<StreamId, Timestamp>>;
+    /// When each of these streams took part in a full scan of this HubSpotAccount object last; those that never did are
+    /// left out.
+    async fn last_full_scans(
+        &self,
+        hubspot: &ObjectKey,
+        streams: &[StreamId],
+    ) -> LedgerResult<BTreeMap<StreamId, Timestamp>>;
 
     /// Remembers a full scan in which these streams took part, so that a process that is restarted often still makes
     /// them. If rows move from an event's stream to its action's, the time moves with the mark.
-    async fn set_last_full_scans(&self, streams: &[StreamId], at: Timestamp) -> LedgerResult<()>;
+    async fn set_last_full_scans(&self, hubspot: &ObjectKey, streams: &[StreamId], at: Timestamp) -> LedgerResult<()>;
+
+    /// Has all streams of the portal but these looked for since then, once their events come back: something was
+    /// noted for these alone that the marks of the others may have moved past.
+    async fn owe_full_scans(&self, portal: PortalId, present: &[StreamId], since: Timestamp) -> LedgerResult<()>;
 
     /// When the first row of each of these streams was noted; of a stream with archived rows nobody knows any more, and
     /// it is [`Timestamp::MIN`]. Those without rows are left out. It reads all rows of the streams.

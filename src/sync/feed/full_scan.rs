@@ -21,6 +21,8 @@ use crate::sync::feed::bounds::PollReach;
 
 /// Span of the daily full scan.
 const SPAN: SignedDuration = SignedDuration::from_hours(72);
+/// However rarely it is made.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 impl Feed {
     /// Makes a full scan if it is due. Returns false if it turned out that the poll did not see everything.
@@ -69,7 +71,7 @@ impl Feed {
             // Before the time of the scan: nothing else finds those that it has put aside so soon.
             self.save_aside().await?;
             let scanned: Vec<_> = scanned.into_iter().collect();
-            self.ctx.ledger.set_last_full_scans(&scanned, now).await?;
+            self.ctx.ledger.set_last_full_scans(&self.key, &scanned, now).await?;
             self.full_scans.extend(scanned.into_iter().map(|stream| (stream, now)));
         }
         Ok(true)
@@ -84,7 +86,8 @@ impl Feed {
             .into_iter()
             .filter(|s| !self.full_scans.contains_key(s))
             .collect();
-        self.full_scans.extend(self.ctx.ledger.last_full_scans(&unknown).await?);
+        self.full_scans
+            .extend(self.ctx.ledger.last_full_scans(&self.key, &unknown).await?);
         Ok(())
     }
 
@@ -92,14 +95,14 @@ impl Feed {
     /// long time has missed the scans meanwhile: it begins three days before the first of them.
     fn due_since(&self, pass: &Pass, now: Timestamp) -> Option<Timestamp> {
         let interval = self.ctx.settings.sweep_interval;
-        let due = pass.events.iter().filter_map(|t| match self.full_scans.get(&t.stream) {
+        let missed = pass.events.iter().filter_map(|t| match self.full_scans.get(&t.stream) {
             Some(last) if *last > now => Some(now),
-            Some(last) => Some(later(*last, interval)).filter(|due| *due <= now),
-            None => (!t.is_backfill()).then_some(now),
+            Some(last) => (later(*last, interval) <= now).then(|| later(*last, interval.min(DAY))),
+            // Another account, or a version before, has made the scans of this stream, if anybody has.
+            None => t.mark.filter(|_| !t.is_backfill()).map(|mark| mark.cursor.min(now)),
         });
-        let first = due.min()?;
-        let present = self.before_present(pass, SPAN);
-        Some(present.min(first.checked_sub(SPAN).unwrap_or(Timestamp::MIN)))
+        let missed = missed.min()?.checked_sub(SPAN).unwrap_or(Timestamp::MIN);
+        Some(self.before_present(pass, SPAN).min(missed))
     }
 
     /// What a scan says of HubSpot's clock.

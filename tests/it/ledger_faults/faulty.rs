@@ -138,8 +138,9 @@ pass! {
     archive_rows(before: Timestamp, limit: usize) -> usize;
     feed_marks(streams: &[StreamId]) -> Vec<Option<Watermark>>;
     set_feed_marks(marks: &[(StreamId, Watermark)]) -> ();
-    last_full_scans(streams: &[StreamId]) -> BTreeMap<StreamId, Timestamp>;
-    set_last_full_scans(streams: &[StreamId], at: Timestamp) -> ();
+    last_full_scans(hubspot: &ObjectKey, streams: &[StreamId]) -> BTreeMap<StreamId, Timestamp>;
+    set_last_full_scans(hubspot: &ObjectKey, streams: &[StreamId], at: Timestamp) -> ();
+    owe_full_scans(portal: PortalId, present: &[StreamId], since: Timestamp) -> ();
     known_occurrences(asked: &[(EntryTime, Vec<OccurrenceKey>)]) -> BTreeSet<usize>;
     first_noted(streams: &[StreamId]) -> BTreeMap<StreamId, Timestamp>;
     put_aside(hubspot: &ObjectKey) -> Vec<AsideContact>;

@@ -58,6 +58,7 @@ impl Scan<'_> {
         let reads = self.judge(&pages);
         let all: Vec<_> = reads.iter().flatten().collect();
         self.record_occurrences(&all, seen).await?;
+        self.owe_to_absent(&all).await?;
         self.history.read_any |= pages.iter().any(|page| !page.contacts.is_empty());
         for (page, reads) in pages.iter().zip(&reads) {
             let is_missed = !page.sought.is_empty();
@@ -74,6 +75,23 @@ impl Scan<'_> {
             }
         }
         confirmed
+    }
+
+    /// What was put aside is noted for the events of this pass alone: the marks of others may have moved past it too.
+    async fn owe_to_absent(&self, reads: &[&ReadContact]) -> Result<(), SyncError> {
+        let counts = |read: &&&ReadContact| {
+            let is_aside = self.history.aside.is_aside(read.contact().requested_id);
+            is_aside && matches!(read.verdict, Verdict::Counts { .. }) && read.contact().flaw.is_none()
+        };
+        let interval = self.ctx.settings.sweep_interval;
+        let due = self.ctx.clock.now().saturating_sub(interval).unwrap_or(Timestamp::MIN);
+        let modified = reads.iter().filter(counts).map(|read| read.contact().last_modified());
+        let Some(since) = modified.map(|at| at.unwrap_or(due).min(due)).min() else {
+            return Ok(());
+        };
+        let present: Vec<_> = self.events.iter().map(|tracked| tracked.stream).collect();
+        self.ctx.ledger.owe_full_scans(self.portal.id, &present, since).await?;
+        Ok(())
     }
 
     /// The contacts of pages, and what their reads are worth.
