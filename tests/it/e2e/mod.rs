@@ -85,6 +85,7 @@ mod redirects;
 mod refusals;
 mod replicas;
 mod restored;
+mod returned;
 mod rights;
 mod rows;
 mod rows_of;
