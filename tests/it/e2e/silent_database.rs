@@ -11,10 +11,11 @@ use super::replicas::{START, all_are_sent, each_once, more, prepared};
 use super::stage::{Counts, Replica};
 use super::tcp_link::TcpLink;
 
-/// A Lease that is over soon, and with it a leader's patience with its ledger.
+/// A Lease that is over soon, and with it a leader's patience with its ledger: it ends, with a look, before the server
+/// has ended the transaction of a silent connection, after ten seconds.
 const SHORT: [(&str, &str); 3] = [
-    ("lease-duration", "8s"),
-    ("lease-renew", "6s"),
+    ("lease-duration", "6s"),
+    ("lease-renew", "5s"),
     ("lease-retry", "500ms"),
 ];
 /// That patience, and what it takes to notice, to end and to take over.
