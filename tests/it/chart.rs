@@ -7,6 +7,7 @@ mod artifact_hub;
 mod contradictions;
 mod definitions;
 mod durations;
+mod existing;
 mod first_table;
 mod helm3;
 mod install;

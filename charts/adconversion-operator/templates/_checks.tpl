@@ -93,24 +93,85 @@
 {{- end }}
 {{- end }}
 
-{{/* Newer API servers refuse 10.0.0.1/8: is that one address, or a network? */}}
+{{/* Newer API servers refuse 10.0.0.1/8: is that one address, or a network? And an exception must be a smaller part. */}}
 {{- define "adconversion.checkNetworks" -}}
+{{- $blocks := list }}
 {{- range .Values.networkPolicy.egress.apiServerCIDRs }}
-{{- if not (contains ":" .) }}
-{{- $parts := splitList "/" . }}
-{{- $address := 0 }}
-{{- range splitList "." (first $parts) }}
-{{- $address = add (mul $address 256) (int64 .) }}
+{{- $blocks = append $blocks (list "networkPolicy.egress.apiServerCIDRs" (dict "cidr" .)) }}
 {{- end }}
+{{- range .Values.networkPolicy.ingress.from }}
+{{- $blocks = append $blocks (list "networkPolicy.ingress.from" .ipBlock) }}
+{{- end }}
+{{- range .Values.networkPolicy.egress.extra }}
+{{- range .to }}
+{{- $blocks = append $blocks (list "networkPolicy.egress.extra" .ipBlock) }}
+{{- end }}
+{{- end }}
+{{- range $blocks }}
+{{- $where := first . }}
+{{- $block := last . | default dict }}
+{{- $except := $block.except | default list }}
+{{- range compact (prepend $except $block.cidr) }}
+{{- $network := include "adconversion.network" . | fromJson }}
+{{- if ne (join "," $network.groups) (join "," (include "adconversion.firstOf" (list $network $network.length) | fromJsonArray)) }}
+{{- $address := splitList "/" . | first }}
+{{- fail (printf "%s: %s is not the first address of a network of that size. Write %s/%d for this one address, or the first one of the network" $where . $address (int $network.bits)) }}
+{{- end }}
+{{- end }}
+{{- range $except }}
+{{- $whole := include "adconversion.network" $block.cidr | fromJson }}
+{{- $part := include "adconversion.network" . | fromJson }}
+{{- if and $whole.groups $part.groups }}
+{{- $around := include "adconversion.firstOf" (list $part $whole.length) | fromJsonArray }}
+{{- if or (ne (join "," $whole.groups) (join "," $around)) (le (int $part.length) (int $whole.length)) }}
+{{- fail (printf "%s: except %s is not a smaller network within %s. Name one that is, or leave it out" $where . $block.cidr) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A network in numbers: its groups, how many bits they have together, and its length. No groups where IPv4 stands within IPv6. */}}
+{{- define "adconversion.network" -}}
+{{- $parts := splitList "/" . }}
+{{- $groups := list }}
+{{- if not (contains ":" .) }}
+{{- range splitList "." (first $parts) }}
+{{- $groups = append $groups (int .) }}
+{{- end }}
+{{- else if not (contains "." .) }}
+{{- $halves := splitList "::" (first $parts) }}
+{{- $front := splitList ":" (first $halves) | compact }}
+{{- $back := rest $halves | join "" | splitList ":" | compact }}
+{{- $zeros := list }}
+{{- range until (sub 8 (add (len $front) (len $back)) | int) }}
+{{- $zeros = append $zeros "0" }}
+{{- end }}
+{{- range concat $front $zeros $back }}
+{{- $groups = append $groups (int (printf "0x%s" .)) }}
+{{- end }}
+{{- end }}
+{{- dict "groups" $groups "bits" (contains ":" . | ternary 128 32) "length" (last $parts | int) | toJson }}
+{{- end }}
+
+{{/* The groups of the first address of the network with this length in which a network is: (list $network 8). */}}
+{{- define "adconversion.firstOf" -}}
+{{- $network := first . }}
+{{- $first := list }}
+{{- $count := len $network.groups }}
+{{- if $count }}
+{{- $width := div (int $network.bits) $count }}
+{{- $left := int (last .) }}
+{{- range $network.groups }}
 {{- $size := 1 }}
-{{- range until (sub 32 (int (last $parts)) | int) }}
+{{- range until (sub $width (min $width (max 0 $left)) | int) }}
 {{- $size = mul $size 2 }}
 {{- end }}
-{{- if mod $address $size }}
-{{- fail (printf "networkPolicy.egress.apiServerCIDRs: %s is not the first address of a network of that size. Write %s/32 for this one address, or the first one of the network" . (first $parts)) }}
+{{- $first = append $first (mul $size (div (int .) $size)) }}
+{{- $left = sub $left $width }}
 {{- end }}
 {{- end }}
-{{- end }}
+{{- toJson $first }}
 {{- end }}
 
 {{/* A flag is given once only, and wins over its variable. */}}
@@ -124,6 +185,9 @@
 {{- $flag := regexFind "^--[a-z0-9-]+" . | trimPrefix "--" }}
 {{- if hasKey $passed $flag }}
 {{- fail (printf "extraArgs: the chart passes --%s already, and a flag is given once only. %s" $flag (get $passed $flag)) }}
+{{- end }}
+{{- if and $flag (has $flag $added) }}
+{{- fail (printf "extraArgs has --%s twice, and a flag is given once only: leave one of them out" $flag) }}
 {{- end }}
 {{- $added = append $added $flag }}
 {{- end }}
@@ -223,67 +287,6 @@
 {{- end }}
 {{- if or (le (index $times 0) (index $times 1)) (le (index $times 1) (index $times 2)) }}
 {{- fail (printf "config.leaseDuration (%s) must be longer than config.leaseRenew (%s), and that longer than config.leaseRetry (%s)" $duration $renew $retry) }}
-{{- end }}
-{{- end }}
-{{- end }}
-
-{{- define "adconversion.checkSandbox" -}}
-{{- $namespace := include "adconversion.namespace" . }}
-{{- $name := include "adconversion.fullname" . }}
-{{- /* Another release may have that name. */}}
-{{- $simulation := dict }}
-{{- with lookup "apps/v1" "Deployment" $namespace (printf "%s-sandbox" $name) }}
-{{- if eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" .) $.Release.Name }}
-{{- $simulation = . }}
-{{- end }}
-{{- end }}
-{{- if and $simulation (not .Values.sandbox.enabled) }}
-{{- fail (printf "sandbox.enabled: the release %s works with the simulation, and real accounts would be counted in its ledger. Uninstall it, delete its claim, and install the operator again" .Release.Name) }}
-{{- end }}
-{{- if .Values.sandbox.enabled }}
-{{- if .Values.persistence.existingClaim }}
-{{- fail "sandbox.enabled and persistence.existingClaim exclude each other: what the simulation counts must not stand in a ledger that is kept" }}
-{{- end }}
-{{- if .Values.ledger.postgresql.urlSecretRef.name }}
-{{- fail "sandbox.enabled and ledger.postgresql exclude each other: what the simulation counts must not stand in a ledger that is kept" }}
-{{- end }}
-{{- if not (include "adconversion.watchNamespaces" . | fromJsonArray) }}
-{{- fail "sandbox.enabled needs sandbox.namespace or watchNamespaces: events and accounts of other namespaces must not be sent to the simulation" }}
-{{- end }}
-{{- $claim := lookup "v1" "PersistentVolumeClaim" $namespace (printf "%s-ledger" $name) | default dict }}
-{{- if and (eq (dig "metadata" "annotations" "helm.sh/resource-policy" "" $claim) "keep") (not $simulation) (not (lookup "apps/v1" "Deployment" $namespace $name)) }}
-{{- fail (printf "sandbox.enabled: the claim %s-ledger holds the ledger of real accounts, which was kept when their release was uninstalled, and the simulation would fill it and delete it in the end. Install the simulation under another name or in another namespace" $name) }}
-{{- end }}
-{{- if and (lookup "apps/v1" "Deployment" $namespace $name) (not $simulation) }}
-{{- fail (printf "sandbox.enabled: the release %s works with real accounts, and the simulation would answer for them and fill their ledger. Install the simulation as a release of its own, in another cluster or uninstall this one first" .Release.Name) }}
-{{- end }}
-{{- end }}
-{{- end }}
-
-{{/* What a release that gets other names would leave behind. */}}
-{{- define "adconversion.checkNames" -}}
-{{- if .Release.IsUpgrade }}
-{{- $namespace := include "adconversion.namespace" . }}
-{{- $name := include "adconversion.fullname" . }}
-{{- $claim := include "adconversion.claim" . }}
-{{- if and $claim (not .Values.persistence.existingClaim) (not .Values.sandbox.enabled) (not (lookup "v1" "PersistentVolumeClaim" $namespace $claim)) }}
-{{- range $place := uniq (list $namespace .Release.Namespace) }}
-{{- range (lookup "v1" "PersistentVolumeClaim" $place "").items }}
-{{- $labels := .metadata.labels | default dict }}
-{{- if and (eq (dig "app.kubernetes.io/instance" "" $labels) $.Release.Name) (eq (dig "app.kubernetes.io/part-of" "" $labels) "adconversion") }}
-{{- $do := printf "set persistence.existingClaim to %s" .metadata.name }}
-{{- if ne $place $namespace }}
-{{- $do = "move the ledger before, as the chart's README says" }}
-{{- end }}
-{{- fail (printf "the ledger of this release is in the claim %s in the namespace %s, and with the name %s in %s the release would begin an empty one: %s, or leave names and namespace as they were" .metadata.name $place $claim $namespace $do) }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- $found := lookup "apps/v1" "Deployment" $namespace $name | default dict }}
-{{- $selected := dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" $found }}
-{{- if and $selected (ne $selected (include "adconversion.name" .)) (eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" $found) .Release.Name) }}
-{{- fail (printf "nameOverride: the Deployment %s finds its pods by the name %s, which cannot be changed. Leave it as it was, or delete the Deployment before the upgrade, which makes it again: kubectl delete deployment %s --namespace %s" $name $selected $name $namespace) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -3,7 +3,7 @@
 use xtask::control_plane::{ControlPlane, Options};
 
 use super::{chart, definitions::advice, helm_on};
-use crate::{gitops::uninstall::documented, support::cluster::LONG_CALL};
+use crate::{gitops::uninstall::remove, support::cluster::LONG_CALL};
 
 #[test]
 fn a_release_takes_over_the_ledger_as_the_readme_says() {
@@ -22,10 +22,7 @@ fn a_release_takes_over_the_ledger_as_the_readme_says() {
     let claim = || kubectl.json(&[&get[..], &namespace].concat()).unwrap();
     let before = claim();
 
-    let words = documented();
-    kubectl
-        .must(&words.iter().map(String::as_str).collect::<Vec<_>>())
-        .unwrap();
+    remove(kubectl);
     let chart = chart().display().to_string();
     let release = ["upgrade", "--install", "adconversion-operator", &chart];
     let flags = ["--take-ownership", "--force-conflicts"];

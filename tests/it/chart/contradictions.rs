@@ -57,6 +57,22 @@ fn refusal(values: &Value) -> String {
     "extraArgs: the NetworkPolicy does not know the address of --hubspot-endpoint, and would not let the operator reach it. Set config.hubspotEndpoint")]
 #[case::an_address_or_a_network(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["10.0.0.0/8", "10.0.0.1/31"]}}}),
     "networkPolicy.egress.apiServerCIDRs: 10.0.0.1/31 is not the first address of a network of that size. Write 10.0.0.1/32 for this one address")]
+#[case::an_address_or_a_network_of_ipv6(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["fd00::/8", "2001:db8:0:c::/61"]}}}),
+    "networkPolicy.egress.apiServerCIDRs: 2001:db8:0:c::/61 is not the first address of a network of that size. Write 2001:db8:0:c::/128 for this one")]
+#[case::whom_metrics_are_for(json!({"networkPolicy": {"ingress": {"from": [{"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.1/8"}}]}}}),
+    "networkPolicy.ingress.from: 10.0.0.1/8 is not the first address of a network of that size")]
+#[case::a_further_way(json!({"networkPolicy": {"egress": {"extra": [{"to": [{"ipBlock": {"cidr": "10.0.0.1/8"}}]}]}}}),
+    "networkPolicy.egress.extra: 10.0.0.1/8 is not the first address of a network of that size")]
+#[case::an_exception_that_is_no_network(json!({"networkPolicy": {"ingress": {"from": [{"ipBlock": {"cidr": "::/0", "except": ["fd00::1/8"]}}]}}}),
+    "networkPolicy.ingress.from: fd00::1/8 is not the first address of a network of that size")]
+#[case::an_exception_elsewhere(json!({"networkPolicy": {"ingress": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}]}}}),
+    "networkPolicy.ingress.from: except 11.0.0.0/16 is not a smaller network within 10.0.0.0/8. Name one that is, or leave it out")]
+#[case::an_exception_of_all(json!({"networkPolicy": {"egress": {"extra": [{"to": [{"ipBlock": {"cidr": "fd00::/8", "except": ["fd00::/8"]}}]}]}}}),
+    "networkPolicy.egress.extra: except fd00::/8 is not a smaller network within fd00::/8")]
+#[case::an_exception_of_the_other_family(json!({"networkPolicy": {"ingress": {"from": [{"ipBlock": {"cidr": "::/0", "except": ["0.0.0.0/1"]}}]}}}),
+    "networkPolicy.ingress.from: except 0.0.0.0/1 is not a smaller network within ::/0")]
+#[case::a_flag_twice_among_more(json!({"extraArgs": ["--status-interval=1s", "--overlap", "3h", "--status-interval", "2s"]}),
+    "extraArgs has --status-interval twice, and a flag is given once only: leave one of them out")]
 #[case::nobodys_account(json!({"serviceAccount": {"create": false}}),
     "serviceAccount.create false needs serviceAccount.name: without it the operator would run as the account default")]
 #[case::a_variable_twice(json!({"extraEnv": [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "A", "value": "2"}]}),
@@ -113,8 +129,12 @@ fn contradictions_are_refused_in_words(#[case] values: Value, #[case] says: &str
 #[case::times_in_other_units(json!({"leaderElection": {"enabled": true}, "config": {"leaseDuration": "1m500ms", "leaseRenew": "60400ms"}}))]
 #[case::a_variable_that_nothing_else_sets(json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://q:1"}]}))]
 #[case::a_flag_by_its_variable_alone(json!({"extraEnv": [{"name": "ADCONVERSION_OVERLAP", "value": "2h"}], "extraArgs": ["--retention=240h"]}))]
+#[case::values_apart_from_their_flags(json!({"extraArgs": ["--overlap", "3h", "--retention", "240h"]}))]
 #[case::an_address_without_a_policy(json!({"extraArgs": ["--hubspot-endpoint=http://x:8443"]}))]
-#[case::networks(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["0.0.0.0/0", "10.0.0.2/31", "255.255.255.255/32", "fd00::1/128"]}}}))]
+#[case::networks(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["0.0.0.0/0", "10.0.0.2/31", "255.255.255.255/32", "fd00::1/128",
+    "::/0", "fe80::/10", "2001:db8:0:8::/61", "1:2:3:4:5:6:7:8/128", "64:ff9b::1.2.3.4/128"]}}}))]
+#[case::exceptions(json!({"networkPolicy": {"ingress": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.3.0.0/16", "10.0.0.0/9"]}}]},
+    "egress": {"extra": [{"to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "2001:db8::/32", "except": ["2001:db8:8000::/33"]}}]}, {}]}}}))]
 #[case::another_account(json!({"serviceAccount": {"create": false, "name": "default"}}))]
 #[case::a_volume_of_a_name_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "ledger", "emptyDir": {}}]}))]
 #[case::a_mount_at_a_path_that_is_free(json!({"ledger": database(), "extraVolumes": [{"name": "more", "emptyDir": {}}],

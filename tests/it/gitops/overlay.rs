@@ -90,18 +90,22 @@ fn cluster_wide(made: &str) -> (BTreeSet<String>, String) {
     (wide.map(named).collect(), arguments)
 }
 
-/// What the page says about a second operator from the same base.
-#[test]
-fn a_second_kustomization_needs_names_of_its_own() {
+/// A second operator from the same base, as the page has it.
+pub fn second(kubectl: &Kubectl, name: &str) -> String {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/gitops.md")).unwrap();
     let (_, sample) = page.split_once("as [no two may work in one]").unwrap();
     let (_, lines) = sample.split_once("\nnamespace: sales-system\n").unwrap();
     let (lines, _) = lines.split_once("```").unwrap();
+    built(kubectl, name, &format!("namespace: sales-system\n{lines}"))
+}
+
+#[test]
+fn a_second_kustomization_needs_names_of_its_own() {
     let kubectl = cluster().client();
     let (first, _) = cluster_wide(&built(kubectl, "first", "namespace: ads\n"));
     let (moved, _) = cluster_wide(&built(kubectl, "moved", "namespace: sales-system\n"));
     assert!(first.len() > 5 && first == moved, "{first:?} {moved:?}");
-    let (second, arguments) = cluster_wide(&built(kubectl, "second", &format!("namespace: sales-system\n{lines}")));
+    let (second, arguments) = cluster_wide(&second(kubectl, "second"));
     let common: Vec<&String> = first.intersection(&second).collect();
     assert!(common.is_empty() && second.len() == first.len(), "{common:?}");
     assert!(arguments.contains("--watch-namespaces=sales"), "{arguments}");

@@ -1,8 +1,11 @@
 //! What docs/operations.md says about the end of an installation without Helm.
 
-use xtask::control_plane::{ControlPlane, Options};
+use xtask::{
+    control_plane::{ControlPlane, Options},
+    kubectl::Kubectl,
+};
 
-use super::path;
+use super::{overlay::second, path};
 use crate::support::cluster::LONG_CALL;
 
 /// What stays: data, and what others need too.
@@ -14,18 +17,28 @@ const KEPT: [&str; 5] = [
     "namespace/adconversion-system",
 ];
 
-/// The command of the page, without the word `kubectl`.
-pub fn documented() -> Vec<String> {
+/// The commands of the page, without the word `kubectl`.
+pub fn documented() -> Vec<Vec<String>> {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
     let (_, section) = page.split_once("\n### Without Helm\n").unwrap();
-    let command = section.split("```").nth(1).unwrap().replace("\\\n", " ");
-    let mut words = command.split_whitespace().map(str::to_owned);
-    assert_eq!(words.next().as_deref(), Some("kubectl"));
-    words.collect()
+    let commands = section.split("```").nth(1).unwrap().replace("\\\n", " ");
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let commands: Vec<Vec<String>> = commands.trim().lines().map(words).collect();
+    assert!(commands.iter().all(|words| words[0] == "kubectl"), "{commands:?}");
+    commands.into_iter().map(|words| words[1..].to_vec()).collect()
+}
+
+/// Carries them out.
+pub fn remove(kubectl: &Kubectl) {
+    for words in documented() {
+        kubectl
+            .must(&words.iter().map(String::as_str).collect::<Vec<_>>())
+            .unwrap();
+    }
 }
 
 #[test]
-fn what_kustomize_brought_goes_by_its_labels_and_data_stays() {
+fn what_kustomize_brought_goes_but_for_data_and_another_kustomization() {
     let options = Options {
         controller_manager: false,
         ..Options::default()
@@ -37,20 +50,24 @@ fn what_kustomize_brought_goes_by_its_labels_and_data_stays() {
         .unwrap();
     let apply = ["apply", "--server-side", "--filename", "-"];
     kubectl.run_with(&apply, Some(&built), LONG_CALL).unwrap().ok().unwrap();
-    let there = || -> Vec<String> {
+    let second = second(kubectl, "beside");
+    kubectl
+        .run_with(&apply, Some(&second), LONG_CALL)
+        .unwrap()
+        .ok()
+        .unwrap();
+    let there = |built: &str| -> Vec<String> {
         let get = ["get", "--ignore-not-found", "--filename", "-", "--output", "name"];
-        let output = kubectl.run_with(&get, Some(&built), LONG_CALL).unwrap();
+        let output = kubectl.run_with(&get, Some(built), LONG_CALL).unwrap();
         output.ok().unwrap().lines().map(str::to_owned).collect()
     };
-    let before = there();
-    assert!(before.len() > 12, "{before:?}");
+    let before = [there(&built), there(&second)];
+    assert!(before.iter().all(|objects| objects.len() > 12), "{before:?}");
 
-    let words = documented();
-    kubectl
-        .must(&words.iter().map(String::as_str).collect::<Vec<_>>())
-        .unwrap();
+    remove(kubectl);
 
-    let kept = there();
+    assert_eq!(there(&second), before[1]);
+    let kept = there(&built);
     assert_eq!(kept.len(), KEPT.len(), "{kept:?}");
     for object in KEPT {
         kubectl
