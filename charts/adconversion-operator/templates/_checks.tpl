@@ -31,6 +31,16 @@
 {{- if and (eq .Values.service.ipFamilyPolicy "SingleStack") (gt (len (.Values.service.ipFamilies | default list)) 1) }}
 {{- fail "service.ipFamilyPolicy SingleStack takes one of service.ipFamilies: name one, or set PreferDualStack" }}
 {{- end }}
+{{- if contains "$(" (toString .Values.proxy.httpsProxy) }}
+{{- fail "proxy.httpsProxy: Kubernetes does not put variables of extraEnv in there. Set HTTPS_PROXY in extraEnv, behind the variables that it names" }}
+{{- end }}
+{{- range .Values.networkPolicy.egress.extra }}
+{{- range .ports }}
+{{- if and .endPort (lt (int .endPort) (int .port)) }}
+{{- fail (printf "networkPolicy.egress.extra: endPort %d is below port %d. Give the ports from the lowest to the highest" (int .endPort) (int .port)) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and (eq (toString .Values.dnsPolicy) "None") (not (.Values.dnsConfig).nameservers) }}
 {{- fail "dnsPolicy None needs dnsConfig.nameservers: without one no name is resolved, and Kubernetes refuses the pod" }}
 {{- end }}

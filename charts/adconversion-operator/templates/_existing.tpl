@@ -1,6 +1,6 @@
 {{/* What is in the cluster already, and must not be lost or mixed. Where Helm asks no cluster (`helm template`, Argo CD) nothing is found. */}}
 
-{{/* Metadata of what this release has of a kind and component: (list $ "v1" "PersistentVolumeClaim" "operator"). A chart on top may have
+{{/* What this release has of a kind and component: (list $ "v1" "PersistentVolumeClaim" "operator"). A chart on top may have
 this one several times: then only what the one of this name has. */}}
 {{- define "adconversion.mine" -}}
 {{- $root := index . 0 }}
@@ -16,7 +16,7 @@ this one several times: then only what the one of this name has. */}}
 {{- $ours := and (eq (dig "app.kubernetes.io/part-of" "" $labels) "adconversion") (eq (dig "app.kubernetes.io/component" "" $labels) $component) }}
 {{- $named := or $root.Chart.IsRoot (eq (dig "app.kubernetes.io/name" "" $labels) $name) }}
 {{- if and $ours $named (include "adconversion.ofRelease" (list $root .)) }}
-{{- $found = append $found (omit .metadata "managedFields") }}
+{{- $found = append $found . }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -34,7 +34,7 @@ this one several times: then only what the one of this name has. */}}
 
 {{/* Whether Helm leaves an object that the release no longer has. */}}
 {{- define "adconversion.kept" -}}
-{{- if eq (dig "annotations" "helm.sh/resource-policy" "" .) "keep" }}
+{{- if eq (dig "metadata" "annotations" "helm.sh/resource-policy" "" .) "keep" }}
 {{- "true" }}
 {{- end }}
 {{- end }}
@@ -68,6 +68,22 @@ this one several times: then only what the one of this name has. */}}
 {{- end }}
 {{- end }}
 
+{{/* The claims that hold the ledger: the one in use, which may be somebody else's, and those that this release has made. */}}
+{{- define "adconversion.ledgers" -}}
+{{- $claims := list }}
+{{- range include "adconversion.mine" (list . "apps/v1" "Deployment" "operator") | fromJsonArray }}
+{{- $place := .metadata.namespace }}
+{{- range .spec.template.spec.volumes }}
+{{- if and (eq .name "ledger") .persistentVolumeClaim }}
+{{- with lookup "v1" "PersistentVolumeClaim" $place .persistentVolumeClaim.claimName }}
+{{- $claims = append $claims . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- concat $claims (include "adconversion.mine" (list . "v1" "PersistentVolumeClaim" "operator") | fromJsonArray) | toJson }}
+{{- end }}
+
 {{/* What a release that gets other names would leave behind. */}}
 {{- define "adconversion.checkNames" -}}
 {{- if .Release.IsUpgrade }}
@@ -75,20 +91,20 @@ this one several times: then only what the one of this name has. */}}
 {{- $name := include "adconversion.fullname" . }}
 {{- $claim := include "adconversion.claim" . }}
 {{- if and $claim (not .Values.persistence.existingClaim) (not .Values.sandbox.enabled) (not (lookup "v1" "PersistentVolumeClaim" $namespace $claim)) }}
-{{- range include "adconversion.mine" (list . "v1" "PersistentVolumeClaim" "operator") | fromJsonArray }}
-{{- $do := printf "set persistence.existingClaim to %s" .name }}
-{{- if ne .namespace $namespace }}
+{{- range include "adconversion.ledgers" . | fromJsonArray }}
+{{- $do := printf "set persistence.existingClaim to %s" .metadata.name }}
+{{- if ne .metadata.namespace $namespace }}
 {{- $do = "move the ledger before, as the chart's README says" }}
 {{- end }}
-{{- if not (include "adconversion.kept" .) }}
+{{- if and (include "adconversion.ofRelease" (list $ .)) (not (include "adconversion.kept" .)) }}
 {{- $do = printf "turn persistence.keep on in an upgrade of its own before, as Helm would delete the claim; then %s" $do }}
 {{- end }}
-{{- fail (printf "the ledger of this release is in the claim %s in the namespace %s, and with the name %s in %s the release would begin an empty one: %s, or leave names and namespace as they were" .name .namespace $claim $namespace $do) }}
+{{- fail (printf "the ledger of this release is in the claim %s in the namespace %s, and with the name %s in %s the release would begin an empty one: %s, or leave names and namespace as they were" .metadata.name .metadata.namespace $claim $namespace $do) }}
 {{- end }}
 {{- end }}
 {{- with .Values.persistence.existingClaim }}
 {{- $found := lookup "v1" "PersistentVolumeClaim" $namespace . }}
-{{- if and $found (include "adconversion.ofRelease" (list $ $found)) (not (include "adconversion.kept" $found.metadata)) }}
+{{- if and $found (include "adconversion.ofRelease" (list $ $found)) (not (include "adconversion.kept" $found)) }}
 {{- fail (printf "persistence.existingClaim: the claim %s is this release's own and has no annotation helm.sh/resource-policy: keep, so that Helm would delete it, and the ledger with it. Turn persistence.keep on in an upgrade of its own before, without persistence.existingClaim" .) }}
 {{- end }}
 {{- end }}

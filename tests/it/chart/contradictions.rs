@@ -73,6 +73,10 @@ fn refusal(values: &Value) -> String {
     "networkPolicy.ingress.from: except 0.0.0.0/1 is not a smaller network within ::/0")]
 #[case::a_flag_twice_among_more(json!({"extraArgs": ["--status-interval=1s", "--overlap", "3h", "--status-interval", "2s"]}),
     "extraArgs has --status-interval twice, and a flag is given once only: leave one of them out")]
+#[case::a_proxy_of_variables(json!({"proxy": {"httpsProxy": "http://ada:$(P)@proxy:3128"}, "extraEnv": [{"name": "P", "value": "x"}]}),
+    "proxy.httpsProxy: Kubernetes does not put variables of extraEnv in there. Set HTTPS_PROXY in extraEnv")]
+#[case::ports_backwards(json!({"networkPolicy": {"egress": {"extra": [{"ports": [{"port": 90, "endPort": 80}]}]}}}),
+    "networkPolicy.egress.extra: endPort 80 is below port 90")]
 #[case::nobodys_account(json!({"serviceAccount": {"create": false}}),
     "serviceAccount.create false needs serviceAccount.name: without it the operator would run as the account default")]
 #[case::a_variable_twice(json!({"extraEnv": [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "A", "value": "2"}]}),
@@ -133,6 +137,7 @@ fn contradictions_are_refused_in_words(#[case] values: Value, #[case] says: &str
 #[case::an_address_without_a_policy(json!({"extraArgs": ["--hubspot-endpoint=http://x:8443"]}))]
 #[case::networks(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["0.0.0.0/0", "10.0.0.2/31", "255.255.255.255/32", "fd00::1/128",
     "::/0", "fe80::/10", "2001:db8:0:8::/61", "1:2:3:4:5:6:7:8/128", "64:ff9b::1.2.3.4/128"]}}}))]
+#[case::ports(json!({"networkPolicy": {"egress": {"extra": [{"ports": [{"port": 80, "endPort": 80}, {"port": "dns"}]}]}}}))]
 #[case::exceptions(json!({"networkPolicy": {"ingress": {"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.3.0.0/16", "10.0.0.0/9"]}}]},
     "egress": {"extra": [{"to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "2001:db8::/32", "except": ["2001:db8:8000::/33"]}}]}, {}]}}}))]
 #[case::another_account(json!({"serviceAccount": {"create": false, "name": "default"}}))]

@@ -100,6 +100,23 @@ fn a_claim_that_helm_would_delete_is_kept_before_it_is_named() {
     release.end();
 }
 
+/// A claim of somebody else's holds the ledger as well: an upgrade that forgets it would begin an empty one.
+#[test]
+fn the_claim_in_use_is_not_forgotten() {
+    let release = Release::new("forgotten", &chart().display().to_string());
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "mine", "namespace": release.namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    release.kubectl.apply(&claim.to_string()).unwrap();
+    let base = format!("crds.enabled=false,watchNamespaces={{{}}}", release.namespace);
+    let with_it = format!("{base},persistence.existingClaim=mine");
+    release.must("install", &with_it);
+    let words = release.refused(&base);
+    assert!(words.contains(": set persistence.existingClaim to mine, or"), "{words}");
+    release.must("upgrade", &format!("{with_it},fullnameOverride=ads"));
+    assert_eq!(release.claims(), ["mine"]);
+    release.end();
+}
+
 /// A chart that has this one twice.
 fn parent() -> PathBuf {
     let parent = xtask::control_plane::new_directory().unwrap();
