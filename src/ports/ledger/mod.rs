@@ -273,8 +273,7 @@ pub trait Ledger: Send + Sync {
     /// Remembers how far the feed has come.
     async fn set_feed_marks(&self, marks: &[(StreamId, Watermark)]) -> LedgerResult<()>;
 
-    /// When each of these streams took part in a full scan of this HubSpotAccount object last; those that never did are
-    /// left out.
+    /// When each of these streams took part in a full scan of this account object last; those that never did are left out.
     async fn last_full_scans(
         &self,
         hubspot: &ObjectKey,

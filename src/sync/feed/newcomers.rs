@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::Feed;
 use super::pass::Member;
 use crate::ports::ledger::StreamId;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::Tracked;
+
+/// How far HubSpot's clock, which says when a contact was modified, may be behind ours.
+const APART: SignedDuration = SignedDuration::from_mins(2);
 
 impl Feed {
     /// A pass begins. Of a first read that another process has begun, or that begins earlier than the one before, the
@@ -18,9 +23,13 @@ impl Feed {
         let unknown: Vec<_> = backfills.iter().filter(|s| !recent.is_backfill(**s)).copied().collect();
         let noted = self.ctx.ledger.first_noted(&unknown).await?;
         let now = self.ctx.clock.now();
-        let begun = backfills
-            .into_iter()
-            .map(|stream| (stream, noted.get(&stream).copied().unwrap_or(now)));
+        let began = |stream| {
+            let first: Option<&Timestamp> = noted.get(stream);
+            first.map_or(now, |first| {
+                first.saturating_sub(APART).unwrap_or(Timestamp::MIN).min(now)
+            })
+        };
+        let begun = backfills.iter().map(|stream| (*stream, began(stream)));
         recent.begin_pass(&begun.collect(), now);
         self.history.read_any = false;
         Ok(())
