@@ -98,9 +98,7 @@ impl WaitUpkeep {
             );
         }
     }
-}
 
-impl WaitUpkeep {
     /// Once the time is certain: a process before may have ended before its clock was put right.
     async fn look_back(&mut self, ctx: &SyncContext) {
         let known = ctx.clock.known_time();

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::Feed;
 use super::pass::Member;
+use super::recent_entries::APART;
 use crate::ports::ledger::StreamId;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::Tracked;
-
-/// How far HubSpot's clock, which says when a contact was modified, may be behind ours.
-const APART: SignedDuration = SignedDuration::from_mins(2);
 
 impl Feed {
     /// A pass begins. Of a first read that another process has begun, or that begins earlier than the one before, the

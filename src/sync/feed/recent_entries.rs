@@ -11,8 +11,8 @@ use crate::ports::ledger::{EntryTime, StreamId};
 
 /// Entries of so long ago are kept.
 const RECENT: SignedDuration = SignedDuration::from_mins(10);
-/// How far HubSpot's clock may be ahead of ours.
-const APART: SignedDuration = SignedDuration::from_mins(2);
+/// How far HubSpot's clock may be from ours.
+pub(super) const APART: SignedDuration = SignedDuration::from_mins(2);
 /// Beyond this the older half is forgotten, and looked up in the ledger.
 const MOST: usize = 50_000;
 
