@@ -10,6 +10,10 @@
 {{- include "adconversion.checkPorts" . }}
 {{- include "adconversion.checkAddresses" . }}
 {{- include "adconversion.checkNetworks" . }}
+{{- include "adconversion.checkResources" (list "resources" .Values.resources) }}
+{{- if .Values.sandbox.enabled }}
+{{- include "adconversion.checkResources" (list "sandbox.resources" .Values.sandbox.resources) }}
+{{- end }}
 {{- if contains "." (include "adconversion.fullname" .) }}
 {{- fail (printf "the release name %s has a dot, which names of Services must not have: give the release another name, or set fullnameOverride" .Release.Name) }}
 {{- end }}
@@ -40,6 +44,13 @@
 {{- fail (printf "networkPolicy.egress.extra: endPort %d is below port %d. Give the ports from the lowest to the highest" (int .endPort) (int .port)) }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- $hosts := list }}
+{{- range .Values.hostAliases }}
+{{- if has .ip $hosts }}
+{{- fail (printf "hostAliases has %s twice: give all its names in one entry" .ip) }}
+{{- end }}
+{{- $hosts = append $hosts .ip }}
 {{- end }}
 {{- if and (eq (toString .Values.dnsPolicy) "None") (not (.Values.dnsConfig).nameservers) }}
 {{- fail "dnsPolicy None needs dnsConfig.nameservers: without one no name is resolved, and Kubernetes refuses the pod" }}
@@ -88,6 +99,9 @@
 {{- end }}
 {{- if .Values.networkPolicy.enabled }}
 {{- range $key := include "adconversion.endpoints" . | fromJsonArray }}
+{{- if contains "$(" (get (default dict $.Values.config) $key | toString) }}
+{{- fail (printf "config.%s: the NetworkPolicy does not know the address in a variable, and might not let the operator reach it. Write the address out" $key) }}
+{{- end }}
 {{- $variable := printf "ADCONVERSION_%s" (snakecase $key | upper) }}
 {{- range $.Values.extraEnv }}
 {{- if eq .name $variable }}
@@ -270,6 +284,26 @@
 {{- range .Values.extraVolumeMounts }}
 {{- if not (has .name $names) }}
 {{- fail (printf "extraVolumeMounts: the pod has no volume named %s: add it to extraVolumes, or name one of %s" .name ($names | sortAlpha | join ", ")) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A quantity of Kubernetes, such as 100m or 1.5Gi, as a number. */}}
+{{- define "adconversion.quantity" -}}
+{{- $scales := dict "" 1 "n" 1e-9 "u" 1e-6 "m" 1e-3 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18
+  "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 }}
+{{- $text := toString . }}
+{{- $suffix := regexFind "([KMGTPE]i|[numkMGTPE])$" $text }}
+{{- mulf (trimSuffix $suffix $text | float64) (get $scales $suffix | float64) }}
+{{- end }}
+
+{{- define "adconversion.checkResources" -}}
+{{- $where := first . }}
+{{- $limits := (last .).limits | default dict }}
+{{- range $name, $request := (last .).requests }}
+{{- $limit := get $limits $name }}
+{{- if and (hasKey $limits $name) (gt (include "adconversion.quantity" $request | float64) (include "adconversion.quantity" $limit | float64)) }}
+{{- fail (printf "%s: the request of %s (%v) is above its limit (%v), and Kubernetes refuses the pod. Raise limits.%s too" $where $name $request $limit $name) }}
 {{- end }}
 {{- end }}
 {{- end }}

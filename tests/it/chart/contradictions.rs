@@ -77,6 +77,14 @@ fn refusal(values: &Value) -> String {
     "proxy.httpsProxy: Kubernetes does not put variables of extraEnv in there. Set HTTPS_PROXY in extraEnv")]
 #[case::ports_backwards(json!({"networkPolicy": {"egress": {"extra": [{"ports": [{"port": 90, "endPort": 80}]}]}}}),
     "networkPolicy.egress.extra: endPort 80 is below port 90")]
+#[case::more_than_the_limit(json!({"resources": {"requests": {"memory": "1Gi"}}}),
+    "resources: the request of memory (1Gi) is above its limit (256Mi), and Kubernetes refuses the pod. Raise limits.memory too")]
+#[case::more_processor_than_the_limit(json!({"resources": {"requests": {"cpu": "0.25"}, "limits": {"cpu": "200m"}}}), "the request of cpu (0.25) is above its limit (200m)")]
+#[case::more_for_the_simulation(json!({"sandbox": {"enabled": true, "resources": {"requests": {"memory": "300e6"}}}}), "sandbox.resources: the request of memory (300e6)")]
+#[case::a_host_twice(json!({"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}, {"ip": "10.0.0.1", "hostnames": ["b"]}]}),
+    "hostAliases has 10.0.0.1 twice: give all its names in one entry")]
+#[case::a_port_in_a_variable_and_the_policy(json!({"networkPolicy": {"enabled": true}, "config": {"hubspotEndpoint": "http://$(H)"}}),
+    "config.hubspotEndpoint: the NetworkPolicy does not know the address in a variable")]
 #[case::nobodys_account(json!({"serviceAccount": {"create": false}}),
     "serviceAccount.create false needs serviceAccount.name: without it the operator would run as the account default")]
 #[case::a_variable_twice(json!({"extraEnv": [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "A", "value": "2"}]}),

@@ -275,6 +275,11 @@ fn values_and_schema_name_the_same_things() {
 #[case::no_share(json!({"podDisruptionBudget": {"maxUnavailable": "half"}}), "/podDisruptionBudget/maxUnavailable")]
 #[case::no_name_server(json!({"dnsConfig": {"nameservers": ["dns.example"]}}), "/dnsConfig/nameservers/0")]
 #[case::no_address_of_a_host(json!({"hostAliases": [{"ip": "10.0.0"}]}), "/hostAliases/0/ip")]
+#[case::a_name_of_two_words(json!({"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["two words"]}]}), "/hostAliases/0/hostnames/0")]
+#[case::a_domain_with_a_dash_first(json!({"dnsConfig": {"searches": ["-bad_"]}}), "/dnsConfig/searches/0")]
+#[case::no_resource(json!({"resources": {"requests": {"cpus": "200m"}}}), "'cpus' not allowed")]
+#[case::a_way_out_of_the_volume(json!({"extraVolumeMounts": [{"name": "tmp", "mountPath": "/a", "subPath": "../y"}]}), "/extraVolumeMounts/0/subPath")]
+#[case::a_mount_with_a_slip(json!({"extraVolumeMounts": [{"name": "tmp", "mountPath": "/a", "readonly": true}]}), "'readonly' not allowed")]
 #[case::no_length(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["fd00::1/129"]}}}), "/networkPolicy/egress/apiServerCIDRs/0")]
 fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str) {
     let output = helm(&["template", "adconversion-operator"], &values);
@@ -309,10 +314,14 @@ fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str
 #[case::a_registry_by_address(json!({"image": {"registry": "[fd00::1]:5000"}}))]
 #[case::labels(json!({"commonLabels": {"example.com/team": "ads", "Team_1.a": ""}, "podAnnotations": {"Example.com/Note": "two words"}}))]
 #[case::the_highest_port(json!({"config": {"adminListen": "127.255.0.1:65535"}}))]
-#[case::quantities(json!({"resources": {"requests": {"cpu": 0.5, "memory": "1.5Gi"}, "limits": {"cpu": "100m", "memory": 1e9}}}))]
+#[case::quantities(json!({"resources": {"requests": {"cpu": 0.5, "memory": "0.5Gi"}, "limits": {"cpu": "600m", "memory": 1e9}}}))]
 #[case::variables(json!({"extraEnv": [{"name": "A.b-c_1"}, {"name": "B", "value": ""}], "extraEnvFrom": [{"prefix": "A_", "configMapRef": {"name": "a", "optional": true}}]}))]
 #[case::shares(json!({"podDisruptionBudget": {"maxUnavailable": "50%"}}))]
 #[case::servers_of_names(json!({"dnsConfig": {"nameservers": ["10.0.0.10", "fd00::10"]}, "hostAliases": [{"ip": "::1", "hostnames": ["a"]}]}))]
+#[case::resources_of_devices(json!({"resources": {"requests": {"example.com/gpu": 1, "ephemeral-storage": "1Gi"}, "limits": {"hugepages-2Mi": "4Mi"}}}))]
+#[case::all_of_the_limit(json!({"resources": {"requests": {"memory": "0.25Gi", "cpu": 1}, "limits": {"cpu": "1000m"}}}))]
+#[case::domains(json!({"dnsConfig": {"searches": [".", "svc.cluster.local.", "_tcp.example"]}, "hostAliases": [{"ip": "::1", "hostnames": ["a.b", "0"]}]}))]
+#[case::a_mount(json!({"extraVolumeMounts": [{"name": "tmp", "mountPath": "/a", "subPath": "b/..c/...", "readOnly": true}]}))]
 #[case::a_grace_period_of_liveness(json!({"livenessProbe": {"terminationGracePeriodSeconds": 5}}))]
 fn values_it_knows_are_taken(#[case] values: Value) {
     let output = helm(&["template", "adconversion-operator"], &values);
