@@ -4,7 +4,9 @@
 {{- include "adconversion.checkStrategy" . }}
 {{- include "adconversion.checkLease" . }}
 {{- include "adconversion.checkSandbox" . }}
-{{- include "adconversion.checkNames" . }}
+{{- include "adconversion.checkLoss" . }}
+{{- include "adconversion.checkLedger" . }}
+{{- include "adconversion.checkSelector" . }}
 {{- include "adconversion.checkFlags" . }}
 {{- include "adconversion.checkExtra" . }}
 {{- include "adconversion.checkPorts" . }}

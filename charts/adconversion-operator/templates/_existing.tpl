@@ -1,7 +1,7 @@
 {{/* What is in the cluster already, and must not be lost or mixed. Where Helm asks no cluster (`helm template`, Argo CD) nothing is found. */}}
 
-{{/* What this release has of a kind and component: (list $ "v1" "PersistentVolumeClaim" "operator"). A chart on top may have
-this one several times: then only what the one of this name has. */}}
+{{/* What the release that is upgraded has of a kind and component: (list $ "v1" "PersistentVolumeClaim" "operator"). A chart on top
+may have this one several times: then only what the one of this name has. A first installation has nothing, and needs no right to list. */}}
 {{- define "adconversion.mine" -}}
 {{- $root := index . 0 }}
 {{- $component := index . 3 }}
@@ -10,6 +10,7 @@ this one several times: then only what the one of this name has. */}}
 {{- $name = include "adconversion.componentName" (list $root $component) }}
 {{- end }}
 {{- $found := list }}
+{{- if $root.Release.IsUpgrade }}
 {{- range $place := uniq (list (include "adconversion.namespace" $root) $root.Release.Namespace) }}
 {{- range (lookup (index $ 1) (index $ 2) $place "").items }}
 {{- $labels := .metadata.labels | default dict }}
@@ -17,6 +18,7 @@ this one several times: then only what the one of this name has. */}}
 {{- $named := or $root.Chart.IsRoot (eq (dig "app.kubernetes.io/name" "" $labels) $name) }}
 {{- if and $ours $named (include "adconversion.ofRelease" (list $root .)) }}
 {{- $found = append $found . }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -39,15 +41,31 @@ this one several times: then only what the one of this name has. */}}
 {{- end }}
 {{- end }}
 
+{{/* Whether a claim was made for the ledger of a simulation. */}}
+{{- define "adconversion.simulated" -}}
+{{- if eq (dig "metadata" "annotations" "adconversion.dev/simulated" "" .) "true" }}
+{{- "true" }}
+{{- end }}
+{{- end }}
+
 {{- define "adconversion.checkSandbox" -}}
 {{- $namespace := include "adconversion.namespace" . }}
 {{- $name := include "adconversion.fullname" . }}
+{{- $claim := include "adconversion.claim" . }}
+{{- $there := dict }}
+{{- if $claim }}
+{{- $there = lookup "v1" "PersistentVolumeClaim" $namespace $claim | default dict }}
+{{- end }}
 {{- /* By labels, as names may become others. */}}
 {{- $simulation := include "adconversion.mine" (list . "apps/v1" "Deployment" "sandbox") | fromJsonArray }}
-{{- if and $simulation (not .Values.sandbox.enabled) }}
+{{- if not .Values.sandbox.enabled }}
+{{- if $simulation }}
 {{- fail (printf "sandbox.enabled: the release %s works with the simulation, and real accounts would be counted in its ledger. Uninstall it, delete its claim, and install the operator again" .Release.Name) }}
 {{- end }}
-{{- if .Values.sandbox.enabled }}
+{{- if include "adconversion.simulated" $there }}
+{{- fail (printf "the claim %s in the namespace %s holds what a simulation has counted, and real accounts must not be counted with it: delete it, or give this release another claim" $claim $namespace) }}
+{{- end }}
+{{- else }}
 {{- if .Values.persistence.existingClaim }}
 {{- fail "sandbox.enabled and persistence.existingClaim exclude each other: what the simulation counts must not stand in a ledger that is kept" }}
 {{- end }}
@@ -57,61 +75,107 @@ this one several times: then only what the one of this name has. */}}
 {{- if not (include "adconversion.watchNamespaces" . | fromJsonArray) }}
 {{- fail "sandbox.enabled needs sandbox.namespace or watchNamespaces: events and accounts of other namespaces must not be sent to the simulation" }}
 {{- end }}
-{{- $claim := lookup "v1" "PersistentVolumeClaim" $namespace (printf "%s-ledger" $name) | default dict }}
-{{- if and (eq (dig "metadata" "annotations" "helm.sh/resource-policy" "" $claim) "keep") (not $simulation) (not (lookup "apps/v1" "Deployment" $namespace $name)) }}
-{{- fail (printf "sandbox.enabled: the claim %s-ledger holds the ledger of real accounts, which was kept when their release was uninstalled, and the simulation would fill it and delete it in the end. Install the simulation under another name or in another namespace" $name) }}
-{{- end }}
 {{- $operators := include "adconversion.mine" (list . "apps/v1" "Deployment" "operator") | fromJsonArray }}
 {{- if and (or $operators (lookup "apps/v1" "Deployment" $namespace $name)) (not $simulation) }}
 {{- fail (printf "sandbox.enabled: the release %s works with real accounts, and the simulation would answer for them and fill their ledger. Install the simulation as a release of its own, in another cluster or uninstall this one first" .Release.Name) }}
 {{- end }}
+{{- if and $there (not (include "adconversion.simulated" $there)) }}
+{{- fail (printf "sandbox.enabled: the claim %s in the namespace %s was not made for a simulation, which would fill it and delete it in the end: it may hold the ledger of real accounts. Install the simulation under another name or in another namespace" $claim $namespace) }}
+{{- end }}
 {{- end }}
 {{- end }}
 
-{{/* The claims that hold the ledger: the one in use, which may be somebody else's, and those that this release has made. */}}
-{{- define "adconversion.ledgers" -}}
-{{- $claims := list }}
-{{- range include "adconversion.mine" (list . "apps/v1" "Deployment" "operator") | fromJsonArray }}
-{{- $place := .metadata.namespace }}
+{{/* Where the operator has its ledger now: of each Deployment its name and namespace, and a claim or the Secret of a database. The
+Deployment of this very name goes before others. */}}
+{{- define "adconversion.inUse" -}}
+{{- $operators := include "adconversion.mine" (list . "apps/v1" "Deployment" "operator") | fromJsonArray }}
+{{- range $operators }}
+{{- if and (eq .metadata.name (include "adconversion.fullname" $)) (eq .metadata.namespace (include "adconversion.namespace" $)) }}
+{{- $operators = list . }}
+{{- end }}
+{{- end }}
+{{- $ledgers := list }}
+{{- range $operators }}
+{{- $ledger := dict "deployment" .metadata.name "namespace" .metadata.namespace }}
 {{- range .spec.template.spec.volumes }}
 {{- if and (eq .name "ledger") .persistentVolumeClaim }}
-{{- with lookup "v1" "PersistentVolumeClaim" $place .persistentVolumeClaim.claimName }}
-{{- $claims = append $claims . }}
+{{- $_ := set $ledger "claim" .persistentVolumeClaim.claimName }}
 {{- end }}
 {{- end }}
+{{- range (first .spec.template.spec.containers).env }}
+{{- if eq .name "ADCONVERSION_LEDGER_URL" }}
+{{- $_ := set $ledger "secret" (dig "valueFrom" "secretKeyRef" "name" "" .) }}
 {{- end }}
 {{- end }}
-{{- concat $claims (include "adconversion.mine" (list . "v1" "PersistentVolumeClaim" "operator") | fromJsonArray) | toJson }}
+{{- $ledgers = append $ledgers $ledger }}
+{{- end }}
+{{- toJson $ledgers }}
 {{- end }}
 
-{{/* What a release that gets other names would leave behind. */}}
-{{- define "adconversion.checkNames" -}}
+{{/* Helm deletes what a release no longer has: no claim that holds a ledger may go that way. */}}
+{{- define "adconversion.checkLoss" -}}
+{{- $claim := "" }}
+{{- if not .Values.persistence.existingClaim }}
+{{- $claim = include "adconversion.claim" . }}
+{{- end }}
+{{- range include "adconversion.mine" (list . "v1" "PersistentVolumeClaim" "operator") | fromJsonArray }}
+{{- $stays := and (eq .metadata.name $claim) (eq .metadata.namespace (include "adconversion.namespace" $)) }}
+{{- if not (or $stays (include "adconversion.kept" .) (include "adconversion.simulated" .)) }}
+{{- fail (printf "with these values the release would no longer have the claim %s, and Helm would delete it, and the ledger in it. Keep it before the upgrade: kubectl annotate persistentvolumeclaim %s --namespace %s helm.sh/resource-policy=keep" .metadata.name .metadata.name .metadata.namespace) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* An upgrade goes on with the ledger that is in use, unless another one is named. */}}
+{{- define "adconversion.checkLedger" -}}
+{{- $namespace := include "adconversion.namespace" . }}
+{{- $claim := include "adconversion.claim" . }}
+{{- if and $claim (not .Values.persistence.existingClaim) (not .Values.sandbox.enabled) }}
+{{- $ledgers := include "adconversion.inUse" . | fromJsonArray }}
+{{- if not $ledgers }}
+{{- /* Nobody works: then what was worked with is what the release has, and the new one lacks. */}}
+{{- if not (lookup "v1" "PersistentVolumeClaim" $namespace $claim) }}
+{{- range include "adconversion.mine" (list . "v1" "PersistentVolumeClaim" "operator") | fromJsonArray }}
+{{- $ledgers = append $ledgers (dict "claim" .metadata.name "namespace" .metadata.namespace) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $ledgers }}
+{{- $instead := printf "and this upgrade would use the claim %s in the namespace %s instead" $claim $namespace }}
+{{- $else := "" }}
+{{- if .deployment }}
+{{- $else = printf ". If that is what you want, delete the Deployment before: kubectl delete deployment %s --namespace %s" .deployment .namespace }}
+{{- if and (not $.Chart.IsRoot) (ne .deployment (include "adconversion.fullname" $)) }}
+{{- $else = printf ". If %s is another operator of this release, give this one a nameOverride of its own" .deployment }}
+{{- end }}
+{{- end }}
+{{- if .secret }}
+{{- fail (printf "the ledger of this release is in the database of the Secret %s, %s: set ledger.postgresql.urlSecretRef, or persistence.existingClaim to a claim with a copy of it%s" .secret $instead $else) }}
+{{- end }}
+{{- if and .claim (or (ne .claim $claim) (ne .namespace $namespace)) (lookup "v1" "PersistentVolumeClaim" .namespace .claim) }}
+{{- $do := printf "set persistence.existingClaim to %s" .claim }}
+{{- if ne .namespace $namespace }}
+{{- $do = "move the ledger before, as the chart's README says" }}
+{{- end }}
+{{- fail (printf "the ledger of this release is in the claim %s in the namespace %s, %s: %s, or leave names and namespace as they were%s" .claim .namespace $instead $do $else) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* By which labels a Deployment finds its pods cannot be changed. */}}
+{{- define "adconversion.checkSelector" -}}
 {{- if .Release.IsUpgrade }}
 {{- $namespace := include "adconversion.namespace" . }}
 {{- $name := include "adconversion.fullname" . }}
-{{- $claim := include "adconversion.claim" . }}
-{{- if and $claim (not .Values.persistence.existingClaim) (not .Values.sandbox.enabled) (not (lookup "v1" "PersistentVolumeClaim" $namespace $claim)) }}
-{{- range include "adconversion.ledgers" . | fromJsonArray }}
-{{- $do := printf "set persistence.existingClaim to %s" .metadata.name }}
-{{- if ne .metadata.namespace $namespace }}
-{{- $do = "move the ledger before, as the chart's README says" }}
-{{- end }}
-{{- if and (include "adconversion.ofRelease" (list $ .)) (not (include "adconversion.kept" .)) }}
-{{- $do = printf "turn persistence.keep on in an upgrade of its own before, as Helm would delete the claim; then %s" $do }}
-{{- end }}
-{{- fail (printf "the ledger of this release is in the claim %s in the namespace %s, and with the name %s in %s the release would begin an empty one: %s, or leave names and namespace as they were" .metadata.name .metadata.namespace $claim $namespace $do) }}
-{{- end }}
-{{- end }}
-{{- with .Values.persistence.existingClaim }}
-{{- $found := lookup "v1" "PersistentVolumeClaim" $namespace . }}
-{{- if and $found (include "adconversion.ofRelease" (list $ $found)) (not (include "adconversion.kept" $found)) }}
-{{- fail (printf "persistence.existingClaim: the claim %s is this release's own and has no annotation helm.sh/resource-policy: keep, so that Helm would delete it, and the ledger with it. Turn persistence.keep on in an upgrade of its own before, without persistence.existingClaim" .) }}
-{{- end }}
-{{- end }}
 {{- $found := lookup "apps/v1" "Deployment" $namespace $name | default dict }}
 {{- $selected := dig "spec" "selector" "matchLabels" "app.kubernetes.io/name" "" $found }}
 {{- if and $selected (ne $selected (include "adconversion.name" .)) (eq (dig "metadata" "labels" "app.kubernetes.io/instance" "" $found) .Release.Name) }}
-{{- fail (printf "nameOverride: the Deployment %s finds its pods by the name %s, which cannot be changed. Leave it as it was, or delete the Deployment before the upgrade, which makes it again: kubectl delete deployment %s --namespace %s" $name $selected $name $namespace) }}
+{{- $both := $name }}
+{{- if .Values.sandbox.enabled }}
+{{- $both = printf "%s %s-sandbox" $name $name }}
+{{- end }}
+{{- fail (printf "nameOverride: the Deployment %s finds its pods by the name %s, which cannot be changed. Leave it as it was, or delete the Deployment before the upgrade, which makes it again: kubectl delete deployment %s --namespace %s" $name $selected $both $namespace) }}
 {{- end }}
 {{- end }}
 {{- end }}

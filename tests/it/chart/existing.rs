@@ -68,52 +68,102 @@ impl Release {
 
 /// Helm deletes what a release no longer has, also a claim that the release goes on with, and also where the same upgrade would keep it.
 #[test]
-fn a_claim_that_helm_would_delete_is_kept_before_it_is_named() {
+fn a_claim_that_helm_would_delete_is_kept_before() {
     const CLAIM: &str = "plat-adconversion-operator-ledger";
     let release = Release::new("keep", &chart().display().to_string());
     let base = format!("crds.enabled=false,watchNamespaces={{{}}}", release.namespace);
-    release.must("install", &format!("{base},persistence.keep=false"));
-    let named = format!("{base},fullnameOverride=ads");
-    let words = release.refused(&named);
+    let loose = format!("{base},persistence.keep=false");
+    release.must("install", &loose);
     let way_out = format!(
-        "turn persistence.keep on in an upgrade of its own before, as Helm would delete the claim; then set persistence.existingClaim to {CLAIM}"
+        "kubectl annotate persistentvolumeclaim {CLAIM} --namespace {} helm.sh/resource-policy=keep",
+        release.namespace
     );
-    assert!(words.contains(&way_out), "{words}");
-    let with_it = format!("{named},persistence.existingClaim={CLAIM}");
-    let alone = format!("{base},persistence.existingClaim={CLAIM}");
+    let named = format!("fullnameOverride=ads,persistence.existingClaim={CLAIM}");
     for values in [
-        &format!("{with_it},persistence.keep=false"),
-        &with_it,
-        &format!("{alone},persistence.keep=false"),
+        "fullnameOverride=ads",
+        &named,
+        &format!("persistence.existingClaim={CLAIM}"),
+        "persistence.existingClaim=a-slip",
+        "persistence.enabled=false",
+        "ledger.postgresql.urlSecretRef.name=url",
     ] {
-        let words = release.refused(values);
-        let says = "Turn persistence.keep on in an upgrade of its own before, without persistence.existingClaim";
-        assert!(
-            words.contains("is this release's own") && words.contains(says),
-            "{values}: {words}"
-        );
+        for before in [&base, &loose] {
+            let words = release.refused(&format!("{before},{values}"));
+            assert!(words.contains(&way_out), "{values}: {words}");
+        }
     }
-    release.must("upgrade", &base);
-    release.must("upgrade", &with_it);
+    let way_out: Vec<_> = way_out.split(' ').skip(1).collect();
+    release.kubectl.must(&way_out).unwrap();
+    release.must("upgrade", &loose);
+    let words = release.refused(&format!("{loose},fullnameOverride=ads"));
+    assert!(
+        words.contains(&format!("set persistence.existingClaim to {CLAIM}, or")),
+        "{words}"
+    );
+    release.must("upgrade", &format!("{loose},{named}"));
+    release.must("upgrade", &format!("{loose},{named}"));
     assert_eq!(release.claims(), [CLAIM]);
-    release.must("upgrade", &with_it);
     release.end();
+    assert_eq!(release.claims(), [CLAIM]);
 }
 
-/// A claim of somebody else's holds the ledger as well: an upgrade that forgets it would begin an empty one.
+/// A claim of somebody else's holds the ledger as well: an upgrade that forgets it would begin an empty one, or go back to an old one.
 #[test]
 fn the_claim_in_use_is_not_forgotten() {
     let release = Release::new("forgotten", &chart().display().to_string());
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "mine", "namespace": release.namespace},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
-    release.kubectl.apply(&claim.to_string()).unwrap();
     let base = format!("crds.enabled=false,watchNamespaces={{{}}}", release.namespace);
     let with_it = format!("{base},persistence.existingClaim=mine");
-    release.must("install", &with_it);
-    let words = release.refused(&base);
-    assert!(words.contains(": set persistence.existingClaim to mine, or"), "{words}");
-    release.must("upgrade", &format!("{with_it},fullnameOverride=ads"));
+    for verb in ["install", "upgrade"] {
+        release.kubectl.apply(&claim.to_string()).unwrap();
+        release.must(verb, &with_it);
+        let words = release.refused(&base);
+        assert!(words.contains(": set persistence.existingClaim to mine, or"), "{words}");
+        release.must("upgrade", &format!("{with_it},fullnameOverride=ads"));
+        assert!(release.claims().contains(&"mine".to_owned()));
+        release.end();
+        // The second time its own claim of the first name is there too, as after a restore.
+        if verb == "install" {
+            release.must("install", &base);
+        }
+    }
+    assert_eq!(release.claims(), ["mine", "plat-adconversion-operator-ledger"]);
+}
+
+/// A claim that the release brings along by itself is no loss: it stays in it.
+#[test]
+fn a_claim_among_further_objects_is_the_ledger_from_the_first_day() {
+    let release = Release::new("further", &chart().display().to_string());
+    let claim = "extraObjects[0].apiVersion=v1,extraObjects[0].kind=PersistentVolumeClaim,extraObjects[0].metadata.name=mine,\
+        extraObjects[0].spec.accessModes[0]=ReadWriteOnce,extraObjects[0].spec.resources.requests.storage=1Gi";
+    let values = format!(
+        "crds.enabled=false,watchNamespaces={{{}}},persistence.existingClaim=mine,{claim}",
+        release.namespace
+    );
+    release.must("install", &values);
+    release.must("upgrade", &values);
+    release.must("upgrade", &format!("{values},fullnameOverride=ads"));
     assert_eq!(release.claims(), ["mine"]);
+    release.end();
+}
+
+/// What was in a database is in no claim: an upgrade that forgets the database is told so, and how to leave it.
+#[test]
+fn the_database_in_use_is_not_forgotten() {
+    let release = Release::new("database", &chart().display().to_string());
+    let base = format!("crds.enabled=false,watchNamespaces={{{}}}", release.namespace);
+    release.must("install", &format!("{base},ledger.postgresql.urlSecretRef.name=url"));
+    let words = release.refused(&base);
+    assert!(
+        words.contains("in the database of the Secret url") && words.contains("set ledger.postgresql.urlSecretRef, or"),
+        "{words}"
+    );
+    let way_out = words.split("delete the Deployment before: kubectl ").nth(1).unwrap();
+    let way_out: Vec<_> = way_out.split_whitespace().take(5).collect();
+    release.kubectl.must(&way_out).unwrap();
+    release.must("upgrade", &base);
+    assert_eq!(release.claims(), ["plat-adconversion-operator-ledger"]);
     release.end();
 }
 
@@ -148,6 +198,16 @@ fn a_chart_may_have_this_one_twice() {
         "{words}"
     );
     release.end();
+
+    let alike = parts.map(|part| {
+        let alias = part[..6].to_owned();
+        format!("{part},{alias}.nameOverride=ads,{alias}.fullnameOverride={alias}")
+    });
+    release.must("install", &format!("{},ads-us.enabled=false", alike[0]));
+    let words = release.refused(&alike.join(","));
+    let other = "If ads-eu is another operator of this release, give this one a nameOverride of its own";
+    assert!(words.contains(other), "{words}");
+    release.end();
     fs::remove_dir_all(parent).unwrap();
 }
 
@@ -166,6 +226,59 @@ fn a_simulation_and_real_accounts_never_take_turns_whatever_the_name(#[case] nam
     let words = release.refused(&format!("{simulated}{name}"));
     assert!(words.contains("the release plat works with real accounts"), "{words}");
     release.end();
+}
+
+/// Under another name the simulation has a claim of its own; going back to the name of real accounts it would have theirs.
+#[test]
+fn a_simulation_takes_no_claim_that_was_not_made_for_one() {
+    let release = Release::new("simulated", &chart().display().to_string());
+    let real = format!("crds.enabled=false,watchNamespaces={{{}}}", release.namespace);
+    let simulated = format!("{real},sandbox.enabled=true,sandbox.namespace=");
+    release.must("install", &real);
+    release.end();
+    let says = "the claim plat-adconversion-operator-ledger in the namespace";
+    let words = release.run("install", &simulated).unwrap_err().to_string();
+    assert!(
+        words.contains(says) && words.contains("was not made for a simulation"),
+        "{words}"
+    );
+    release.must("install", &format!("{simulated},fullnameOverride=simulation"));
+    let words = release.refused(&simulated);
+    assert!(
+        words.contains(says) && words.contains("was not made for a simulation"),
+        "{words}"
+    );
+    release.must("upgrade", &format!("{simulated},fullnameOverride=another"));
+    release.end();
+    assert_eq!(release.claims(), ["plat-adconversion-operator-ledger"]);
+}
+
+/// The claim of a simulation, if somebody has kept it, is not for real accounts.
+#[test]
+fn real_accounts_take_no_claim_of_a_simulation() {
+    let release = Release::new("played", &chart().display().to_string());
+    let real = format!("crds.enabled=false,watchNamespaces={{{}}}", release.namespace);
+    let simulated = format!("{real},sandbox.enabled=true,sandbox.namespace=");
+    release.must("install", &simulated);
+    let keep = [
+        "annotate",
+        "pvc",
+        "--all",
+        "--namespace",
+        &release.namespace,
+        "helm.sh/resource-policy=keep",
+    ];
+    release.kubectl.must(&keep).unwrap();
+    release.must("upgrade", &format!("{simulated},fullnameOverride=another"));
+    release.end();
+    let claim = "plat-adconversion-operator-ledger";
+    for values in [
+        &real,
+        &format!("{real},fullnameOverride=ads,persistence.existingClaim={claim}"),
+    ] {
+        let words = release.run("install", values).unwrap_err().to_string();
+        assert!(words.contains("holds what a simulation has counted"), "{words}");
+    }
 }
 
 /// Two operators in one namespace, where their names show it.
