@@ -1,20 +1,16 @@
 {{/* What is in the cluster already, and must not be lost or mixed. Where Helm asks no cluster (`helm template`, Argo CD) nothing is found. */}}
 
-{{/* What the release that is upgraded has of a kind and component: (list $ "v1" "PersistentVolumeClaim" "operator"). A chart on top
+{{/* What the operator of the release that is upgraded has of a kind: (list $ "v1" "PersistentVolumeClaim"). A chart on top
 may have this one several times: then only what the one of this name has. A first installation has nothing, and needs no right to list. */}}
 {{- define "adconversion.mine" -}}
 {{- $root := index . 0 }}
-{{- $component := index . 3 }}
 {{- $name := include "adconversion.name" $root }}
-{{- if ne $component "operator" }}
-{{- $name = include "adconversion.componentName" (list $root $component) }}
-{{- end }}
 {{- $found := list }}
 {{- if $root.Release.IsUpgrade }}
 {{- range $place := uniq (list (include "adconversion.namespace" $root) $root.Release.Namespace) }}
 {{- range (lookup (index $ 1) (index $ 2) $place "").items }}
 {{- $labels := .metadata.labels | default dict }}
-{{- $ours := and (eq (dig "app.kubernetes.io/part-of" "" $labels) "adconversion") (eq (dig "app.kubernetes.io/component" "" $labels) $component) }}
+{{- $ours := and (eq (dig "app.kubernetes.io/part-of" "" $labels) "adconversion") (eq (dig "app.kubernetes.io/component" "" $labels) "operator") }}
 {{- $named := or $root.Chart.IsRoot (eq (dig "app.kubernetes.io/name" "" $labels) $name) }}
 {{- if and $ours $named (include "adconversion.ofRelease" (list $root .)) }}
 {{- $found = append $found . }}
@@ -41,7 +37,7 @@ may have this one several times: then only what the one of this name has. A firs
 {{- end }}
 {{- end }}
 
-{{/* Whether a claim was made for the ledger of a simulation. */}}
+{{/* Whether a claim or an operator is that of a simulation. */}}
 {{- define "adconversion.simulated" -}}
 {{- if eq (dig "metadata" "annotations" "adconversion.dev/simulated" "" .) "true" }}
 {{- "true" }}
@@ -56,10 +52,18 @@ may have this one several times: then only what the one of this name has. A firs
 {{- if $claim }}
 {{- $there = lookup "v1" "PersistentVolumeClaim" $namespace $claim | default dict }}
 {{- end }}
-{{- /* By labels, as names may become others. */}}
-{{- $simulation := include "adconversion.mine" (list . "apps/v1" "Deployment" "sandbox") | fromJsonArray }}
+{{- $simulated := list }}
+{{- $real := list }}
+{{- $operators := include "adconversion.mine" (list . "apps/v1" "Deployment") | fromJsonArray }}
+{{- range compact (append $operators (lookup "apps/v1" "Deployment" $namespace $name)) }}
+{{- if include "adconversion.simulated" . }}
+{{- $simulated = append $simulated . }}
+{{- else }}
+{{- $real = append $real . }}
+{{- end }}
+{{- end }}
 {{- if not .Values.sandbox.enabled }}
-{{- if $simulation }}
+{{- if $simulated }}
 {{- fail (printf "sandbox.enabled: the release %s works with the simulation, and real accounts would be counted in its ledger. Uninstall it, delete its claim, and install the operator again" .Release.Name) }}
 {{- end }}
 {{- if include "adconversion.simulated" $there }}
@@ -75,8 +79,7 @@ may have this one several times: then only what the one of this name has. A firs
 {{- if not (include "adconversion.watchNamespaces" . | fromJsonArray) }}
 {{- fail "sandbox.enabled needs sandbox.namespace or watchNamespaces: events and accounts of other namespaces must not be sent to the simulation" }}
 {{- end }}
-{{- $operators := include "adconversion.mine" (list . "apps/v1" "Deployment" "operator") | fromJsonArray }}
-{{- if and (or $operators (lookup "apps/v1" "Deployment" $namespace $name)) (not $simulation) }}
+{{- if $real }}
 {{- fail (printf "sandbox.enabled: the release %s works with real accounts, and the simulation would answer for them and fill their ledger. Install the simulation as a release of its own, in another cluster or uninstall this one first" .Release.Name) }}
 {{- end }}
 {{- if and $there (not (include "adconversion.simulated" $there)) }}
@@ -88,7 +91,7 @@ may have this one several times: then only what the one of this name has. A firs
 {{/* Where the operator has its ledger now: of each Deployment its name and namespace, and a claim or the Secret of a database. The
 Deployment of this very name goes before others. */}}
 {{- define "adconversion.inUse" -}}
-{{- $operators := include "adconversion.mine" (list . "apps/v1" "Deployment" "operator") | fromJsonArray }}
+{{- $operators := include "adconversion.mine" (list . "apps/v1" "Deployment") | fromJsonArray }}
 {{- range $operators }}
 {{- if and (eq .metadata.name (include "adconversion.fullname" $)) (eq .metadata.namespace (include "adconversion.namespace" $)) }}
 {{- $operators = list . }}
@@ -118,7 +121,7 @@ Deployment of this very name goes before others. */}}
 {{- if not .Values.persistence.existingClaim }}
 {{- $claim = include "adconversion.claim" . }}
 {{- end }}
-{{- range include "adconversion.mine" (list . "v1" "PersistentVolumeClaim" "operator") | fromJsonArray }}
+{{- range include "adconversion.mine" (list . "v1" "PersistentVolumeClaim") | fromJsonArray }}
 {{- $stays := and (eq .metadata.name $claim) (eq .metadata.namespace (include "adconversion.namespace" $)) }}
 {{- if not (or $stays (include "adconversion.kept" .) (include "adconversion.simulated" .)) }}
 {{- fail (printf "with these values the release would no longer have the claim %s, and Helm would delete it, and the ledger in it. Keep it before the upgrade: kubectl annotate persistentvolumeclaim %s --namespace %s helm.sh/resource-policy=keep" .metadata.name .metadata.name .metadata.namespace) }}
@@ -135,14 +138,14 @@ Deployment of this very name goes before others. */}}
 {{- if not $ledgers }}
 {{- /* Nobody works: then what was worked with is what the release has, and the new one lacks. */}}
 {{- if not (lookup "v1" "PersistentVolumeClaim" $namespace $claim) }}
-{{- range include "adconversion.mine" (list . "v1" "PersistentVolumeClaim" "operator") | fromJsonArray }}
+{{- range include "adconversion.mine" (list . "v1" "PersistentVolumeClaim") | fromJsonArray }}
 {{- $ledgers = append $ledgers (dict "claim" .metadata.name "namespace" .metadata.namespace) }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- range $ledgers }}
 {{- $instead := printf "and this upgrade would use the claim %s in the namespace %s instead" $claim $namespace }}
-{{- $else := "" }}
+{{- $else := printf ". If nothing was ever sent from there, delete it before: kubectl delete persistentvolumeclaim %s --namespace %s" .claim .namespace }}
 {{- if .deployment }}
 {{- $else = printf ". If that is what you want, delete the Deployment before: kubectl delete deployment %s --namespace %s" .deployment .namespace }}
 {{- if and (not $.Chart.IsRoot) (ne .deployment (include "adconversion.fullname" $)) }}

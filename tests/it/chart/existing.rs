@@ -219,8 +219,17 @@ fn a_simulation_and_real_accounts_never_take_turns_whatever_the_name(#[case] nam
     let real = format!("crds.enabled=false,watchNamespaces={{{}}}", release.namespace);
     let simulated = format!("{real},sandbox.enabled=true,sandbox.namespace=");
     release.must("install", &simulated);
+    let service = [
+        "delete",
+        "deployment",
+        "plat-adconversion-operator-sandbox",
+        "--namespace",
+        &release.namespace,
+    ];
+    release.kubectl.must(&service).unwrap();
     let words = release.refused(&format!("{real}{name}"));
     assert!(words.contains("the release plat works with the simulation"), "{words}");
+    release.must("upgrade", &simulated);
     release.end();
     release.must("install", &real);
     let words = release.refused(&format!("{simulated}{name}"));

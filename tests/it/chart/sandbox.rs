@@ -387,8 +387,9 @@ fn the_operators_service_does_not_lead_to_the_sandbox() {
     let pod = &template("adconversion-operator-sandbox")["spec"];
     assert_eq!(pod["automountServiceAccountToken"], false);
     let claim = the(&objects, "PersistentVolumeClaim");
-    assert!(
-        claim["metadata"].get("annotations").is_none(),
+    let marked = json!({"adconversion.dev/simulated": "true"});
+    assert_eq!(
+        claim["metadata"]["annotations"], marked,
         "a simulation's ledger is not kept"
     );
 }
