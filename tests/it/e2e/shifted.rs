@@ -77,6 +77,17 @@ fn contacts(stage: &Stage) -> Vec<String> {
     ids
 }
 
+/// Reads that show the newest rows of a history only.
+fn show_newest(rows: usize) -> Meddling {
+    Meddling::change(move |batch| {
+        for record in batch["results"].as_array_mut().expect("results") {
+            if let Some(all) = record["propertiesWithHistory"]["lifecyclestage"].as_array_mut() {
+                all.truncate(rows);
+            }
+        }
+    })
+}
+
 fn change_stage(stage: &Stage, ids: &[String], lifecycle: &str) {
     let change = json!({"properties": {"lifecyclestage": lifecycle}});
     for id in ids {
@@ -165,4 +176,26 @@ fn entries_that_a_later_read_shows_under_another_time_count_once() {
         fired(&stage, &meddler, odd, 1);
         each_counts_once(&stage, "fourth", name);
     }
+}
+
+/// Read after each entry, and after two of them.
+#[test]
+fn entries_of_a_contact_whose_history_drops_older_ones_count_once_each() {
+    let (stage, meddler) = begin("dropped");
+    meddler.always(reads_histories, show_newest(6));
+    begin_event(&stage);
+    let row = |stage: &'static str, ms| (stage, ms_ago(ms));
+    let rows = [row("lead", 60_000), row("customer", 7_000)];
+    let ids = [stage.contact(&rows, Some("click"), &json!({}))];
+    stage.settled("won", 1);
+    for entries in 2..6 {
+        enter_again(&stage, &ids);
+        let event = stage.settled("won", entries);
+        assert_eq!(Counts::of(&event).uploaded, entries, "{event:#}");
+    }
+    stage.stop_operator();
+    enter_again(&stage, &ids);
+    enter_again(&stage, &ids);
+    stage.start_operator();
+    each_counts_once(&stage, "next", "dropped");
 }
