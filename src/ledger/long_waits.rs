@@ -59,17 +59,25 @@ pub(crate) async fn end_long_waits(conn: &mut Conn, longest: SignedDuration, now
     Ok(rows + polls)
 }
 
-/// See [`crate::ports::ledger::Ledger::latest_wait`].
-pub(crate) async fn latest_wait(conn: &mut Conn, now: Timestamp) -> LedgerResult<Option<Timestamp>> {
-    let latest: Option<i64> = sqlx::query_scalar(
-        "SELECT max(written) FROM (
-             SELECT max(changed_at) AS written FROM conversions
-             WHERE stream IN (SELECT id FROM streams) AND state = 'Waiting' AND due > $1
-             UNION ALL SELECT max(accepted_at) FROM requests WHERE poll_at > $1) AS waits",
+/// Notes that this is the time by which something is set due, if none was later. Part of each write that may set when a
+/// row or a request is due: nothing else tells by which clock that was.
+pub(crate) async fn note_time(conn: &mut Conn, now: Timestamp) -> LedgerResult<()> {
+    sqlx::query(
+        "INSERT INTO meta (name, value) VALUES ('waits_set_by', $1)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value
+         WHERE CAST(meta.value AS BIGINT) < CAST(excluded.value AS BIGINT)",
     )
-    .bind(to_millis(now))
-    .fetch_one(conn)
+    .bind(to_millis(now).to_string())
+    .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// See [`crate::ports::ledger::Ledger::waits_set_by`].
+pub(crate) async fn waits_set_by(conn: &mut Conn) -> LedgerResult<Option<Timestamp>> {
+    let latest: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'waits_set_by'")
+        .fetch_optional(conn)
+        .await?;
     latest.map(to_time).transpose()
 }
 
@@ -85,6 +93,10 @@ pub(crate) async fn bring_forward(conn: &mut Conn, ahead: SignedDuration, now: T
              accepted_at = CASE WHEN accepted_at > $1 THEN $1 ELSE accepted_at END
          WHERE poll_at > $1",
     ];
+    // As much earlier, no more: a process before may have set waits by a time that was further ahead.
+    let noted = "UPDATE meta SET value = CAST(CASE WHEN CAST(value AS BIGINT) - $2 > $1 THEN CAST(value AS BIGINT) - $2
+                                                   ELSE $1 END AS TEXT)
+                 WHERE name = 'waits_set_by' AND CAST(value AS BIGINT) > $1";
     let mut moved = 0;
     for statement in statements {
         let done = sqlx::query(statement)
@@ -94,6 +106,11 @@ pub(crate) async fn bring_forward(conn: &mut Conn, ahead: SignedDuration, now: T
             .await?;
         moved += done.rows_affected();
     }
+    sqlx::query(noted)
+        .bind(to_millis(now))
+        .bind(ahead)
+        .execute(conn)
+        .await?;
     if moved > 0 {
         tracing::info!(
             waits = moved,

@@ -71,8 +71,15 @@ use self::write_health::{WriteHealth, WriteTrouble};
 use crate::ports::ledger::LedgerResult;
 use crate::ports::work_permit::{NoPermit, WorkPermit};
 
-/// Runs one write transaction: all of it or nothing is committed.
+/// Runs one write transaction: all of it or nothing is committed. One that may set when something is due says by which
+/// time it does: see [`long_waits::note_time`].
 macro_rules! write {
+    ($self:ident, $disk:expr, by $now:expr, |$tx:ident| $call:expr) => {
+        write!($self, $disk, |$tx| async {
+            long_waits::note_time($tx, $now).await?;
+            $call.await
+        })
+    };
     ($self:ident, $disk:expr, |$tx:ident| $call:expr) => {{
         let attempt = $self.health.begin();
         let written = async {

@@ -67,7 +67,12 @@ impl Ledger for SqlLedger {
     }
 
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
-        write!(self, Disk::Later, |tx| observe::record_occurrences(tx, stream, rows))
+        let Some(now) = rows.iter().map(|row| row.first_seen).max() else {
+            return Ok(0);
+        };
+        write!(self, Disk::Later, by now, |tx| observe::record_occurrences(
+            tx, stream, rows
+        ))
     }
 
     async fn streams_with_due_rows(&self, streams: &[StreamId], now: Timestamp) -> LedgerResult<BTreeSet<StreamId>> {
@@ -91,15 +96,15 @@ impl Ledger for SqlLedger {
         if updates.is_empty() {
             return Ok(());
         }
-        write!(self, Disk::Later, |tx| updates::apply_updates(tx, updates, None, now))
+        write!(self, Disk::Later, by now, |tx| updates::apply_updates(tx, updates, None, now))
     }
 
     async fn resume_rows(&self, stream: StreamId, policy: ResumePolicy, now: Timestamp) -> LedgerResult<usize> {
-        write!(self, Disk::Later, |tx| rows::resume_rows(tx, stream, policy, now))
+        write!(self, Disk::Later, by now, |tx| rows::resume_rows(tx, stream, policy, now))
     }
 
     async fn release_rows(&self, stream: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| rows::release_rows(tx, stream, reasons, now))
+        write!(self, Disk::Later, by now, |tx| rows::release_rows(tx, stream, reasons, now))
     }
 
     async fn begin_batch(
@@ -119,11 +124,11 @@ impl Ledger for SqlLedger {
     }
 
     async fn finish_batch(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| batches::finish_batch(tx, batch, result, now))
+        write!(self, Disk::Later, by now, |tx| batches::finish_batch(tx, batch, result, now))
     }
 
     async fn recover_batches(&self, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize> {
-        write!(self, Disk::Wait, |tx| batches::recover_batches(tx, sender, now))
+        write!(self, Disk::Wait, by now, |tx| batches::recover_batches(tx, sender, now))
     }
 
     async fn open_requests(&self, sender: &Sender, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>> {
@@ -143,7 +148,7 @@ impl Ledger for SqlLedger {
     }
 
     async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| requests::record_status(tx, result, now))
+        write!(self, Disk::Later, by now, |tx| requests::record_status(tx, result, now))
     }
 
     async fn count_rows(&self, stream: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts> {
@@ -154,11 +159,11 @@ impl Ledger for SqlLedger {
     }
 
     async fn end_long_waits(&self, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
-        write!(self, Disk::Later, |tx| long_waits::end_long_waits(tx, longest, now))
+        write!(self, Disk::Later, by now, |tx| long_waits::end_long_waits(tx, longest, now))
     }
 
-    async fn latest_wait(&self, now: Timestamp) -> LedgerResult<Option<Timestamp>> {
-        read!(self, |tx| long_waits::latest_wait(tx, now))
+    async fn waits_set_by(&self) -> LedgerResult<Option<Timestamp>> {
+        read!(self, |tx| long_waits::waits_set_by(tx))
     }
 
     async fn bring_forward(&self, ahead: SignedDuration, now: Timestamp) -> LedgerResult<u64> {

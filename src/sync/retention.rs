@@ -66,7 +66,7 @@ async fn run_round(ctx: &SyncContext, now: Timestamp, stop: &CancellationToken) 
 struct WaitUpkeep {
     /// By how much the clock was ahead, as long as the ledger's waits are still later by as much.
     ahead: SignedDuration,
-    /// What a process before has written under a clock that was ahead was looked for.
+    /// It was looked for what a process before has written under a clock that was further ahead.
     looked_back: bool,
     /// When waits that are too long were looked for last.
     looked: Option<Instant>,
@@ -76,10 +76,12 @@ impl WaitUpkeep {
     /// Ends waits that are too long now and then, and brings all forward as soon as the clock was put right.
     async fn keep_up(&mut self, ctx: &SyncContext) {
         self.ahead = self.ahead.max(ctx.clock.take_ahead());
-        self.look_back(ctx).await;
+        if self.ahead.is_zero() {
+            self.look_back(ctx).await;
+        }
         if self.ahead.is_positive() {
             match ctx.ledger.bring_forward(self.ahead, ctx.clock.now()).await {
-                Ok(_) => self.ahead = SignedDuration::ZERO,
+                Ok(_) => (self.ahead, self.looked_back) = (SignedDuration::ZERO, false),
                 Err(error) => warn!(
                     error = brief(&error),
                     "waits that were written under a wrong clock could not be brought forward; the operator tries again"
@@ -99,19 +101,19 @@ impl WaitUpkeep {
         }
     }
 
-    /// Once the time is certain: a process before may have ended before its clock was put right.
+    /// Once the time is certain: a process before may have ended before its clock was put right. How long ago that was
+    /// nobody knows, and so not by how much its waits are too late: all are looked at now.
     async fn look_back(&mut self, ctx: &SyncContext) {
         let known = ctx.clock.known_time();
         if self.looked_back || known.certain == Timestamp::MIN {
             return;
         }
-        match ctx.ledger.latest_wait(known.now).await {
+        match ctx.ledger.waits_set_by().await {
             Ok(latest) => {
                 self.looked_back = true;
-                let ahead = latest.map(|latest| latest.duration_since(known.now));
-                self.ahead = ahead
-                    .filter(|ahead| *ahead > APART)
-                    .map_or(self.ahead, |ahead| ahead.max(self.ahead));
+                if latest.is_some_and(|latest| latest.duration_since(known.now) > APART) {
+                    self.ahead = SignedDuration::MAX;
+                }
             }
             Err(error) => warn!(
                 error = brief(&error),

@@ -254,9 +254,9 @@ pub trait Ledger: Send + Sync {
     /// and requests there were.
     async fn bring_forward(&self, ahead: SignedDuration, now: Timestamp) -> LedgerResult<u64>;
 
-    /// The latest time at which anything was written that waits beyond `now`: of rows and of requests. One that has not
-    /// come tells by how much the clock of a process before was ahead. Reads all that waits.
-    async fn latest_wait(&self, now: Timestamp) -> LedgerResult<Option<Timestamp>>;
+    /// The latest time by which anything was set due since all was brought forward: rows and requests. One that has not
+    /// come tells that a process before did so by a clock that was ahead.
+    async fn waits_set_by(&self) -> LedgerResult<Option<Timestamp>>;
 
     /// How many rows the events of each namespace have, if the ledger's volume has less left than the reserve
     /// ([`crate::domain::ledger_room`]); `None` if there is room, or that is not known.

@@ -2,7 +2,9 @@
 //! written by them waits for the day that they showed.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 
 use super::Stage;
 use super::forms::{self, consenting, submit, with};
@@ -40,6 +42,43 @@ fn working(name: &str) -> (Stage, HostClock, Meddler) {
     submit(&stage, &consenting("c-0"));
     all_sent(&stage, 1, &["c-0"]);
     (stage, clock, meddler)
+}
+
+/// From now on all answers come through one proxy, whose clock is ahead.
+fn dated_ahead(meddler: &Meddler, ahead: SignedDuration) -> Rule {
+    let wrong = Meddling::rewrite(move |_, reply| {
+        let date = Timestamp::now() + ahead;
+        reply.header("date", &date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    });
+    meddler.always(|_| true, wrong)
+}
+
+/// A submission of somebody who does not consent yet.
+fn submit_undecided(stage: &Stage, id: &str) -> Value {
+    let undecided = with(&consenting(id), &json!({"properties": {"ads_consent": "false"}}));
+    submit(stage, &undecided)
+}
+
+/// Who has submitted this consents now.
+fn consents(stage: &Stage, made: &Value) {
+    let contact = &made["contactId"];
+    let contact = contact.as_str().map_or_else(|| contact.to_string(), str::to_owned);
+    let consents = json!({"properties": {"ads_consent": "true"}});
+    stage.admin_call("PATCH", &format!("/hubspot/contacts/{contact}"), Some(&consents));
+}
+
+/// When what waits in the ledger is due first, seconds from now.
+fn next_due(stage: &Stage) -> i64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let due: i64 = runtime.expect("a runtime").block_on(async {
+        let options = SqliteConnectOptions::new().filename(stage.ledger()).read_only(true);
+        let mut ledger = options.connect().await.expect("the ledger");
+        let due = sqlx::query_scalar("SELECT coalesce(min(due), 0) FROM conversions WHERE state = 'Waiting'");
+        let due = due.fetch_one(&mut ledger).await.expect("a time");
+        ledger.close().await.expect("an end");
+        due
+    });
+    due / 1_000 - Timestamp::now().as_second()
 }
 
 fn corrections(stage: &Stage) -> usize {
@@ -88,16 +127,11 @@ fn a_clock_that_nobody_confirms_skips_and_archives_nothing() {
 #[test]
 fn dates_that_both_vendors_give_for_a_while_skip_and_delay_nothing() {
     let (stage, _, meddler) = working("wrong-dates");
-    let wrong = Meddling::rewrite(|_, reply| {
-        let date = Timestamp::now() + SignedDuration::from_secs(DAYS);
-        reply.header("date", &date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
-    });
-    let wrong = meddler.always(|_| true, wrong);
+    let wrong = dated_ahead(&meddler, SignedDuration::from_secs(DAYS));
     corrected(&stage, 1);
     customer(&stage, "click-1");
     submit(&stage, &consenting("c-1"));
-    let undecided = with(&consenting("c-2"), &json!({"properties": {"ads_consent": "false"}}));
-    let made = submit(&stage, &undecided);
+    let made = submit_undecided(&stage, "c-2");
     stage.wait("adce/demo", "one that is sent and one that waits", |event| {
         let counts = Counts::of(event);
         assert_eq!(counts.skipped, 0, "{:#}", event["status"]);
@@ -106,11 +140,7 @@ fn dates_that_both_vendors_give_for_a_while_skip_and_delay_nothing() {
     polled(&stage);
     meddler.lift(wrong);
     corrected(&stage, 2);
-    let contact = made["contactId"]
-        .as_str()
-        .map_or_else(|| made["contactId"].to_string(), str::to_owned);
-    let consents = json!({"properties": {"ads_consent": "true"}});
-    stage.admin_call("PATCH", &format!("/hubspot/contacts/{contact}"), Some(&consents));
+    consents(&stage, &made);
     customer(&stage, "click-2");
     submit(&stage, &consenting("c-3"));
     all_sent(&stage, 3, &["c-0", "c-1", "c-2", "c-3"]);
@@ -192,11 +222,7 @@ fn the_key_of_a_service_account_works_whatever_the_clock_of_the_node_shows() {
 #[test]
 fn what_a_process_before_has_seen_by_a_time_that_was_ahead_is_sent() {
     let (stage, _, meddler) = working("handed-on");
-    let wrong = Meddling::rewrite(|_, reply| {
-        let date = Timestamp::now() + SignedDuration::from_hours(22);
-        reply.header("date", &date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
-    });
-    let wrong = meddler.always(|_| true, wrong);
+    let wrong = dated_ahead(&meddler, SignedDuration::from_hours(22));
     corrected(&stage, 1);
     customer(&stage, "click-1");
     submit(&stage, &consenting("c-1"));
@@ -206,4 +232,25 @@ fn what_a_process_before_has_seen_by_a_time_that_was_ahead_is_sent() {
     meddler.lift(wrong);
     stage.start_operator();
     all_sent(&stage, 2, &["c-0", "c-1"]);
+}
+
+/// It waited before already, and of such a look nothing stays but when the next one is due.
+#[test]
+fn what_a_process_before_has_looked_at_again_by_a_time_that_was_ahead_is_sent() {
+    let (stage, _, meddler) = working("looked-at-ahead");
+    let made = submit_undecided(&stage, "c-1");
+    stage.wait("adce/demo", "one that waits for consent", |event| {
+        reason(event, "Pending", "AwaitingConsent") == 1
+    });
+    let wrong = dated_ahead(&meddler, SignedDuration::from_hours(22));
+    corrected(&stage, 1);
+    stage.wait_for("a look by that time", || {
+        let due = next_due(&stage);
+        if due > 21 * 3_600 { Ok(()) } else { Err(json!(due)) }
+    });
+    stage.kill_operator();
+    meddler.lift(wrong);
+    consents(&stage, &made);
+    stage.start_operator();
+    all_sent(&stage, 1, &["c-0", "c-1"]);
 }

@@ -132,7 +132,7 @@ pass! {
     record_status(result: &StatusResult, now: Timestamp) -> ();
     count_rows(stream: StreamId, since: Timestamp, now: Timestamp) -> RowCounts;
     end_long_waits(longest: SignedDuration, now: Timestamp) -> u64;
-    latest_wait(now: Timestamp) -> Option<Timestamp>;
+    waits_set_by() -> Option<Timestamp>;
     bring_forward(ahead: SignedDuration, now: Timestamp) -> u64;
     rows_if_low() -> Option<BTreeMap<String, u64>>;
     archive_rows(before: Timestamp, limit: usize) -> usize;
