@@ -112,7 +112,7 @@ pub struct AdConversionEventSpec {
     /// creation. May only move earlier; one added later than the start in effect (status.sync.startTime) changes
     /// nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 35))]
+    #[schemars(length(max = 35), regex(pattern = rules::TIME))]
     #[x_kube(validation = rules::start_time_sane(), validation = rules::start_time_earlier())]
     pub start_time: Option<Time>,
     /// True: conversions are observed but not sent, and nothing is created or changed in Google Ads.

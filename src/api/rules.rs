@@ -111,7 +111,7 @@ pub(crate) fn not_blank(field: &str, way_out: &str) -> Rule {
 /// Text in one line: what Google and HubSpot show as a name holds no control character, and Google takes none.
 pub(crate) fn one_line(field: &str) -> Rule {
     rule(
-        r"!self.matches('[\\p{Cc}\\p{Zl}\\p{Zp}]')",
+        r"!self.matches('[\\p{Cc}\\p{Zl}\\p{Zp}\\x{fffe}\\x{ffff}]')",
         &format!("{field} must not contain control characters, such as a line break or a tab: remove them"),
     )
 }
@@ -119,7 +119,7 @@ pub(crate) fn one_line(field: &str) -> Rule {
 /// As [`one_line`], for each text of a list.
 pub(crate) fn all_one_line(field: &str) -> Rule {
     rule(
-        r"self.all(text, !text.matches('[\\p{Cc}\\p{Zl}\\p{Zp}]'))",
+        r"self.all(text, !text.matches('[\\p{Cc}\\p{Zl}\\p{Zp}\\x{fffe}\\x{ffff}]'))",
         &format!("{field} must not contain control characters, such as a line break or a tab: remove them"),
     )
 }
@@ -273,6 +273,11 @@ pub(crate) fn start_time_earlier() -> Rule {
          to start later, delete the event and create it again with the later startTime",
     )
 }
+
+/// A time by RFC 3339. The API server takes more for a `date-time`, such as 60 minutes of an offset, and then nobody here
+/// could read the object.
+pub(crate) const TIME: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-5][0-9])$";
 
 /// A start that people mean; what is far outside of it could not be computed with.
 pub(crate) fn start_time_sane() -> Rule {

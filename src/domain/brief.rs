@@ -1,5 +1,6 @@
 //! Short texts for the log and the status: what services send can be of any length.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 /// Longest foreign text in one line of the log, in characters.
@@ -73,13 +74,28 @@ pub fn brief_name(said: &str) -> String {
 }
 
 /// True for characters that have no shape of their own but change how others are read: control characters, marks of
-/// direction and format, invisible ones, separators of lines.
+/// direction and format, invisible ones, separators of lines; and for what Unicode says is no character.
 pub fn is_unseen(c: char) -> bool {
     c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
+        || matches!(c, '\u{fdd0}'..='\u{fdef}')
         || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A text that server-side apply takes: what is not, is U+FFFD. The API server reads a patch as YAML, which has no place
+/// for some control characters, U+FFFE and U+FFFF; one of them, and nothing of the patch is written.
+/// <https://yaml.org/spec/1.2.2/#51-character-set>
+pub fn writable(text: &str) -> Cow<'_, str> {
+    // Those below a space are escaped in JSON, and so in YAML.
+    let refused = |c: char| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+    if text.contains(refused) {
+        Cow::Owned(text.replace(refused, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +112,7 @@ mod tests {
             brief_name(&format!("Ac\nme\u{1b}[2J{long}")).chars().count(),
             LONGEST_ECHO
         );
-        assert_eq!(brief_name("Ac\nme\u{85} GmbH"), "Acme GmbH");
+        assert_eq!(brief_name("Ac\nme\u{85} Gm\u{fffe}b\u{1ffff}H"), "Acme GmbH");
     }
 
     #[test]

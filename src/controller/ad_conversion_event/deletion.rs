@@ -31,7 +31,7 @@ use crate::registry::{Account, GoogleAccount, Urgency, Wake};
 pub async fn clean_up(ctx: &Context, declared: &Declared, event: &AdConversionEvent) -> Result<Action, Error> {
     let key = declared.key.clone();
     ctx.registry.remove_event(&key);
-    if !apply::has_finalizer(event) {
+    if !apply::has_finalizer(&event.metadata) {
         // Only now do the caches say so, and somebody else's finalizer may keep the event from going.
         wake_others(ctx, declared);
         return Ok(Action::await_change());

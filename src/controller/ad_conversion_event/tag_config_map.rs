@@ -18,12 +18,13 @@ use super::action::outcome::ActionOutcome;
 use super::resolve::Resolved;
 use crate::api::AdConversionEvent;
 use crate::api::reasons::event as happened;
-use crate::controller::shared::apply::{MANAGER, within_limit};
+use crate::controller::shared::apply::{MANAGER, readable, within_limit};
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
+use crate::controller::shared::lean::Lean;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::recorder::Severity;
-use crate::domain::brief::brief;
+use crate::domain::brief::{brief, writable};
 use crate::domain::ids::ObjectKey;
 use crate::domain::tag::Tag;
 
@@ -136,8 +137,10 @@ async fn ensure_config_map(
     if tags.is_fresh(&key, content, interval) {
         return Ok(true);
     }
-    let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &key.namespace);
-    let found = within_limit("read ConfigMap", api.get_opt(name)).await?;
+    let api: Api<Lean<ConfigMap>> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let what = "read ConfigMap";
+    let found = within_limit(what, api.get_opt(name)).await?;
+    let found = found.map(|found| readable(what, found)).transpose()?;
     if let Some(found) = &found {
         let ours = found
             .metadata
@@ -158,13 +161,13 @@ async fn ensure_config_map(
             .data
             .as_ref()
             .and_then(|data| data.get(KEY))
-            .is_some_and(|known| known == html)
+            .is_some_and(|known| *known == writable(html))
         {
             tags.remember_content(&key, content, interval);
             return Ok(true);
         }
     }
-    write_config_map(&api, event, name, html, found).await?;
+    write_config_map(ctx, event, name, html, found).await?;
     tags.remember_content(&key, content, interval);
     Ok(true)
 }
@@ -172,14 +175,14 @@ async fn ensure_config_map(
 /// Creates the ConfigMap, or changes the version of it that was read: one that somebody else puts there meanwhile stays
 /// theirs.
 async fn write_config_map(
-    api: &Api<ConfigMap>,
+    ctx: &Context,
     event: &AdConversionEvent,
     name: &str,
     html: &str,
     found: Option<ConfigMap>,
 ) -> Result<(), Error> {
     let mut map = ConfigMap {
-        data: Some([(KEY.to_owned(), html.to_owned())].into()),
+        data: Some([(KEY.to_owned(), writable(html).into_owned())].into()),
         ..ConfigMap::default()
     };
     map.metadata.name = Some(name.to_owned());
@@ -192,7 +195,9 @@ async fn write_config_map(
         controller: Some(true),
         ..OwnerReference::default()
     }]);
+    let namespace = event.key().namespace;
     let Some(found) = found else {
+        let api = Api::<ConfigMap>::namespaced(ctx.client.clone(), &namespace);
         let parameters = PostParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PostParams::default()
@@ -203,6 +208,7 @@ async fn write_config_map(
     };
     map.metadata.uid = found.metadata.uid;
     map.metadata.resource_version = found.metadata.resource_version;
+    let api = Api::<Lean<ConfigMap>>::namespaced(ctx.client.clone(), &namespace);
     let parameters = PatchParams::apply(MANAGER).force();
     within_limit("write ConfigMap", api.patch(name, &parameters, &Patch::Apply(&map)))
         .await

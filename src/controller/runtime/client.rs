@@ -5,8 +5,10 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue};
 use kube::Client;
 use kube::client::ClientBuilder;
+use tower::buffer::BufferLayer;
 use tower::timeout::TimeoutLayer;
 
+use super::answers::AnswersLayer;
 use super::proxy;
 
 /// Longest wait until the Kubernetes API begins to answer: as long as it takes itself for a list. A watch is answered
@@ -14,6 +16,9 @@ use super::proxy;
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 /// Longest silence in the middle of an answer: longer than the quietest watch is kept open (295 s).
 const SILENCE_LIMIT: Duration = Duration::from_mins(5);
+
+/// Requests that may wait to be sent, as many as kube's own queue takes.
+const REQUESTS: usize = 1024;
 
 /// The client for the controllers: in the cluster its service account, elsewhere the kubeconfig. It repeats nothing by
 /// itself: a repeat inside the client would hide for minutes in a reconcile, whose own retry is seen and bounded. It
@@ -42,7 +47,11 @@ fn limited_client(mut config: kube::Config, answer: Duration) -> Result<Client, 
     config.read_timeout = Some(SILENCE_LIMIT);
     config.reset_reader_on_write = true;
     let builder = ClientBuilder::try_from(config)?;
-    Ok(builder.with_layer(&TimeoutLayer::new(answer)).build())
+    let builder = builder
+        .with_layer(&TimeoutLayer::new(answer))
+        .with_layer(&BufferLayer::new(REQUESTS))
+        .with_layer(&AnswersLayer::new());
+    Ok(builder.build())
 }
 
 /// There is no way to reach a Kubernetes API.

@@ -1,6 +1,7 @@
 //! Starts everything: waits for the definitions, fills the caches, runs one controller for each kind and namespace, and
 //! stops in order.
 
+mod answers;
 mod client;
 mod crds;
 mod key_gate;
@@ -10,6 +11,7 @@ mod served;
 mod standby;
 mod tasks;
 mod turns;
+mod unreadable;
 mod wake_queue;
 mod watch;
 

@@ -2,13 +2,11 @@
 //! came and went.
 
 use std::collections::HashMap;
-use std::future::ready;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -16,20 +14,17 @@ use kube::{Api, Client, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 
 use super::scope::scoped_api;
-use crate::api::reasons::reason;
+use super::unreadable;
 use crate::controller::shared::context::{CacheWriter, Context};
+use crate::controller::shared::lean::{FINALIZERS, Lean};
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Reconciler;
-use crate::controller::shared::recorder::Severity;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::registry::Wake;
 
-/// Objects in one page of a list, which is in memory at once: each can have more than a megabyte before
-/// [`Object::forget_unread`].
+/// Most objects in one page of a list. There are fewer where they are large: see [`super::answers`].
 const PAGE: u32 = 50;
-/// Most finalizers of an object. Each has at most 317 characters.
-const FINALIZERS: usize = 64;
 
 /// What a watch keeps if it ends and is started again.
 pub(crate) struct WatchState<K: Object> {
@@ -55,11 +50,11 @@ impl<K: Object> WatchState<K> {
     /// Keeps the cache up to date for a process that stands by: nobody
     /// is woken and nothing is reported. May be dropped at any moment.
     pub(crate) async fn keep_warm(&mut self, client: Client) {
-        let mut events = pin!(watch_objects::<K>(scoped_api(client, self.scope.as_deref()), |_| {}));
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => {
-                    self.record_event(&event);
+        let mut all = pin!(watch_objects::<K>(scoped_api(client, self.scope.as_deref())));
+        while let Some(seen) = all.next().await {
+            match seen {
+                Ok(seen) => {
+                    self.record(&seen);
                     // Nobody worked before: all is new to whoever begins to.
                     self.due = WatchChanges::default();
                 }
@@ -71,6 +66,18 @@ impl<K: Object> WatchState<K> {
     /// Has everything that is known looked at, by a process that begins to work.
     pub(crate) fn wake_known(&mut self) {
         self.due.wake = self.tracker.known.keys().cloned().map(K::to_wake).collect();
+    }
+
+    fn record(&mut self, seen: &Seen<K>) {
+        match seen {
+            Seen::Event(event) => self.record_event(event),
+            // What it was before is no longer so.
+            Seen::Unreadable(object) | Seen::UnreadableGone(object) => {
+                if let Some(known) = self.writer.cached(&object.metadata) {
+                    self.record_event(&Event::Delete(K::clone(&known)));
+                }
+            }
+        }
     }
 
     fn record_event(&mut self, event: &Event<K>) {
@@ -100,17 +107,18 @@ pub(crate) async fn run_watch<R: Reconciler>(
     kept: &mut WatchState<R::Object>,
     stop: CancellationToken,
 ) {
-    let reporting = Arc::clone(&ctx);
-    let api = scoped_api(ctx.client.clone(), kept.scope.as_deref());
-    let events = watch_objects::<R::Object>(api, move |invalid| report_invalid::<R::Object>(&reporting, invalid));
-    let mut events = pin!(events.take_until(stop.cancelled_owned()));
+    let all = watch_objects::<R::Object>(scoped_api(ctx.client.clone(), kept.scope.as_deref()));
+    let mut all = pin!(all.take_until(stop.cancelled_owned()));
     // What a watch that ended before this one has left to do.
     kept.work_off(controller.as_ref(), &ctx);
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => {
-                kept.record_event(&event);
+    while let Some(seen) = all.next().await {
+        match seen {
+            Ok(seen) => {
+                kept.record(&seen);
                 kept.work_off(controller.as_ref(), &ctx);
+                if let Seen::Unreadable(invalid) = seen {
+                    unreadable::report::<R::Object>(&ctx, *invalid);
+                }
             }
             Err(error) => log_interruption::<R::Object>(&error),
         }
@@ -121,85 +129,46 @@ fn log_interruption<K: Object>(error: &watcher::Error) {
     tracing::warn!(kind = K::KIND, error = brief(error), "watch interrupted, it is resumed");
 }
 
-/// What happens to the objects that can be read; the others are given to `report`.
-fn watch_objects<K: Object>(
-    api: Api<DeserializeGuard<K>>,
-    report: impl Fn(InvalidObject) + Send,
-) -> impl Stream<Item = watcher::Result<Event<K>>> + Send {
+/// What a watch sees.
+enum Seen<K: Object> {
+    Event(Event<K>),
+    /// An object that is left alone: it must not keep the others from being watched.
+    Unreadable(Box<InvalidObject>),
+    /// Such an object is gone.
+    UnreadableGone(Box<InvalidObject>),
+}
+
+/// What happens to the objects.
+fn watch_objects<K: Object>(api: Api<Lean<K>>) -> impl Stream<Item = watcher::Result<Seen<K>>> + Send {
     watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
-        .filter_map(move |event| ready(decode_event::<K>(event, &report)))
+        .map(|event| event.map(tell_apart))
 }
 
-/// Takes objects that cannot be decoded out of the stream: one of them must not keep the others from being watched.
-fn decode_event<K: Object>(
-    event: watcher::Result<Event<DeserializeGuard<K>>>,
-    report: impl Fn(InvalidObject),
-) -> Option<watcher::Result<Event<K>>> {
-    let open = |guard: DeserializeGuard<K>| match guard.0 {
-        Ok(mut object) => {
-            object.forget_unread();
-            Some(object)
-        }
-        Err(invalid) => {
-            report(invalid);
-            None
-        }
+fn tell_apart<K: Object>(event: Event<Lean<K>>) -> Seen<K> {
+    let seen = |Lean(object): Lean<K>, as_event: fn(K) -> Event<K>| {
+        let object = object.and_then(with_few_finalizers);
+        object.map_or_else(Seen::Unreadable, |object| Seen::Event(as_event(object)))
     };
-    let keep = |guard| {
-        open(guard).filter(|object| {
-            let crowd = too_many_finalizers(object);
-            let few = crowd.is_none();
-            crowd.into_iter().for_each(&report);
-            few
-        })
-    };
-    Some(match event {
-        Ok(Event::Apply(guard)) => Ok(Event::Apply(keep(guard)?)),
-        Ok(Event::Delete(guard)) => Ok(Event::Delete(open(guard)?)),
-        Ok(Event::InitApply(guard)) => Ok(Event::InitApply(keep(guard)?)),
-        Ok(Event::Init) => Ok(Event::Init),
-        Ok(Event::InitDone) => Ok(Event::InitDone),
-        Err(error) => Err(error),
-    })
+    match event {
+        Event::Apply(object) => seen(object, Event::Apply),
+        Event::InitApply(object) => seen(object, Event::InitApply),
+        Event::Delete(Lean(Ok(object))) => Seen::Event(Event::Delete(object)),
+        Event::Delete(Lean(Err(invalid))) => Seen::UnreadableGone(invalid),
+        Event::Init => Seen::Event(Event::Init),
+        Event::InitDone => Seen::Event(Event::InitDone),
+    }
 }
 
-/// The error of an object with too many finalizers: all of them have to
-/// be kept in memory, because our own is written together with them.
-fn too_many_finalizers<K: Object>(object: &K) -> Option<InvalidObject> {
-    (object.finalizers().len() > FINALIZERS).then(|| InvalidObject {
+/// All finalizers have to be kept in memory, because our own is written together with them.
+fn with_few_finalizers<K: Object>(object: K) -> Result<K, Box<InvalidObject>> {
+    if object.finalizers().len() <= FINALIZERS {
+        return Ok(object);
+    }
+    Err(Box::new(InvalidObject {
         error: format!("it has more than {FINALIZERS} finalizers"),
         metadata: object.meta().clone(),
-    })
-}
-
-fn report_invalid<K: Object>(ctx: &Arc<Context>, invalid: InvalidObject) {
-    let InvalidObject { error, metadata } = invalid;
-    let namespace = metadata.namespace.clone().unwrap_or_default();
-    let name = metadata.name.clone().unwrap_or_default();
-    tracing::error!(
-        kind = K::KIND,
-        namespace,
-        name,
-        error = brief(&error),
-        "an object cannot be read and is left alone"
-    );
-    let reference = k8s_openapi::api::core::v1::ObjectReference {
-        api_version: Some(K::api_version(&()).into_owned()),
-        kind: Some(K::KIND.to_owned()),
-        name: metadata.name,
-        namespace: metadata.namespace,
-        uid: metadata.uid,
-        resource_version: metadata.resource_version,
-        field_path: None,
-    };
-    let ctx = Arc::clone(ctx);
-    tokio::spawn(async move {
-        let note = format!("This operator cannot read the object and leaves it alone: {error}");
-        ctx.recorder
-            .publish_about(&reference, Severity::Warning, reason::INVALID_SPEC, &note)
-            .await;
-    });
+    }))
 }
 
 /// What follows from an event of the watch.
@@ -317,14 +286,12 @@ fn fingerprint<K: Object>(object: &K) -> u64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::cell::RefCell;
-
     use serde_json::{Value, json};
 
     use super::*;
     use crate::api::HubSpotAccount;
 
-    fn account(finalizers: usize, spec: &Value) -> DeserializeGuard<HubSpotAccount> {
+    fn account(finalizers: usize, spec: &Value) -> Lean<HubSpotAccount> {
         let finalizers: Vec<_> = (0..finalizers).map(|n| format!("example.com/{n}")).collect();
         let manifest = json!({
             "apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount", "spec": spec,
@@ -334,17 +301,16 @@ mod tests {
         serde_json::from_value(manifest).unwrap()
     }
 
-    /// Annotations and finalizers of what is left of an event, and what is reported.
-    fn decoded(event: Event<DeserializeGuard<HubSpotAccount>>) -> (Option<(usize, usize)>, Vec<String>) {
-        let reported = RefCell::new(Vec::new());
-        let left = decode_event(Ok(event), |invalid| reported.borrow_mut().push(invalid.error));
-        let left = left.map(|event| match event.unwrap() {
-            Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) => {
-                (object.annotations().len(), object.finalizers().len())
+    /// What is seen of an event: how many annotations and finalizers are left, or what is reported.
+    fn seen(event: Event<Lean<HubSpotAccount>>) -> Result<(usize, usize), String> {
+        match tell_apart(event) {
+            Seen::Event(Event::Apply(object) | Event::Delete(object) | Event::InitApply(object)) => {
+                Ok((object.annotations().len(), object.finalizers().len()))
             }
-            Event::Init | Event::InitDone => panic!("an object"),
-        });
-        (left, reported.into_inner())
+            Seen::Unreadable(invalid) => Err(invalid.error),
+            Seen::UnreadableGone(invalid) => Err(invalid.metadata.name.unwrap()),
+            Seen::Event(Event::Init | Event::InitDone) => panic!("an object"),
+        }
     }
 
     #[test]
@@ -352,22 +318,15 @@ mod tests {
         let good = json!({"credentialsSecretRef": {"name": "hubspot"}});
         let open: [fn(_) -> _; 2] = [Event::Apply, Event::InitApply];
         for event in open {
-            assert_eq!(
-                decoded(event(account(FINALIZERS, &good))),
-                (Some((0, FINALIZERS)), vec![])
-            );
-            let (left, reported) = decoded(event(account(FINALIZERS + 1, &good)));
-            assert_eq!(
-                (left, reported),
-                (None, vec!["it has more than 64 finalizers".to_owned()])
-            );
-            let (left, reported) = decoded(event(account(1, &json!(5))));
-            assert_eq!((left, reported.len()), (None, 1), "another kind of mistake");
+            assert_eq!(seen(event(account(FINALIZERS, &good))), Ok((0, FINALIZERS)));
+            let crowd = seen(event(account(FINALIZERS + 1, &good))).unwrap_err();
+            assert_eq!(crowd, "it has more than 64 finalizers");
+            let bad = seen(event(account(1, &json!(5)))).unwrap_err();
+            assert!(bad.contains("invalid type"), "{bad}");
         }
         // An object that is gone has to be forgotten, whatever it looked like.
-        assert_eq!(
-            decoded(Event::Delete(account(FINALIZERS + 1, &good))),
-            (Some((0, FINALIZERS + 1)), vec![])
-        );
+        let gone = seen(Event::Delete(account(FINALIZERS + 1, &good)));
+        assert_eq!(gone, Ok((0, FINALIZERS + 1)));
+        assert_eq!(seen(Event::Delete(account(1, &json!(5)))), Err("acme".to_owned()));
     }
 }

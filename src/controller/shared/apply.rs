@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use kube::api::{Patch, PatchParams};
+use kube::api::{ObjectMeta, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,14 +12,17 @@ use tokio::sync::Semaphore;
 
 use super::context::Context;
 use super::error::Error;
+use super::lean::Lean;
 use super::log;
 use super::object::Object;
 use crate::api::FINALIZER;
+use crate::domain::brief::{brief, writable};
 
 /// Field manager of statuses.
 pub const STATUS_MANAGER: &str = "adconversion-status";
 /// Field manager of metadata.
 pub const MANAGER: &str = "adconversion-operator";
+const SET_FINALIZERS: &str = "write finalizers";
 /// Longest wait for one answer of the Kubernetes API.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// Times of a status that are brought up to date by themselves, when they are this old.
@@ -66,7 +69,7 @@ pub async fn within_limit<T>(
 /// # Errors
 /// If the Kubernetes API fails; [`Error::Conflict`] if the object has changed since it was read, or was replaced.
 pub async fn apply_status<K: Object>(ctx: &Context, object: &K, status: &K::Status) -> Result<Option<K>, Error> {
-    let wanted = serde_json::to_value(status)?;
+    let wanted = all_writable(serde_json::to_value(status)?);
     let current = match object.status() {
         Some(status) => serde_json::to_value(status)?,
         None => Value::Null,
@@ -83,20 +86,43 @@ pub async fn apply_status<K: Object>(ctx: &Context, object: &K, status: &K::Stat
     });
     let parameters = PatchParams::apply(STATUS_MANAGER).force();
     let key = object.key();
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), &key.namespace);
-    let written = within_limit(
-        "write status",
-        api.patch_status(&key.name, &parameters, &Patch::Apply(&body)),
-    )
-    .await?;
+    let api: Api<Lean<K>> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let what = "write status";
+    let patch = Patch::Apply(&body);
+    let written = readable(
+        what,
+        within_limit(what, api.patch_status(&key.name, &parameters, &patch)).await?,
+    )?;
     ctx.barrier.record_write(&written);
     log::log_conditions(object, &current, &wanted);
     Ok(Some(written))
 }
 
+pub fn readable<K>(what: &'static str, Lean(answer): Lean<K>) -> Result<K, Error> {
+    answer.map_err(|invalid| Error::Unreadable {
+        what,
+        why: brief(&invalid),
+    })
+}
+
 /// True if two statuses differ in more than times, or a time people watch has become old.
 fn status_differs(current: &Value, wanted: &Value) -> bool {
     without_times(current) != without_times(wanted) || WATCHED.iter().any(|name| time_aged(current, wanted, name))
+}
+
+/// What server-side apply takes: one character of a name that it does not take would keep a status from being written.
+fn all_writable(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(writable(&text).into_owned()),
+        Value::Array(items) => items.into_iter().map(all_writable).collect(),
+        Value::Object(members) => {
+            let members = members.into_iter();
+            members
+                .map(|(name, value)| (writable(&name).into_owned(), all_writable(value)))
+                .collect()
+        }
+        other => other,
+    }
 }
 
 fn without_times(value: &Value) -> Value {
@@ -126,12 +152,13 @@ fn time_aged(current: &Value, wanted: &Value, name: &str) -> bool {
 /// # Errors
 /// If the Kubernetes API fails; [`Error::Conflict`] if the object changed since it was read.
 pub async fn add_finalizer<K: Object>(ctx: &Context, object: &K) -> Result<Option<K>, Error> {
-    if has_finalizer(object) {
+    if has_finalizer(object.meta()) {
         return Ok(None);
     }
     let mut finalizers = object.finalizers().to_vec();
     finalizers.push(FINALIZER.to_owned());
-    set_finalizers(ctx, object, &finalizers).await.map(Some)
+    let what = SET_FINALIZERS;
+    readable(what, set_finalizers::<K>(ctx, object.meta(), &finalizers).await?).map(Some)
 }
 
 /// Removes our finalizer, if it is there. An object that is gone already is no error.
@@ -139,24 +166,28 @@ pub async fn add_finalizer<K: Object>(ctx: &Context, object: &K) -> Result<Optio
 /// # Errors
 /// As [`add_finalizer`].
 pub async fn remove_finalizer<K: Object>(ctx: &Context, object: &K) -> Result<(), Error> {
-    if !has_finalizer(object) {
+    take_finalizer::<K>(ctx, object.meta()).await
+}
+
+/// As [`remove_finalizer`], from an object of which nothing else can be read.
+///
+/// # Errors
+/// As [`add_finalizer`].
+pub async fn take_finalizer<K: Object>(ctx: &Context, metadata: &ObjectMeta) -> Result<(), Error> {
+    if !has_finalizer(metadata) {
         return Ok(());
     }
-    let finalizers: Vec<_> = object
-        .finalizers()
-        .iter()
-        .filter(|f| *f != FINALIZER)
-        .cloned()
-        .collect();
-    match set_finalizers(ctx, object, &finalizers).await {
+    let finalizers = metadata.finalizers.iter().flatten();
+    let others: Vec<_> = finalizers.filter(|f| *f != FINALIZER).cloned().collect();
+    match set_finalizers::<K>(ctx, metadata, &others).await {
         Err(Error::Kube { source, .. }) if is_not_found(&source) => Ok(()),
         other => other.map(drop),
     }
 }
 
 /// True if the object has our finalizer.
-pub fn has_finalizer<K: Object>(object: &K) -> bool {
-    object.finalizers().iter().any(|f| f == FINALIZER)
+pub fn has_finalizer(metadata: &ObjectMeta) -> bool {
+    metadata.finalizers.iter().flatten().any(|f| f == FINALIZER)
 }
 
 fn is_not_found(error: &kube::Error) -> bool {
@@ -166,27 +197,30 @@ fn is_not_found(error: &kube::Error) -> bool {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FinalizerPatch<'a> {
-    uid: String,
-    resource_version: Option<String>,
+    uid: &'a str,
+    resource_version: Option<&'a str>,
     finalizers: &'a [String],
 }
 
-async fn set_finalizers<K: Object>(ctx: &Context, object: &K, finalizers: &[String]) -> Result<K, Error> {
+async fn set_finalizers<K: Object>(ctx: &Context, of: &ObjectMeta, finalizers: &[String]) -> Result<Lean<K>, Error> {
     // The version makes it a compare-and-swap: somebody else's finalizer is never lost.
     let metadata = FinalizerPatch {
-        uid: object.id(),
-        resource_version: object.resource_version(),
+        uid: of.uid.as_deref().unwrap_or_default(),
+        resource_version: of.resource_version.as_deref(),
         finalizers,
     };
     let patch = Patch::Merge(json!({"metadata": metadata}));
-    let key = object.key();
-    let api: Api<K> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let namespace = of.namespace.as_deref().unwrap_or_default();
+    let api: Api<Lean<K>> = Api::namespaced(ctx.client.clone(), namespace);
     let parameters = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let written = within_limit("write finalizers", api.patch(&key.name, &parameters, &patch)).await?;
-    ctx.barrier.record_write(&written);
+    let name = of.name.as_deref().unwrap_or_default();
+    let written = within_limit(SET_FINALIZERS, api.patch(name, &parameters, &patch)).await?;
+    if let Lean(Ok(object)) = &written {
+        ctx.barrier.record_write(object);
+    }
     Ok(written)
 }
 

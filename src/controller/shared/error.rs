@@ -28,6 +28,14 @@ pub enum Error {
         /// What was being done.
         what: &'static str,
     },
+    /// What the Kubernetes API answered is no object of the kind.
+    #[error("Kubernetes API, {what}: the answer cannot be read: {why}")]
+    Unreadable {
+        /// What was being done.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The Kubernetes API refuses something that it may allow in a moment.
     #[error("Kubernetes API, {what}: refused; tried again before it is believed")]
     Refused {

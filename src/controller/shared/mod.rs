@@ -6,6 +6,7 @@ pub mod barrier;
 pub mod context;
 pub mod error;
 pub mod google_actions;
+pub mod lean;
 pub mod log;
 pub mod lookup;
 pub mod object;

@@ -1,10 +1,9 @@
 //! What the shell needs to know of each of our kinds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use jiff::Timestamp;
-use kube::api::ObjectMeta;
 use kube::core::{NamespaceResourceScope, object::HasStatus};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -20,7 +19,7 @@ use crate::domain::ids::ObjectKey;
 use crate::registry::{Urgency, Wake};
 
 /// The annotations that ask for work now.
-const REQUESTS: [&str; 2] = [RECONCILE_REQUESTED_AT, FLUX_REQUESTED_AT];
+pub(super) const REQUESTS: [&str; 2] = [RECONCILE_REQUESTED_AT, FLUX_REQUESTED_AT];
 
 /// One of our kinds, with what the shell needs of it.
 pub trait Object:
@@ -76,30 +75,6 @@ pub trait Object:
             .flatten()
             .map(echo)
             .max_by_key(|value| (request_time(value), *value))
-    }
-
-    /// Forgets of the metadata what nobody here reads: whoever may write an object could fill the memory with
-    /// annotations and labels, and half of an object would be its managed fields. Nothing of the metadata but
-    /// finalizers is ever written back, and those all stay.
-    fn forget_unread(&mut self) {
-        let meta = std::mem::take(self.meta_mut());
-        let all = meta.annotations.unwrap_or_default();
-        let read = REQUESTS
-            .into_iter()
-            .filter_map(|name| Some((name.to_owned(), echo(all.get(name)?).to_owned())));
-        let annotations = Some(read.collect::<BTreeMap<_, _>>()).filter(|read| !read.is_empty());
-        *self.meta_mut() = ObjectMeta {
-            annotations,
-            name: meta.name,
-            namespace: meta.namespace,
-            uid: meta.uid,
-            resource_version: meta.resource_version,
-            generation: meta.generation,
-            creation_timestamp: meta.creation_timestamp,
-            deletion_timestamp: meta.deletion_timestamp,
-            finalizers: meta.finalizers,
-            ..ObjectMeta::default()
-        };
     }
 
     /// The value of the annotations, where it has not been acted upon.
@@ -228,41 +203,5 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(event.requested_at(), wanted);
-    }
-
-    #[test]
-    fn what_nobody_reads_is_forgotten() {
-        let long = "9".repeat(250_000);
-        let manifest = |metadata: serde_json::Value| -> AdConversionEvent {
-            serde_json::from_value(json!({
-                "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent", "metadata": metadata,
-                "spec": {"hubSpotAccountRef": {"name": "acme"}, "trigger": {"lifecycleStage": {"stage": "customer"}}},
-            }))
-            .unwrap()
-        };
-        let kept = json!({
-            "name": "won", "namespace": "marketing", "uid": "u", "resourceVersion": "7", "generation": 2,
-            "creationTimestamp": "2026-11-26T10:00:00Z", "deletionTimestamp": "2026-11-26T11:00:00Z",
-            "finalizers": ["adconversion.dev/finalizer", "example.com/other"],
-        });
-        let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": long, "uid": "o"});
-        let mut all = kept.clone();
-        all["annotations"] = json!({
-            RECONCILE_REQUESTED_AT: long, "note": long, "kubectl.kubernetes.io/last-applied-configuration": long,
-        });
-        all["labels"] = json!({"team": long});
-        all["ownerReferences"] = json!([owner]);
-        all["managedFields"] = json!([{"manager": long}]);
-        all["generateName"] = json!(long);
-        let mut event = manifest(all);
-        let asked = event.requested_at().map(str::to_owned);
-        event.forget_unread();
-        assert_eq!(event.requested_at(), asked.as_deref());
-        let mut wanted = kept.clone();
-        wanted["annotations"] = json!({RECONCILE_REQUESTED_AT: echo(&long)});
-        assert_eq!(serde_json::to_value(event.meta()).unwrap(), wanted);
-        let mut plain = manifest(kept.clone());
-        plain.forget_unread();
-        assert_eq!(serde_json::to_value(plain.meta()).unwrap(), kept);
     }
 }

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use super::apply::within_limit;
 use super::context::Context;
+use super::lean::Lean;
 use crate::api::reasons::reason;
 use crate::controller::shared::error::Error;
 use crate::domain::account_health::{AccountFault, FaultKind};
@@ -48,9 +49,10 @@ pub async fn read_secret(
     namespace: &str,
     name: &str,
 ) -> Result<Result<ReadSecret, AccountFault>, Error> {
-    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
+    let api: Api<Lean<Secret>> = Api::namespaced(ctx.client.clone(), namespace);
     let secret = match within_limit("read Secret", api.get_opt(name)).await {
-        Ok(Some(secret)) => secret,
+        Ok(Some(Lean(Ok(secret)))) => secret,
+        Ok(Some(Lean(Err(_)))) => return Ok(Err(undecodable(namespace, name))),
         Ok(None) => return Ok(Err(not_found(namespace, name))),
         Err(error) => return explain_error(error, namespace, name).map(Err),
     };
@@ -78,6 +80,11 @@ pub fn not_found(namespace: &str, name: &str) -> AccountFault {
     AccountFault::new(FaultKind::Credentials, reason::SECRET_NOT_FOUND, message)
 }
 
+fn undecodable(namespace: &str, name: &str) -> AccountFault {
+    let message = format!("Secret {name} in namespace {namespace} cannot be decoded. Create it again.");
+    AccountFault::new(FaultKind::Credentials, reason::SECRET_INVALID, message)
+}
+
 fn explain_error(error: Error, namespace: &str, name: &str) -> Result<AccountFault, Error> {
     let Error::Kube { source, what } = error else {
         return Err(error);
@@ -91,14 +98,7 @@ fn explain_error(error: Error, namespace: &str, name: &str) -> Result<AccountFau
             Ok(AccountFault::new(FaultKind::Unreadable, reason::ACCESS_DENIED, message))
         }
         // The words of a decoding error could quote the Secret. An answer that is no JSON says nothing of it.
-        kube::Error::SerdeError(why) if why.is_data() => {
-            let message = format!("Secret {name} in namespace {namespace} cannot be decoded. Create it again.");
-            Ok(AccountFault::new(
-                FaultKind::Credentials,
-                reason::SECRET_INVALID,
-                message,
-            ))
-        }
+        kube::Error::SerdeError(why) if why.is_data() => Ok(undecodable(namespace, name)),
         _ => Err(Error::Kube { source, what }),
     }
 }

@@ -178,7 +178,7 @@ impl RawAnswer {
         let mut error = self.malformed_error("");
         error.cause = cause;
         error.effect = self.effect_of(false);
-        error.retry_after = self.retry_after.map(wait::bounded_wait);
+        error.retry_after = self.retry_after.map(wait::unsigned_wait);
         error.message = match cause {
             Cause::UnsupportedVersion => self.gone_message(),
             _ => format!("HTTP {}, and the body holds no error of Google's", self.status),

@@ -143,10 +143,15 @@ pub(crate) fn canonical_cause(code: Option<i64>) -> Cause {
     }
 }
 
+/// True for codes of the token endpoint by which Google says that it will do better later.
+pub(crate) fn is_passing(code: &str) -> bool {
+    matches!(code, "internal_failure" | "server_error" | "temporarily_unavailable")
+}
+
 /// What a refusal of the token endpoint means (docs/reference/google.md 8). `code` is the `error` field.
 pub(crate) fn token_cause(status: u16, code: Option<&str>) -> Cause {
     match code {
-        Some("internal_failure" | "server_error" | "temporarily_unavailable") => Cause::Unavailable,
+        Some(code) if is_passing(code) => Cause::Unavailable,
         _ if status == 429 || status == 408 || status >= 500 => Cause::Unavailable,
         Some("invalid_scope") => Cause::MissingScope,
         Some(_) => Cause::CredentialsRejected,

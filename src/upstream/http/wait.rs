@@ -10,6 +10,9 @@ use crate::ports::Cause;
 /// costs an hour, never a year.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
+/// See [`unsigned_wait`].
+const LONGEST_UNSIGNED: SignedDuration = SignedDuration::from_mins(1);
+
 /// A requested wait, cut to the limits.
 pub fn bounded_wait(wait: SignedDuration) -> SignedDuration {
     wait.clamp(SignedDuration::ZERO, LONGEST)
@@ -23,6 +26,12 @@ pub const fn wait_cause(asked_with: Cause) -> Cause {
         Cause::Unavailable | Cause::Malformed | Cause::TooLarge => Cause::Unavailable,
         _ => Cause::RateLimited,
     }
+}
+
+/// The wait that an answer asks for which has no error of the service's in it: it may come from a filter, and must not
+/// decide for an hour.
+pub fn unsigned_wait(wait: SignedDuration) -> SignedDuration {
+    bounded_wait(wait).min(LONGEST_UNSIGNED)
 }
 
 /// When a wait that begins now is over, to the second.

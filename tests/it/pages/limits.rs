@@ -88,7 +88,7 @@ const ROWS: [(&str, &[Source]); 44] = [
     ),
     (
         "finalizers of an object",
-        &[Code("controller/runtime/watch.rs", "const FINALIZERS: usize = ")],
+        &[Code("controller/shared/lean.rs", "const FINALIZERS: usize = ")],
     ),
     (
         "`eventName`",

@@ -158,7 +158,7 @@ fn hand_over<A: AccountKind>(ctx: &Context, object: &A::Object, memory: &A::Memo
 
 /// Keeps the finalizer while the account is in use, and only then.
 async fn keep_finalizer<K: Object>(ctx: &Context, object: &K, in_use: bool) -> Result<(), Error> {
-    match (in_use, has_finalizer(object)) {
+    match (in_use, has_finalizer(object.meta())) {
         (true, false) if !object.is_deleting() => add_finalizer(ctx, object).await.map(drop),
         (false, true) => remove_finalizer(ctx, object).await,
         _ => Ok(()),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kube::api::ObjectMeta;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
@@ -113,6 +114,13 @@ pub struct CacheWriter<K: Object> {
 }
 
 impl<K: Object> CacheWriter<K> {
+    /// What is known of an object.
+    pub(in crate::controller) fn cached(&self, metadata: &ObjectMeta) -> Option<Arc<K>> {
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let reference = ObjectRef::new(metadata.name.as_deref()?).within(namespace);
+        self.store.as_reader().get(&reference)
+    }
+
     /// Takes over what the watch has seen.
     pub(in crate::controller) fn apply_event(&mut self, event: &Event<K>) {
         self.store.apply_watcher_event(event);

@@ -18,7 +18,7 @@ use crate::upstream::http::body::{AnswerLimit, BodyError, TINY_PIECES};
 use crate::upstream::http::json;
 use crate::upstream::http::memory::ends_in;
 use crate::upstream::http::text::{bounded_message, valid_code};
-use crate::upstream::http::wait::{answer_date, retry_after};
+use crate::upstream::http::wait::{answer_date, retry_after, unsigned_wait};
 use crate::upstream::{REDIRECT, is_redirect};
 
 /// The OAuth token endpoint.
@@ -181,6 +181,7 @@ fn token_or_refusal(reply: Reply, hint: &str, scopes: ScopeCheck) -> Result<Toke
 fn grant_refusal(status: u16, wait: Option<SignedDuration>, code: Option<String>, hint: &str) -> UpstreamError {
     let cause = request_causes::token_cause(status, code.as_deref());
     let named = code.as_deref().unwrap_or("no code");
+    let by_google = code.as_deref().is_some_and(request_causes::is_passing);
     let hint = if cause == Cause::CredentialsRejected {
         format!(": {hint}")
     } else {
@@ -188,7 +189,7 @@ fn grant_refusal(status: u16, wait: Option<SignedDuration>, code: Option<String>
     };
     UpstreamError {
         status: Some(status),
-        retry_after: wait,
+        retry_after: wait.map(|wait| if by_google { wait } else { unsigned_wait(wait) }),
         message: bounded_message(format!("{named} (HTTP {status}){hint}")),
         code,
         ..UpstreamError::new(SERVICE, cause, "")

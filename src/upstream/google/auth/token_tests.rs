@@ -169,6 +169,13 @@ async fn other_answers_of_the_token_endpoint() {
         (busy.cause, busy.retry_after),
         (Cause::Unavailable, Some(jiff::SignedDuration::from_secs(7)))
     );
+    let hour = ResponseTemplate::new(503).insert_header("Retry-After", "99999999999");
+    let page = error(hour.clone().set_body_string("<html>")).await;
+    let made_up = error(hour.clone().set_body_json(json!({"error": "x"}))).await;
+    let minute = Some(jiff::SignedDuration::from_mins(1));
+    assert_eq!([page.retry_after, made_up.retry_after], [minute, minute]);
+    let google = error(hour.set_body_json(json!({"error": "temporarily_unavailable"}))).await;
+    assert_eq!(google.retry_after, Some(jiff::SignedDuration::from_hours(1)));
     assert_eq!(
         error(ResponseTemplate::new(404).set_body_string("<html>")).await.cause,
         Cause::Malformed
