@@ -7,18 +7,30 @@ use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::ledger::columns::{json_rows, to_contact};
 use crate::ports::ledger::{EntryTime, KnownEntries, LedgerResult, StreamId};
 
+/// The streams and times in `$1`, and for the stream of an event that of its action: its rows may have moved there since
+/// the pass began that asks.
+macro_rules! with_moved {
+    () => {
+        "WITH asked AS MATERIALIZED (
+             SELECT CAST(value->>0 AS BIGINT) AS stream, CAST(value->>1 AS BIGINT) AS occurred_at FROM json_each($1)),
+         j AS MATERIALIZED (
+             SELECT stream AS asked, stream, occurred_at FROM asked
+             UNION ALL SELECT s.id, s.bound_to, asked.occurred_at FROM asked JOIN streams s ON s.id = asked.stream
+             WHERE s.bound_to IS NOT NULL) "
+    };
+}
+
 /// See [`crate::ports::ledger::Ledger::known_entries`].
 pub(crate) async fn known_entries(conn: &mut Conn, times: &BTreeSet<EntryTime>) -> LedgerResult<KnownEntries> {
     let asked: Vec<(i64, i64)> = times.iter().map(|(stream, at)| (stream.0, *at)).collect();
     let asked = json_rows(&asked)?;
     let mut known = KnownEntries::default();
     // Rows have no index by time, which would cost each write: all are read once, whatever the number of times.
-    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "WITH j AS MATERIALIZED (
-             SELECT CAST(value->>0 AS BIGINT) AS stream, CAST(value->>1 AS BIGINT) AS occurred_at FROM json_each($1))
-         SELECT c.stream, c.occurred_at, c.contact FROM conversions c CROSS JOIN j
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(concat!(
+        with_moved!(),
+        "SELECT j.asked, c.occurred_at, c.contact FROM conversions c CROSS JOIN j
          WHERE j.stream = c.stream AND j.occurred_at = c.occurred_at",
-    )
+    ))
     .bind(asked.as_str())
     .fetch_all(&mut *conn)
     .await?;
@@ -26,12 +38,11 @@ pub(crate) async fn known_entries(conn: &mut Conn, times: &BTreeSet<EntryTime>) 
         let of_time = known.contacts.entry((StreamId(stream), at)).or_default();
         of_time.extend(Some(to_contact(contact)).filter(|id| *id != ContactId::UNKNOWN));
     }
-    let archived: Vec<(i64, i64)> = sqlx::query_as(
-        "WITH j AS MATERIALIZED (
-             SELECT CAST(value->>0 AS BIGINT) AS stream, CAST(value->>1 AS BIGINT) AS occurred_at FROM json_each($1))
-         SELECT DISTINCT a.stream, a.occurred_at FROM j CROSS JOIN archived_keys a
+    let archived: Vec<(i64, i64)> = sqlx::query_as(concat!(
+        with_moved!(),
+        "SELECT DISTINCT j.asked, a.occurred_at FROM j CROSS JOIN archived_keys a
          WHERE a.stream = j.stream AND a.occurred_at = j.occurred_at",
-    )
+    ))
     .bind(asked.as_str())
     .fetch_all(conn)
     .await?;

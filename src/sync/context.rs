@@ -9,6 +9,7 @@ use super::absences::{self, Absences};
 use super::bounded::PerAccount;
 use super::contact_cache::{ContactCache, Entries};
 use super::due_rows::DueRows;
+use super::feed::recent_entries::RecentEntries;
 use super::room::LedgerRoom;
 use super::second_look::SecondLooks;
 use super::submissions::{Clicks, KnownSubmissions};
@@ -77,6 +78,8 @@ pub struct SyncContext {
     pub settings: SyncSettings,
     /// Wakes uploaders where rows that were just read fill a request.
     pub(crate) due_rows: DueRows,
+    /// Who has entered lately, by what feeds have noted.
+    pub(crate) recent_entries: RecentEntries,
     /// What takes two reads of a row that agree.
     pub(crate) second_looks: SecondLooks,
     watchdog: Arc<dyn Watchdog>,
@@ -153,6 +156,7 @@ impl SyncContext {
             clock,
             settings,
             due_rows: DueRows::default(),
+            recent_entries: RecentEntries::default(),
             second_looks: SecondLooks::default(),
             watchdog: Arc::new(Unwatched),
             step: pulse::STEP,

@@ -55,6 +55,26 @@ async fn who_entered_is_known_until_it_is_archived() {
     );
 }
 
+/// While a pass still asks for those of the event's own stream.
+#[tokio::test]
+async fn who_entered_is_known_also_where_its_row_has_moved() {
+    let ledger = fresh().await;
+    let own = ledger.stream_for(&request(None)).await.unwrap();
+    ledger.record_occurrences(own, &[entered(1, 10, 5)]).await.unwrap();
+    let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+    ledger.record_occurrences(own, &[entered(2, 20, 5)]).await.unwrap();
+    let time = |stream| (stream, at(5).as_millisecond());
+    let known = ledger
+        .known_entries(&[time(own), time(of_action)].into())
+        .await
+        .unwrap();
+    let of = |ids: &[u64]| ids.iter().copied().map(ContactId).collect::<BTreeSet<_>>();
+    assert_eq!(
+        known.contacts,
+        [(time(own), of(&[1, 2])), (time(of_action), of(&[1]))].into()
+    );
+}
+
 #[tokio::test]
 async fn occurrences_are_known_under_any_key_also_when_they_are_archived() {
     let ledger = fresh().await;

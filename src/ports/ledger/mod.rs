@@ -170,8 +170,9 @@ pub trait Ledger: Send + Sync {
     /// ledger has never met is in no lineage.
     async fn known_lineages(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<CanonicalById>;
 
-    /// Who is known to have entered at these times: of the rows of each stream at its times, and of what is archived. It
-    /// reads all rows, so it is for the few entries that should have been read before.
+    /// Who is known to have entered at these times: of the rows of each stream at its times, and of what is archived.
+    /// Those that have moved from the stream of an event to that of its action count for both. It reads all rows, so it
+    /// is for the few entries that should have been read before.
     async fn known_entries(&self, times: &BTreeSet<EntryTime>) -> LedgerResult<KnownEntries>;
 
     /// Which of these occurrences (by their place) their stream knows under one of their keys, as a row or archived.

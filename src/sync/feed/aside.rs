@@ -16,13 +16,17 @@ use crate::domain::ids::ContactId;
 use crate::domain::shown_state::ShownState;
 use crate::domain::time::Wait;
 use crate::ports::ledger::AsideContact;
+use crate::sync::feed::verdict::Suspicion;
 
-/// Most contacts put aside. Beyond this single records are not the reason any more, and the feed stops where it is.
+/// Most contacts put aside that cannot be read. Beyond this single records are not the reason any more, and the feed
+/// stops where it is.
 const MOST: usize = 1_000;
+/// Most that wait for another read: they have room of their own, as an import may bring very many for a moment.
+const MOST_BEHIND: usize = 5_000;
 /// Contacts whose rows two reads have shown alike; beyond this all are forgotten, and each is read twice once more.
 const MOST_AGREED: usize = 50_000;
 /// Most that are read again in one pass.
-const AT_ONCE: usize = 200;
+const AT_ONCE: usize = 500;
 
 /// The contacts put aside by one feed.
 #[derive(Default)]
@@ -48,8 +52,17 @@ pub(super) struct AsideEntry {
     pub(super) rows: Option<u64>,
     /// When this process has read it first, and another read was to follow.
     pub(super) met: Option<Timestamp>,
-    /// It waits only because others have entered at the same time.
-    same_time: bool,
+    /// What another read is waited for; unknown of what the process before has put aside, until it is read.
+    doubt: Option<DoubtKind>,
+}
+
+/// What a contact waits for another read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DoubtKind {
+    /// It may be another one, merged.
+    Merge(Suspicion),
+    /// It has shown less than a search, or what nothing else tells of.
+    Lacking,
 }
 
 /// What became of a contact that is put aside.
@@ -74,7 +87,7 @@ impl Aside {
                 behind_since: contact.behind_since,
                 rows: None,
                 met: None,
-                same_time: false,
+                doubt: None,
             });
         }
         self.loaded = true;
@@ -93,13 +106,18 @@ impl Aside {
 
     /// Puts a contact aside that could not be read now.
     pub fn put_aside(&mut self, contact: ContactId, longest: SignedDuration, now: Timestamp) -> PutAside {
+        let has_room = self.waiting.len() - self.count_behind() < MOST;
+        self.put(contact, has_room, (longest, now))
+    }
+
+    fn put(&mut self, contact: ContactId, has_room: bool, (longest, now): (SignedDuration, Timestamp)) -> PutAside {
         let next = |tries| Wait::new(now, backoff(tries, longest, contact.0));
         if let Some(entry) = self.waiting.get_mut(&contact) {
             entry.tries = entry.tries.saturating_add(1);
             entry.wait = next(entry.tries);
             return PutAside::Again;
         }
-        if self.is_full() {
+        if !has_room {
             return PutAside::Full;
         }
         let wait = AsideEntry {
@@ -109,7 +127,7 @@ impl Aside {
             behind_since: None,
             rows: None,
             met: None,
-            same_time: false,
+            doubt: None,
         };
         self.waiting.insert(contact, wait);
         self.changed = true;
@@ -134,31 +152,33 @@ impl Aside {
         read: &Contact,
         shown: Option<&ShownState>,
         since: Timestamp,
-        (longest, now): (SignedDuration, Timestamp),
+        pause: (SignedDuration, Timestamp),
     ) -> PutAside {
         let id = read.requested_id;
-        let put = self.put_aside(id, longest, now);
+        let has_room = self.count_behind() < MOST_BEHIND;
+        let put = self.put(id, has_room, pause);
         if let Some(shown) = shown {
             self.expect_state(id, shown);
         }
         self.wait_since(id, since);
         if let Some(wait) = self.waiting.get_mut(&id) {
             wait.rows = Some(hash_rows(read));
-            wait.met.get_or_insert(now);
+            wait.met.get_or_insert(pause.1);
         }
         put
     }
 
-    /// Notes whether a contact that is put aside waits only because others have entered at the same time.
-    pub fn record_same_time(&mut self, contact: ContactId, same_time: bool) {
+    /// Notes what a contact that is put aside waits for.
+    pub(super) fn record_doubt(&mut self, contact: ContactId, doubt: DoubtKind) {
         if let Some(wait) = self.waiting.get_mut(&contact) {
-            wait.same_time = same_time;
+            wait.doubt = Some(doubt);
         }
     }
 
-    /// How many wait only for that.
-    pub fn count_same_time(&self) -> usize {
-        self.waiting.values().filter(|wait| wait.same_time).count()
+    /// What those wait for that another read is to follow, as far as that is known.
+    pub(super) fn doubts(&self) -> impl Iterator<Item = DoubtKind> + '_ {
+        let behind = self.waiting.values().filter(|wait| wait.behind_since.is_some());
+        behind.filter_map(|wait| wait.doubt)
     }
 
     /// Another read is waited for since then, of a contact that is put aside.
@@ -210,9 +230,10 @@ impl Aside {
         self.waiting.is_empty()
     }
 
-    /// True if nobody can be put aside any more.
+    /// True if somebody cannot be put aside any more.
     pub fn is_full(&self) -> bool {
-        self.waiting.len() >= MOST
+        let behind = self.count_behind();
+        behind >= MOST_BEHIND || self.waiting.len() - behind >= MOST
     }
 
     /// One that is put aside need not be read again before this wait is over.

@@ -83,6 +83,26 @@ fn there_is_an_end_to_it() {
     assert_eq!(aside.put_aside(ContactId(5), LONGEST, at(0)), PutAside::Again);
     assert_eq!(aside.put_aside(ContactId(u64::MAX), LONGEST, at(0)), PutAside::Full);
     assert_eq!(aside.due_contacts(at(9)).len(), AT_ONCE);
-    let old = aside.wait_for_another(&read(u64::MAX, 1, &[1]), Some(&shown(9, 1)), at(9), (LONGEST, at(9)));
-    assert_eq!(old, PutAside::Full, "it is not to be taken for read");
+}
+
+/// Those that can be read, and wait for another read, have room of their own.
+#[test]
+fn there_is_an_end_to_waiting_for_another_read() {
+    let mut aside = Aside::default();
+    let wait = |aside: &mut Aside, id| {
+        let read = read(id, 1, &[1]);
+        aside.wait_for_another(&read, Some(&shown(9, 1)), at(9), (LONGEST, at(9)))
+    };
+    for id in 0..MOST_BEHIND as u64 {
+        assert!(!aside.is_full());
+        assert_eq!(wait(&mut aside, id), PutAside::First);
+    }
+    assert!(aside.is_full());
+    assert_eq!(wait(&mut aside, 5), PutAside::Again);
+    assert_eq!(
+        wait(&mut aside, u64::MAX),
+        PutAside::Full,
+        "it is not to be taken for read"
+    );
+    assert_eq!(aside.put_aside(ContactId(u64::MAX), LONGEST, at(0)), PutAside::First);
 }

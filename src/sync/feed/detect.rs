@@ -125,6 +125,11 @@ impl PortalClock {
         self.seen.map(|(at, _)| at)
     }
 
+    /// The present by this clock or by another one, whichever is ahead.
+    pub fn latest(&self, now: Timestamp) -> Timestamp {
+        self.known_time().map_or(now, |known| known.max(now))
+    }
+
     /// Everything before was read once, as far as the index showed it then.
     pub fn reached_time(&self) -> Option<Timestamp> {
         self.reached

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::pass::Member;
 use crate::domain::ids::PortalId;
-use crate::ports::ledger::{Ledger, LedgerError, StreamId, StreamRequest};
+use crate::ports::ledger::{LedgerError, StreamId, StreamRequest};
 use crate::ports::pulse;
 use crate::registry::Event;
+use crate::sync::context::SyncContext;
 
 /// Streams of events whose action is known: these do not change as long as the question is the same.
 #[derive(Default)]
@@ -17,12 +20,14 @@ pub(crate) struct KnownStreams {
 }
 
 impl KnownStreams {
-    /// The stream of each of these events, in their order. Others are forgotten.
+    /// The stream of each of these events, in their order. Others are forgotten. What is noted on them is remembered
+    /// from `now` on, by our clock or HubSpot's, whichever is ahead.
     pub(crate) async fn find_streams(
         &mut self,
-        ledger: &dyn Ledger,
+        ctx: &SyncContext,
         portal: PortalId,
         events: &[Arc<Event>],
+        now: Timestamp,
     ) -> Result<Vec<StreamId>, LedgerError> {
         let mut known = std::mem::take(&mut self.streams);
         if self.portal.replace(portal) != Some(portal) {
@@ -38,8 +43,14 @@ impl KnownStreams {
                 pulse::beat();
                 let (key, uid, action) = (event.key.clone(), event.uid.clone(), member.action().cloned());
                 let request = StreamRequest::new(key, uid, portal, &event.trigger, action);
-                ledger.stream_for(&request).await?
+                let stream = ctx.ledger.stream_for(&request).await?;
+                if member.action().is_some() {
+                    // Rows of the event may have moved there, or somebody else has noted some meanwhile.
+                    ctx.recent_entries.watch_anew(stream, now);
+                }
+                stream
             };
+            ctx.recent_entries.watch(stream, now);
             streams.push(stream);
             if member.action().is_some() {
                 self.streams.insert(member, stream);
@@ -48,3 +59,7 @@ impl KnownStreams {
         Ok(streams)
     }
 }
+
+#[cfg(test)]
+#[path = "known_streams_tests.rs"]
+mod tests;

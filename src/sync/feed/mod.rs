@@ -16,9 +16,10 @@ mod newcomers;
 pub(in crate::sync) mod pass;
 mod read_aside;
 pub(in crate::sync) mod read_history;
-mod recent_entries;
+pub(in crate::sync) mod recent_entries;
 mod scan;
 mod stored_marks;
+mod suspect_queue;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -235,8 +236,8 @@ impl Feed {
             return Ok(None);
         };
         let events = self.ctx.registry.events_of_hubspot(&self.key);
-        let ledger = self.ctx.ledger.clone();
-        let streams = self.streams.find_streams(ledger.as_ref(), portal.id, &events).await?;
+        let now = self.portal_clock.latest(self.ctx.clock.now());
+        let streams = self.streams.find_streams(&self.ctx, portal.id, &events, now).await?;
         let marks = self.stored_marks(&events, &streams).await?;
         let tracked = events.into_iter().zip(streams).zip(marks);
         let (events, forms): (Vec<_>, Vec<_>) = tracked

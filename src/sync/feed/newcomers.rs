@@ -17,8 +17,9 @@ impl Feed {
     pub(super) async fn begin_reads(&mut self, events: &[Tracked]) -> Result<(), SyncError> {
         let backfills = events.iter().filter(|tracked| tracked.is_backfill());
         let backfills: BTreeSet<StreamId> = backfills.map(|tracked| tracked.stream).collect();
-        let recent = &mut self.history.recent;
-        let unknown: Vec<_> = backfills.iter().filter(|s| !recent.is_backfill(**s)).copied().collect();
+        let first_reads = &mut self.history.first_reads;
+        let unknown = backfills.iter().filter(|stream| !first_reads.is_backfill(**stream));
+        let unknown: Vec<_> = unknown.copied().collect();
         let noted = self.ctx.ledger.first_noted(&unknown).await?;
         let now = self.ctx.clock.now();
         let began = |stream| {
@@ -28,7 +29,8 @@ impl Feed {
             })
         };
         let begun = backfills.iter().map(|stream| (*stream, began(stream)));
-        recent.begin_pass(&begun.collect(), now);
+        first_reads.begin_pass(&begun.collect());
+        self.ctx.recent_entries.forget_old(now);
         self.history.read_any = false;
         Ok(())
     }

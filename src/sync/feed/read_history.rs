@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use jiff::Timestamp;
 
 use super::aside::Aside;
-use super::recent_entries::RecentEntries;
+use super::recent_entries::FirstReads;
+use super::suspect_queue::SuspectQueue;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::fruitless_reads::FruitlessReads;
 use crate::domain::ids::ContactId;
@@ -25,10 +26,12 @@ pub struct ReadHistory {
     read: HashMap<ContactId, (Option<Timestamp>, u64)>,
     /// Contacts that could not be read.
     pub aside: Aside,
-    /// Entries that were noted lately.
-    pub recent: RecentEntries,
+    /// Streams that are read for the first time.
+    pub first_reads: FirstReads,
     /// A contact was read in this pass.
     pub read_any: bool,
+    /// Whose suspected ids are asked for next.
+    pub queue: SuspectQueue,
     /// Reads that show nobody.
     pub fruitless: FruitlessReads,
     /// Ids of contacts with an id that was merged into each. The ledger knows

@@ -22,9 +22,7 @@ impl Feed {
         events: &[Arc<Event>],
         streams: &[StreamId],
     ) -> Result<Vec<Option<Watermark>>, SyncError> {
-        let now = self.ctx.clock.now();
-        let latest = self.portal_clock.known_time().map_or(now, |known| known.max(now));
-        let latest = later(latest, STORED_AHEAD);
+        let latest = later(self.portal_clock.latest(self.ctx.clock.now()), STORED_AHEAD);
         let mut marks = self.ctx.ledger.feed_marks(streams).await?;
         for (event, slot) in events.iter().zip(&mut marks) {
             let Some(mark) = slot.take_if(|mark| mark.cursor > latest) else {

@@ -2,16 +2,18 @@
 //! come. What does not count waits, and who does not wait counts: two looks at a list that changes in between would
 //! leave somebody out of both.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::aside::{Aside, AsideEntry, PutAside, hash_rows};
+use super::aside::{Aside, AsideEntry, DoubtKind, PutAside, hash_rows};
 use crate::domain::contact::Contact;
 use crate::domain::shown_state::{Behind, ShownState};
 
 /// Most contacts put aside that lack an entry which a property shows. If a portal has more, that is how it is and not
 /// a sign of old answers: they must not take the room of contacts that cannot be read.
 pub(super) const MOST_LACKING: usize = 500;
-/// Most that wait only because they have entered when others did, which are shown.
+/// Most that wait only because they have entered at one time, when others did which are shown.
 const MOST_AT_ONE_TIME: usize = 200;
 /// A process that begins believes nobody who has waited for the patience before it has read the contact for so long: one
 /// odd answer would do else.
@@ -22,12 +24,12 @@ const PROVEN: SignedDuration = SignedDuration::from_secs(10);
 /// How much speaks for a merge that no id explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Suspicion {
-    /// Others entered at the same time, and HubSpot shows them as contacts of their own.
-    SameTime,
+    /// Others entered at this same time (ms), and HubSpot shows them as contacts of their own.
+    SameTime(i64),
     /// The history tells of a merge, or of an entry whose conversion is archived.
     History,
     /// An id may have become the contact: it leads nowhere, or to the contact by one answer alone, or has not been asked
-    /// for yet.
+    /// for yet, as there was no room.
     Ids,
 }
 
@@ -95,9 +97,18 @@ impl Verdict {
             }
             Self::Waits { since, doubt } => {
                 let put = aside.wait_for_another(read, shown, *since, pause);
-                aside.record_same_time(read.requested_id, *doubt == Doubt::Merge(Suspicion::SameTime));
+                aside.record_doubt(read.requested_id, doubt.kind());
                 Some(put)
             }
+        }
+    }
+}
+
+impl Doubt {
+    fn kind(&self) -> DoubtKind {
+        match self {
+            Self::Merge(suspicion) => DoubtKind::Merge(*suspicion),
+            Self::Outdated { .. } | Self::Unconfirmed(_) => DoubtKind::Lacking,
         }
     }
 }
@@ -117,21 +128,51 @@ pub struct Judge<'a> {
     /// `--click-grace`: for so long a read that is behind is not believed.
     patience: SignedDuration,
     now: Timestamp,
-    /// Contacts that wait for a read that agrees, those among them of whom this judge says so.
-    waiting: usize,
-    /// Those of them that wait only because others entered at the same time.
-    same_time: usize,
+    waiting: Waiting,
+}
+
+/// How many contacts wait for a read that agrees, those among them of whom this judge says so. Each doubt has its own
+/// room: those who wait for one of them do not take that of others.
+#[derive(Default)]
+struct Waiting {
+    lacking: usize,
+    history: usize,
+    /// By the time.
+    same_time: BTreeMap<i64, usize>,
+}
+
+impl Waiting {
+    fn add(&mut self, doubt: DoubtKind) {
+        match doubt {
+            DoubtKind::Lacking => self.lacking += 1,
+            DoubtKind::Merge(Suspicion::History) => self.history += 1,
+            DoubtKind::Merge(Suspicion::SameTime(at)) => *self.same_time.entry(at).or_default() += 1,
+            DoubtKind::Merge(Suspicion::Ids) => {}
+        }
+    }
+
+    fn has_room_for(&self, suspicion: Suspicion) -> bool {
+        match suspicion {
+            Suspicion::SameTime(at) => self
+                .same_time
+                .get(&at)
+                .is_none_or(|waiting| *waiting < MOST_AT_ONE_TIME),
+            Suspicion::History => self.history < MOST_LACKING,
+            Suspicion::Ids => true,
+        }
+    }
 }
 
 impl<'a> Judge<'a> {
     /// By what is put aside now.
     pub fn new(aside: &'a Aside, patience: SignedDuration, now: Timestamp) -> Self {
+        let mut waiting = Waiting::default();
+        aside.doubts().for_each(|doubt| waiting.add(doubt));
         Self {
             aside,
             patience,
             now,
-            waiting: aside.count_behind(),
-            same_time: aside.count_same_time(),
+            waiting,
         }
     }
 
@@ -148,8 +189,7 @@ impl<'a> Judge<'a> {
         if let Verdict::Waits { doubt, .. } = &verdict
             && known.is_none_or(|entry| entry.behind_since.is_none())
         {
-            self.waiting += 1;
-            self.same_time += usize::from(*doubt == Doubt::Merge(Suspicion::SameTime));
+            self.waiting.add(doubt.kind());
         }
         verdict
     }
@@ -199,17 +239,14 @@ impl<'a> Judge<'a> {
 
     /// True if a contact that may have been merged is not to be noted yet. It is believed to be a new one once it has
     /// waited for the patience; and earlier, where little speaks against it, once two reads some time apart agree.
-    /// Of very many that are in doubt only those wait whom an id speaks against.
+    /// Of very many that are in doubt for one reason, or at one time, only those wait whom an id speaks against.
     fn is_suspicious(&self, read: &Contact, known: Option<&AsideEntry>, suspicion: Suspicion) -> bool {
         let Some(entry) = known else {
-            return match suspicion {
-                Suspicion::SameTime => self.same_time < MOST_AT_ONE_TIME,
-                Suspicion::History => self.waiting < MOST_LACKING,
-                Suspicion::Ids => true,
-            };
+            return self.waiting.has_room_for(suspicion);
         };
         let (since, agrees) = (entry.behind_since, entry.rows == Some(hash_rows(read)));
-        let is_proven = suspicion == Suspicion::SameTime && agrees && self.has_waited(since, PROVEN);
+        let is_weak = matches!(suspicion, Suspicion::SameTime(_));
+        let is_proven = is_weak && agrees && self.has_waited(since, PROVEN);
         let is_over = self.has_waited(since, self.patience) && self.has_waited(entry.met, AFRESH.min(self.patience));
         !is_proven && !is_over
     }
@@ -228,7 +265,7 @@ impl<'a> Judge<'a> {
     }
 
     fn lacks_room(&self) -> bool {
-        self.waiting >= MOST_LACKING
+        self.waiting.lacking >= MOST_LACKING
     }
 }
 

@@ -198,10 +198,10 @@ fn suspected(suspicion: Suspicion) -> Evidence<'static> {
 
 /// How long a contact waits that may be another one, merged.
 #[rstest::rstest]
-#[case::others_are_shown(Suspicion::SameTime, 9, &[100], true)]
-#[case::and_a_later_read_agrees(Suspicion::SameTime, 10, &[100], false)]
-#[case::and_a_later_read_does_not(Suspicion::SameTime, 3_599, &[101], true)]
-#[case::for_ever(Suspicion::SameTime, 3_600, &[101], false)]
+#[case::others_are_shown(Suspicion::SameTime(5), 9, &[100], true)]
+#[case::and_a_later_read_agrees(Suspicion::SameTime(5), 10, &[100], false)]
+#[case::and_a_later_read_does_not(Suspicion::SameTime(5), 3_599, &[101], true)]
+#[case::for_ever(Suspicion::SameTime(5), 3_600, &[101], false)]
 #[case::a_merge_is_told(Suspicion::History, 3_599, &[100], true)]
 #[case::and_nobody_named(Suspicion::History, 3_600, &[100], false)]
 #[case::one_is_not_shown(Suspicion::Ids, 3_599, &[100], true)]
@@ -244,13 +244,45 @@ fn a_contact_waits_for_those_of_its_time_whoever_else_waits() {
         beside(&mut aside, &read(id, 8_000, &[1]), Some(&state), 9_000);
     }
     let another = read(7_000, 100, &[100]);
-    let verdict = take(&mut aside, &[(&another, suspected(Suspicion::SameTime))], false, 9_000);
+    let verdict = take(
+        &mut aside,
+        &[(&another, suspected(Suspicion::SameTime(5)))],
+        false,
+        9_000,
+    );
     assert_ne!(verdict, [COUNTS]);
+}
+
+/// Very many wait for one doubt, at one time: for another one, or at another time, nobody counts that had to wait else.
+#[rstest::rstest]
+fn those_who_wait_for_one_doubt_take_no_room_of_others(
+    #[values(Some(Suspicion::SameTime(5)), Some(Suspicion::History), Some(Suspicion::Ids), None)] crowd: Option<
+        Suspicion,
+    >,
+    #[values(Some(Suspicion::SameTime(6)), Some(Suspicion::History), Some(Suspicion::Ids), None)] one: Option<
+        Suspicion,
+    >,
+    #[values(1, 600)] size: usize,
+) {
+    let (mut aside, state) = (Aside::default(), shown(9_000, 9_000));
+    let evidence = |suspicion: Option<Suspicion>| Evidence {
+        shown: suspicion.is_none().then_some(&state),
+        suspicion,
+    };
+    let all: Vec<_> = (1..=600).map(|id| read(id, 9_000, &[100])).collect();
+    let reads: Vec<_> = all.iter().map(|read| (read, evidence(crowd))).collect();
+    for part in reads.chunks(size) {
+        take(&mut aside, part, false, 9_000);
+    }
+    let another = read(7_000, 9_000, &[100]);
+    let verdict = take(&mut aside, &[(&another, evidence(one))], false, 9_000);
+    let is_full = crowd == one && crowd != Some(Suspicion::Ids);
+    assert_eq!(verdict == [COUNTS], is_full, "{crowd:?} {one:?}");
 }
 
 /// Be they read one after the other or together.
 #[rstest::rstest]
-#[case::of_one_time(Suspicion::SameTime, MOST_AT_ONE_TIME)]
+#[case::of_one_time(Suspicion::SameTime(5), MOST_AT_ONE_TIME)]
 #[case::whose_history_tells(Suspicion::History, MOST_LACKING)]
 #[case::of_whom_ids_tell(Suspicion::Ids, 600)]
 fn of_very_many_only_those_wait_whom_an_id_speaks_against(
@@ -279,9 +311,9 @@ fn nobody_is_passed_over() {
         for (turn, part) in reads.chunks(size).enumerate() {
             let now = i64::try_from(turn).unwrap() * step;
             let contacts: Vec<_> = part.iter().map(|(id, modified, _, _)| read(*id, *modified, &[0, *modified])).collect();
-            let evidence = part.iter().map(|(_, _, kind, is_searched)| Evidence {
+            let evidence = part.iter().map(|(_, modified, kind, is_searched)| Evidence {
                 shown: is_searched.then_some(&state),
-                suspicion: [None, Some(Suspicion::SameTime), Some(Suspicion::History), Some(Suspicion::Ids)][*kind],
+                suspicion: [None, Some(Suspicion::SameTime(*modified)), Some(Suspicion::History), Some(Suspicion::Ids)][*kind],
             });
             let judged: Vec<_> = contacts.iter().zip(evidence).collect();
             let verdicts = take(&mut aside, &judged, turn % 2 == 0, now);

@@ -24,7 +24,7 @@ pub(super) const DAYS: i64 = 3 * 86_400;
 pub(super) struct HostClock(PathBuf);
 
 impl HostClock {
-    fn of(stage: &mut Stage) -> Self {
+    pub(super) fn of(stage: &mut Stage) -> Self {
         let beside = |name: &str| stage.ledger().with_file_name(name);
         let (source, library, offset) = (beside("clock.c"), beside("clock.so"), beside("clock"));
         fs::write(&source, SOURCE).expect("the source");
@@ -46,6 +46,13 @@ impl HostClock {
         let mut file = OpenOptions::new().write(true).open(&self.0).expect("the offset");
         file.write_all(&seconds.to_ne_bytes()).expect("the offset is written");
     }
+}
+
+/// Time goes on by so many seconds, for all of them.
+pub(super) fn pass(stage: &Stage, clock: &HostClock, seconds: i64) {
+    stage.post("/clock/advance", &json!({"seconds": seconds}));
+    clock.step(seconds);
+    polled(stage);
 }
 
 pub(super) fn begin(name: &str) -> (Stage, HostClock) {

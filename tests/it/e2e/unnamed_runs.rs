@@ -19,44 +19,56 @@ const FLAGS: [(&str, &str); 2] = [("settle-delay", "500ms"), ("sweep-interval", 
 
 /// Searches and reads that name the oldest one alone of the contacts that were merged into another one. The others of
 /// the crowd have entered before: theirs is the entry that is left.
-struct HalfNamed {
+pub(super) struct HalfNamed {
     on: Arc<AtomicBool>,
     answers: Arc<AtomicUsize>,
 }
 
 impl HalfNamed {
-    fn begin(meddler: &Meddler) -> Self {
+    pub(super) fn begin(meddler: &Meddler) -> Self {
         let (on, answers) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
         let (is_on, counted) = (on.clone(), answers.clone());
         let change = move |batch: &mut Value| {
-            let results = batch["results"].as_array_mut().into_iter().flatten();
-            let mut changed = false;
-            for contact in results.filter(|_| is_on.load(Ordering::Relaxed)) {
-                let named = contact["properties"][NAMED].as_str().unwrap_or_default();
-                let ids: Vec<u64> = named.split(';').filter_map(|id| id.parse().ok()).collect();
-                if let Some(oldest) = ids.iter().min().filter(|_| ids.len() > 1) {
-                    contact["properties"][NAMED] = json!(oldest.to_string());
-                    changed = true;
-                }
-            }
+            let changed = is_on.load(Ordering::Relaxed) && name_oldest_alone(batch);
             counted.fetch_add(usize::from(changed), Ordering::Relaxed);
         };
-        let concerns = |asked: &Asked| {
-            let parts = ["/contacts/batch/read", "/contacts/search"];
-            parts.iter().any(|part| asked.path.contains(part))
-        };
-        meddler.always(concerns, Meddling::change(change));
+        meddler.always(shows_contacts, Meddling::change(change));
         Self { on, answers }
     }
 
-    /// After so many odd answers all that follow are right.
-    fn end_after(&self, stage: &Stage, answers: usize) {
+    /// Waits for so many odd answers.
+    pub(super) fn wait_for(&self, stage: &Stage, answers: usize) {
         stage.wait_for("the odd answers", || match self.answers.load(Ordering::Relaxed) {
             odd if odd >= answers => Ok(()),
             odd => Err(json!(odd)),
         });
+    }
+
+    /// After so many odd answers all that follow are right.
+    pub(super) fn end_after(&self, stage: &Stage, answers: usize) {
+        self.wait_for(stage, answers);
         self.on.store(false, Ordering::Relaxed);
     }
+}
+
+/// A search for contacts, or a read of some.
+pub(super) fn shows_contacts(asked: &Asked) -> bool {
+    let parts = ["/contacts/batch/read", "/contacts/search"];
+    parts.iter().any(|part| asked.path.contains(part))
+}
+
+/// In this answer; false if nobody was merged.
+pub(super) fn name_oldest_alone(batch: &mut Value) -> bool {
+    let mut changed = false;
+    for contact in batch["results"].as_array_mut().into_iter().flatten() {
+        let named = contact["properties"][NAMED].as_str().unwrap_or_default();
+        let ids: Vec<u64> = named.split(';').filter_map(|id| id.parse().ok()).collect();
+        if let Some(oldest) = ids.iter().min().filter(|_| ids.len() > 1) {
+            contact["properties"][NAMED] = json!(oldest.to_string());
+            changed = true;
+        }
+    }
+    changed
 }
 
 /// Merges all of them, two by two.
@@ -68,7 +80,7 @@ fn merge_pairs(stage: &Stage) {
 }
 
 /// One more customer is seen behind all of that, and everything was sent once.
-fn sent_once(stage: &Stage, mut wanted: BTreeSet<String>) {
+pub(super) fn sent_once(stage: &Stage, mut wanted: BTreeSet<String>) {
     let last = stage.contact(&[("customer", ago(1))], Some("click-last"), &json!({}));
     let entered = occurrences(stage, "customer").into_iter();
     wanted.extend(
@@ -80,7 +92,7 @@ fn sent_once(stage: &Stage, mut wanted: BTreeSet<String>) {
     exactly(stage, &event, &wanted);
 }
 
-fn customers(stage: &Stage) -> BTreeSet<String> {
+pub(super) fn customers(stage: &Stage) -> BTreeSet<String> {
     transactions(stage, "customer").into_iter().collect()
 }
 

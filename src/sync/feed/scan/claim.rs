@@ -24,19 +24,19 @@ pub(super) struct ReadEntry {
 
 /// Ids that may have been merged into a contact though no read names them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct SuspectedIds {
+pub(in crate::sync::feed) struct SuspectedIds {
     /// One of these that leads nowhere may have become the contact.
-    pub(super) telling: BTreeSet<ContactId>,
+    pub(in crate::sync::feed) telling: BTreeSet<ContactId>,
     /// Of these only one that leads to the contact.
-    pub(super) of_import: BTreeSet<ContactId>,
+    pub(in crate::sync::feed) of_import: BTreeSet<ContactId>,
 }
 
 impl SuspectedIds {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::sync::feed) fn is_empty(&self) -> bool {
         self.telling.is_empty() && self.of_import.is_empty()
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = ContactId> + '_ {
+    pub(in crate::sync::feed) fn all(&self) -> impl Iterator<Item = ContactId> + '_ {
         self.telling.union(&self.of_import).copied()
     }
 }
@@ -132,11 +132,13 @@ impl Claim {
         if is_nameless || self.entries().any(is_archived) {
             return Some(Suspicion::History);
         }
-        let at_times = self.entries().filter_map(|(time, _)| entered.contacts.get(&time));
-        let by_themselves = at_times.filter(|contacts| contacts.len() <= MOST_BY_THEMSELVES);
+        let at_times = self
+            .entries()
+            .filter_map(|(time, _)| Some((time.1, entered.contacts.get(&time)?)));
+        let mut by_themselves = at_times.filter(|(_, contacts)| contacts.len() <= MOST_BY_THEMSELVES);
         let is_own = |id: &ContactId| *id == own || self.lineage.iter().any(|of| known.are_joined(*of, *id));
-        let mut others = by_themselves.flatten().filter(|id| !is_own(id));
-        others.next().map(|_| Suspicion::SameTime)
+        let with_others = by_themselves.find(|(_, contacts)| contacts.iter().any(|id| !is_own(id)));
+        with_others.map(|(at, _)| Suspicion::SameTime(at))
     }
 }
 

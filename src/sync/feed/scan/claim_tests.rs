@@ -108,7 +108,7 @@ fn ids_that_have_entered_with_an_import(#[case] others: u64, #[case] asked: usiz
 #[case::nothing("", false, &[], &[], None)]
 #[case::a_merge_wrote_a_row("", true, &[], &[], Some(Suspicion::History))]
 #[case::of_those_it_names("1", true, &[], &[], None)]
-#[case::another_entered_then("", false, &[1], &[], Some(Suspicion::SameTime))]
+#[case::another_entered_then("", false, &[1], &[], Some(Suspicion::SameTime(TIME.1)))]
 #[case::one_that_it_names("1", false, &[1], &[], None)]
 #[case::somebody_archived_entered_then("", false, &[], &[TIME], Some(Suspicion::History))]
 #[case::also_beside_those_it_names("1", false, &[1], &[TIME], Some(Suspicion::History))]

@@ -27,8 +27,6 @@ use crate::sync::feed::verdict::Suspicion;
 const SIDE_BY_SIDE: usize = 4;
 /// Most ids that are asked for one by one before rows are noted.
 const MOST_ALONE: usize = 20;
-/// Most suspected ids that are asked for before rows are noted.
-const MOST_SUSPECTED: usize = 1_000;
 
 /// What reads say of contacts with conversions: nothing of the others is noted.
 type Claims = BTreeMap<ContactId, Claim>;
@@ -75,7 +73,7 @@ impl Scan<'_> {
             asked = self.ask_suspected(&doubts.suspected, &mut checked).await;
         }
         if let Err(error) = asked {
-            drop_contacts(pages, |own| doubts.concern(own));
+            drop_contacts(pages, |own| doubts.concern(own) || checked.speak_against(own));
             return Err(error.into());
         }
         let joined = self.join_led(&claims, &doubts, &mut checked);
@@ -88,7 +86,7 @@ impl Scan<'_> {
         Ok(())
     }
 
-    async fn find_doubts(&self, claims: &mut Claims, checked: &mut CheckedLineages) -> Result<Doubts, SyncError> {
+    async fn find_doubts(&mut self, claims: &mut Claims, checked: &mut CheckedLineages) -> Result<Doubts, SyncError> {
         let in_question = claims.iter().filter(|(_, claim)| claim.is_in_question());
         let ids: BTreeSet<ContactId> = in_question.flat_map(|(own, claim)| claim.ids(*own)).collect();
         let ids: Vec<_> = ids.into_iter().collect();
@@ -98,22 +96,20 @@ impl Scan<'_> {
         let claims = &*claims;
         let entered = self.known_entries(claims).await?;
         let mut suspected = Vec::new();
-        let mut asked = BTreeSet::new();
         for (own, claim) in claims {
             if let Some(suspicion) = claim.suspicion(*own, &known, &entered) {
                 checked.suspect(*own, suspicion);
             }
             let ids = claim.suspected_ids(*own, &known, &entered);
-            let more = ids.all().filter(|id| !asked.contains(id)).count();
-            if ids.is_empty() {
-                continue;
-            }
-            if asked.len() + more <= MOST_SUSPECTED {
-                asked.extend(ids.all());
-                suspected.push((*own, ids));
-            } else if !ids.telling.is_empty() {
-                checked.suspect(*own, Suspicion::Ids);
-            }
+            suspected.extend(Some((*own, ids)).filter(|(_, ids)| !ids.is_empty()));
+        }
+        let (suspected, queued) = self
+            .history
+            .queue
+            .take_turn(suspected, self.history.aside.count_behind());
+        // They are read again, and then it is their turn.
+        for own in queued {
+            checked.suspect(own, Suspicion::Ids);
         }
         let named = self.doubtful_ids(claims, &known, checked);
         Ok(Doubts { named, suspected })
@@ -126,8 +122,9 @@ impl Scan<'_> {
             let joined = known.joined_with(*own);
             for (time, noted_in) in claim.entries() {
                 if noted_in == NotedIn::Memory {
-                    let mut noted_then = self.history.recent.contacts_at(time);
-                    noted.extend(noted_then.any(|id| joined.contains(&id)).then_some((*own, time)));
+                    let noted_then = self.ctx.recent_entries.contacts_at(time);
+                    let is_noted = noted_then.iter().any(|id| joined.contains(id));
+                    noted.extend(is_noted.then_some((*own, time)));
                 } else {
                     asked.push(((*own, time), self.keys_of(joined, time)));
                 }
@@ -161,7 +158,7 @@ impl Scan<'_> {
         let mut entered = self.ctx.ledger.known_entries(&in_ledger).await?;
         for time in entries.into_keys() {
             let contacts = entered.contacts.entry(time).or_default();
-            contacts.extend(self.history.recent.contacts_at(time));
+            contacts.extend(self.ctx.recent_entries.contacts_at(time));
         }
         Ok(entered)
     }
@@ -186,10 +183,12 @@ impl Scan<'_> {
         let entries = stage_entries(contact, tracked.stage(), tracked.event.start).into_iter();
         entries.map(|at| ReadEntry {
             time: (tracked.stream, at.as_millisecond()),
-            noted_in: self
-                .history
-                .recent
-                .noted_in(tracked.stream, at, contact.last_modified()),
+            noted_in: self.history.first_reads.noted_in(
+                &self.ctx.recent_entries,
+                tracked.stream,
+                at,
+                contact.last_modified(),
+            ),
         })
     }
 
@@ -325,6 +324,11 @@ impl Scan<'_> {
 }
 
 impl CheckedLineages {
+    /// True if more than asking for ids has to be done before the contact counts.
+    fn speak_against(&self, own: ContactId) -> bool {
+        self.suspicions.contains_key(&own) || self.contradicted.contains_key(&own)
+    }
+
     fn suspect(&mut self, own: ContactId, suspicion: Suspicion) {
         let known = self.suspicions.entry(own).or_insert(suspicion);
         *known = suspicion.max(*known);

@@ -197,7 +197,7 @@ impl Scan<'_> {
             let aside = &mut self.history.aside;
             let put = read.verdict.apply(aside, read.contact(), page.shown_of(id), pause);
             if put == Some(PutAside::Full) {
-                return Err(too_many());
+                return Err(too_many_wait());
             }
             match &read.verdict {
                 Verdict::Waits {
@@ -295,7 +295,7 @@ impl Scan<'_> {
             let new = self.ctx.ledger.record_occurrences(tracked.stream, &rows).await?;
             for row in &rows {
                 let time = (tracked.stream, row.occurred_at.as_millisecond());
-                self.history.recent.record(time, row.contact);
+                self.ctx.recent_entries.record(time, row.contact);
             }
             self.ctx.due_rows.add_rows(&tracked.event.google, due.min(new));
             *seen.new.entry(tracked.stream).or_default() += new;
@@ -307,6 +307,11 @@ impl Scan<'_> {
 
 fn too_many() -> SyncError {
     let message = "more than 1,000 contacts can't be read, which is the limit. Until some of them can be read, conversions of other contacts may be late or missing. Correct the contacts named in status.sync.lastErrors in HubSpot";
+    UpstreamError::new("HubSpot", Cause::Malformed, message).into()
+}
+
+fn too_many_wait() -> SyncError {
+    let message = "5,000 contacts wait for a second read, as the first may have shown them as they were before, which is the limit. Until some of them are read again, conversions of other contacts may be late";
     UpstreamError::new("HubSpot", Cause::Malformed, message).into()
 }
 
