@@ -145,15 +145,12 @@ Deployment of this very name goes before others. */}}
 {{- end }}
 {{- range $ledgers }}
 {{- $instead := printf "and this upgrade would use the claim %s in the namespace %s instead" $claim $namespace }}
-{{- $else := printf ". If nothing was ever sent from there, delete it before: kubectl delete persistentvolumeclaim %s --namespace %s" .claim .namespace }}
-{{- if .deployment }}
-{{- $else = printf ". If that is what you want, delete the Deployment before: kubectl delete deployment %s --namespace %s" .deployment .namespace }}
-{{- if and (not $.Chart.IsRoot) (ne .deployment (include "adconversion.fullname" $)) }}
+{{- $else := ". If it is to be another ledger, name its claim in persistence.existingClaim, also if you make a new one" }}
+{{- if and .deployment (not $.Chart.IsRoot) (ne .deployment (include "adconversion.fullname" $)) }}
 {{- $else = printf ". If %s is another operator of this release, give this one a nameOverride of its own" .deployment }}
 {{- end }}
-{{- end }}
 {{- if .secret }}
-{{- fail (printf "the ledger of this release is in the database of the Secret %s, %s: set ledger.postgresql.urlSecretRef, or persistence.existingClaim to a claim with a copy of it%s" .secret $instead $else) }}
+{{- fail (printf "the ledger of this release is in the database of the Secret %s, %s: set ledger.postgresql.urlSecretRef%s" .secret $instead $else) }}
 {{- end }}
 {{- if and .claim (or (ne .claim $claim) (ne .namespace $namespace)) (lookup "v1" "PersistentVolumeClaim" .namespace .claim) }}
 {{- $do := printf "set persistence.existingClaim to %s" .claim }}
