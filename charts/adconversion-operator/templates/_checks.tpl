@@ -305,7 +305,7 @@
 {{- range $name, $request := (last .).requests }}
 {{- $limit := get $limits $name }}
 {{- if and (hasKey $limits $name) (gt (include "adconversion.quantity" $request | float64) (include "adconversion.quantity" $limit | float64)) }}
-{{- fail (printf "%s: the request of %s (%v) is above its limit (%v), and Kubernetes refuses the pod. Raise limits.%s too" $where $name $request $limit $name) }}
+{{- fail (printf "%s: the request of %s (%v) is above its limit (%v), and Kubernetes refuses the pod. Raise limits.%s, or lower requests.%s" $where $name $request $limit $name $name) }}
 {{- end }}
 {{- end }}
 {{- end }}

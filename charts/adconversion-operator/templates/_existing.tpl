@@ -131,20 +131,14 @@ Deployment of this very name goes before others. */}}
 
 {{/* An upgrade goes on with the ledger that is in use, unless another one is named. */}}
 {{- define "adconversion.checkLedger" -}}
+{{- if not (or .Values.persistence.existingClaim .Values.ledger.postgresql.urlSecretRef.name .Values.sandbox.enabled) }}
 {{- $namespace := include "adconversion.namespace" . }}
 {{- $claim := include "adconversion.claim" . }}
-{{- if and $claim (not .Values.persistence.existingClaim) (not .Values.sandbox.enabled) }}
-{{- $ledgers := include "adconversion.inUse" . | fromJsonArray }}
-{{- if not $ledgers }}
-{{- /* Nobody works: then what was worked with is what the release has, and the new one lacks. */}}
-{{- if not (lookup "v1" "PersistentVolumeClaim" $namespace $claim) }}
-{{- range include "adconversion.mine" (list . "v1" "PersistentVolumeClaim") | fromJsonArray }}
-{{- $ledgers = append $ledgers (dict "claim" .metadata.name "namespace" .metadata.namespace) }}
+{{- $instead := "and this upgrade would keep it in the pod instead (persistence.enabled is false), where it is lost" }}
+{{- if $claim }}
+{{- $instead = printf "and this upgrade would use the claim %s in the namespace %s instead" $claim $namespace }}
 {{- end }}
-{{- end }}
-{{- end }}
-{{- range $ledgers }}
-{{- $instead := printf "and this upgrade would use the claim %s in the namespace %s instead" $claim $namespace }}
+{{- range include "adconversion.inUseOrLeft" . | fromJsonArray }}
 {{- $else := ". If it is to be another ledger, name its claim in persistence.existingClaim, also if you make a new one" }}
 {{- if and .deployment (not $.Chart.IsRoot) (ne .deployment (include "adconversion.fullname" $)) }}
 {{- $else = printf ". If %s is another operator of this release, give this one a nameOverride of its own" .deployment }}
@@ -153,14 +147,30 @@ Deployment of this very name goes before others. */}}
 {{- fail (printf "the ledger of this release is in the database of the Secret %s, %s: set ledger.postgresql.urlSecretRef%s" .secret $instead $else) }}
 {{- end }}
 {{- if and .claim (or (ne .claim $claim) (ne .namespace $namespace)) (lookup "v1" "PersistentVolumeClaim" .namespace .claim) }}
-{{- $do := printf "set persistence.existingClaim to %s" .claim }}
-{{- if ne .namespace $namespace }}
-{{- $do = "move the ledger before, as the chart's README says" }}
+{{- $do := printf "set persistence.existingClaim to %s, or leave names and namespace as they were" .claim }}
+{{- if not $claim }}
+{{- $do = "leave persistence.enabled on" }}
+{{- else if ne .namespace $namespace }}
+{{- $do = "move the ledger before, as the chart's README says, or leave names and namespace as they were" }}
 {{- end }}
-{{- fail (printf "the ledger of this release is in the claim %s in the namespace %s, %s: %s, or leave names and namespace as they were%s" .claim .namespace $instead $do $else) }}
+{{- fail (printf "the ledger of this release is in the claim %s in the namespace %s, %s: %s%s" .claim .namespace $instead $do $else) }}
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* As inUse; where nobody works, the claims that the release has and these values do not name, if the one that they name is new. */}}
+{{- define "adconversion.inUseOrLeft" -}}
+{{- $ledgers := include "adconversion.inUse" . | fromJsonArray }}
+{{- $claim := include "adconversion.claim" . }}
+{{- if not (or $ledgers (and $claim (lookup "v1" "PersistentVolumeClaim" (include "adconversion.namespace" .) $claim))) }}
+{{- range include "adconversion.mine" (list . "v1" "PersistentVolumeClaim") | fromJsonArray }}
+{{- if not (include "adconversion.simulated" .) }}
+{{- $ledgers = append $ledgers (dict "claim" .metadata.name "namespace" .metadata.namespace) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $ledgers }}
 {{- end }}
 
 {{/* By which labels a Deployment finds its pods cannot be changed. */}}

@@ -78,7 +78,7 @@ fn refusal(values: &Value) -> String {
 #[case::ports_backwards(json!({"networkPolicy": {"egress": {"extra": [{"ports": [{"port": 90, "endPort": 80}]}]}}}),
     "networkPolicy.egress.extra: endPort 80 is below port 90")]
 #[case::more_than_the_limit(json!({"resources": {"requests": {"memory": "1Gi"}}}),
-    "resources: the request of memory (1Gi) is above its limit (256Mi), and Kubernetes refuses the pod. Raise limits.memory too")]
+    "resources: the request of memory (1Gi) is above its limit (256Mi), and Kubernetes refuses the pod. Raise limits.memory, or lower requests.memory")]
 #[case::more_processor_than_the_limit(json!({"resources": {"requests": {"cpu": "0.25"}, "limits": {"cpu": "200m"}}}), "the request of cpu (0.25) is above its limit (200m)")]
 #[case::more_for_the_simulation(json!({"sandbox": {"enabled": true, "resources": {"requests": {"memory": "300e6"}}}}), "sandbox.resources: the request of memory (300e6)")]
 #[case::a_host_twice(json!({"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}, {"ip": "10.0.0.1", "hostnames": ["b"]}]}),

@@ -123,6 +123,8 @@ fn the_claim_in_use_is_not_forgotten() {
         release.must(verb, &with_it);
         let words = release.refused(&base);
         assert!(words.contains(": set persistence.existingClaim to mine, or"), "{words}");
+        let words = release.refused(&format!("{base},persistence.enabled=false"));
+        assert!(words.contains(": leave persistence.enabled on"), "{words}");
         release.must("upgrade", &format!("{with_it},fullnameOverride=ads"));
         assert!(release.claims().contains(&"mine".to_owned()));
         release.end();
@@ -157,6 +159,11 @@ fn the_database_in_use_is_not_forgotten() {
     let release = Release::new("database", &chart().display().to_string());
     let base = format!("crds.enabled=false,watchNamespaces={{{}}}", release.namespace);
     release.must("install", &format!("{base},ledger.postgresql.urlSecretRef.name=url"));
+    let without = release.refused(&format!("{base},persistence.enabled=false"));
+    assert!(
+        without.contains("in the database of the Secret url") && without.contains("would keep it in the pod instead"),
+        "{without}"
+    );
     let words = release.refused(&base);
     assert!(
         words.contains("in the database of the Secret url") && words.contains("set ledger.postgresql.urlSecretRef. If it is to be another ledger, name its claim in persistence.existingClaim"),

@@ -279,6 +279,7 @@ fn values_and_schema_name_the_same_things() {
 #[case::a_domain_with_a_dash_first(json!({"dnsConfig": {"searches": ["-bad_"]}}), "/dnsConfig/searches/0")]
 #[case::no_resource(json!({"resources": {"requests": {"cpus": "200m"}}}), "'cpus' not allowed")]
 #[case::a_way_out_of_the_volume(json!({"extraVolumeMounts": [{"name": "tmp", "mountPath": "/a", "subPath": "../y"}]}), "/extraVolumeMounts/0/subPath")]
+#[case::two_ways_into_a_volume(json!({"extraVolumeMounts": [{"name": "tmp", "mountPath": "/a", "subPath": "a", "subPathExpr": "b"}]}), "/extraVolumeMounts/0")]
 #[case::a_mount_with_a_slip(json!({"extraVolumeMounts": [{"name": "tmp", "mountPath": "/a", "readonly": true}]}), "'readonly' not allowed")]
 #[case::no_length(json!({"networkPolicy": {"egress": {"apiServerCIDRs": ["fd00::1/129"]}}}), "/networkPolicy/egress/apiServerCIDRs/0")]
 fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str) {
