@@ -207,7 +207,8 @@ impl Tracker {
         match event {
             Event::Init => {
                 self.known.values_mut().for_each(|k| k.listed = false);
-                self.held = Some(WatchChanges::default());
+                // A list that broke off has shown some of what is due, and the next one finds nothing new in that.
+                self.held.get_or_insert_default();
                 WatchChanges::default()
             }
             Event::InitApply(object) => {
@@ -311,6 +312,21 @@ mod tests {
             Seen::UnreadableGone(invalid) => Err(invalid.metadata.name.unwrap()),
             Seen::Event(Event::Init | Event::InitDone) => panic!("an object"),
         }
+    }
+
+    #[test]
+    fn what_a_list_has_shown_that_broke_off_is_due_after_the_next_one() {
+        let good = json!({"credentialsSecretRef": {"name": "hubspot"}});
+        let shown = || Event::InitApply(account(0, &good).0.unwrap());
+        let mut tracker = Tracker::default();
+        for event in [Event::Init, shown(), Event::Init, shown()] {
+            assert_eq!(tracker.changes_of(&event), WatchChanges::default());
+        }
+        let due = tracker.changes_of(&Event::<HubSpotAccount>::InitDone);
+        let wake = HubSpotAccount::to_wake(ObjectKey::new("marketing", "acme"));
+        assert!(due.wake.contains(&wake), "{due:?}");
+        let again = [Event::Init, shown(), Event::InitDone].map(|event| tracker.changes_of(&event));
+        assert!(again.iter().all(|due| *due == WatchChanges::default()), "{again:?}");
     }
 
     #[test]

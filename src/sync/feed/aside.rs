@@ -16,7 +16,18 @@ use crate::domain::ids::ContactId;
 use crate::domain::shown_state::ShownState;
 use crate::domain::time::Wait;
 use crate::ports::ledger::AsideContact;
-use crate::sync::feed::verdict::Suspicion;
+
+/// How much speaks for a merge that no id explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Suspicion {
+    /// Others entered at this same time (ms), and HubSpot shows them as contacts of their own.
+    SameTime(i64),
+    /// The history tells of a merge, or of an entry whose conversion is archived.
+    History,
+    /// An id may have become the contact: it leads nowhere, or to the contact by one answer alone, or has not been asked
+    /// for yet, as there was no room.
+    Ids,
+}
 
 /// Most contacts put aside that cannot be read. Beyond this single records are not the reason any more, and the feed
 /// stops where it is.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::scan::SuspectedIds;
 use crate::domain::ids::ContactId;
 
 /// Most suspected ids that are asked for before rows are noted.
@@ -11,6 +10,25 @@ const MOST_IDS: usize = 2_500;
 const MOST_WAIT: usize = 1_000;
 /// Beyond this all are forgotten, and have no turn before others.
 const MOST: usize = 20_000;
+
+/// Ids that may have been merged into a contact though no read names them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct SuspectedIds {
+    /// One of these that leads nowhere may have become the contact.
+    pub(super) telling: BTreeSet<ContactId>,
+    /// Of these only one that leads to the contact.
+    pub(super) of_import: BTreeSet<ContactId>,
+}
+
+impl SuspectedIds {
+    pub(super) fn is_empty(&self) -> bool {
+        self.telling.is_empty() && self.of_import.is_empty()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = ContactId> + '_ {
+        self.telling.union(&self.of_import).copied()
+    }
+}
 
 /// Contacts and their suspected ids.
 pub(super) type Suspects = Vec<(ContactId, SuspectedIds)>;

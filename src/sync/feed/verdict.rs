@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::aside::{Aside, AsideEntry, DoubtKind, PutAside, hash_rows};
+use super::aside::{Aside, AsideEntry, DoubtKind, PutAside, Suspicion, hash_rows};
 use crate::domain::contact::Contact;
 use crate::domain::shown_state::{Behind, ShownState};
 
@@ -20,18 +20,6 @@ const MOST_AT_ONE_TIME: usize = 200;
 const AFRESH: SignedDuration = SignedDuration::from_mins(1);
 /// Two reads that agree so long after the first are of no server that is behind.
 const PROVEN: SignedDuration = SignedDuration::from_secs(10);
-
-/// How much speaks for a merge that no id explains.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Suspicion {
-    /// Others entered at this same time (ms), and HubSpot shows them as contacts of their own.
-    SameTime(i64),
-    /// The history tells of a merge, or of an entry whose conversion is archived.
-    History,
-    /// An id may have become the contact: it leads nowhere, or to the contact by one answer alone, or has not been asked
-    /// for yet, as there was no room.
-    Ids,
-}
 
 /// What a read is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use super::judge::{exactly, settled_within, transactions};
 use super::stage::ago;
 
 /// Of less, decoded as a whole, an operator died.
-const OBJECTS: usize = 45;
-/// A quarter of a megabyte, and as much again in the managed fields. (An API server takes three times as many, but needs
-/// more than a second for each object.)
-const LABELS: usize = 20_000;
+const OBJECTS: usize = 30;
+/// An eighth of a megabyte, and as much again in the managed fields. (An API server takes five times as many, but needs more
+/// than a second for each object.)
+const LABELS: usize = 12_000;
 /// What the operator may take itself, in MB. The release has 256 MiB with its program.
-const MOST: f64 = 130.0;
+const MOST: f64 = 80.0;
 
 /// Labels of four letters, each with no value.
 fn labels() -> Map<String, Value> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -29,21 +30,21 @@ fn import(stage: &Stage, size: usize, at: &str) -> String {
     first.as_str().map_or_else(|| first.to_string(), str::to_owned)
 }
 
-/// More ids than are asked for at once.
-#[test]
-fn merges_across_many_imports_send_nothing_again() {
-    const IMPORTS: i64 = 6;
-    const SIZE: usize = 450;
+/// More ids than are asked for at once; more that lead nowhere than were once asked for one by one.
+#[rstest]
+#[case::of_many(6, 450)]
+#[case::of_few(30, 21)]
+fn merges_across_many_imports_send_nothing_again(#[case] imports: i64, #[case] size: usize) {
     let mut stage = Stage::empty("imports", &["--no-rate-limits"], &FLAGS);
     let meddler = stage.meddled();
-    let subscribers = (0..IMPORTS).map(|_| stage.contact(&[("subscriber", ago(DAY))], None, &json!({})));
+    let subscribers = (0..imports).map(|_| stage.contact(&[("subscriber", ago(DAY))], None, &json!({})));
     let subscribers: Vec<String> = subscribers.collect();
-    let imported = (0..IMPORTS).map(|number| import(&stage, SIZE, &ago(3_600 + number)));
+    let imported = (0..imports).map(|number| import(&stage, size, &ago(3_600 + number)));
     let imported: Vec<String> = imported.collect();
     stage.start_operator();
     stage.accounts();
     stage.event("won", "customer", &json!({"startTime": ago(DAY)}));
-    stage.settled("won", 6 * SIZE as u64);
+    stage.settled("won", imports.unsigned_abs() * size as u64);
     let sent = customers(&stage);
     let half = HalfNamed::begin(&meddler);
     for pair in subscribers.iter().zip(&imported) {

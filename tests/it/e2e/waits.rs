@@ -36,10 +36,12 @@ fn ledger(stage: &Stage, sql: &'static str) -> Option<i64> {
 /// Calls to a path are told to come back in so long.
 fn later(meddler: &Meddler, path: &'static str, status: u16, wait: &str) -> Rule {
     // A limit in the words of who is asked: one without any is of somebody in between, and holds up nobody else.
-    let words = if path == "/account-info/" {
-        json!({"status": "error", "category": "RATE_LIMITS", "policyName": "DAILY", "message": "You have reached your daily limit."})
-    } else {
-        json!({"error": {"code": status, "status": "RESOURCE_EXHAUSTED"}})
+    let words = match path {
+        "/account-info/" => {
+            json!({"status": "error", "category": "RATE_LIMITS", "policyName": "DAILY", "message": "You have reached your daily limit."})
+        }
+        "/token" => json!({"error": "temporarily_unavailable"}),
+        _ => json!({"error": {"code": status, "status": "RESOURCE_EXHAUSTED"}}),
     };
     let later = Reply::json(status, &words);
     let later = Meddling::Instead(later.header("retry-after", wait));

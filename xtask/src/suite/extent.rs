@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 
 /// How many tests run at a time. Most of them wait for something outside, so more than the machine has cores.
-const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "16");
+const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "12");
 /// How many cases a property is tried with that does not say so itself.
 const CASES: &str = "PROPTEST_CASES";
 

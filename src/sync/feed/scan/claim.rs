@@ -1,13 +1,14 @@
 //! What reads and searches say of the ids that belong to one contact, and what else tells of a merge.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
 use crate::domain::lineage::{KnownLineages, MAX_LINEAGE};
 use crate::ports::ledger::{EntryTime, KnownEntries};
+use crate::sync::feed::aside::Suspicion;
 use crate::sync::feed::recent_entries::NotedIn;
-use crate::sync::feed::verdict::Suspicion;
+use crate::sync::feed::suspect_queue::SuspectedIds;
 
 /// Of more contacts that entered at one time none is asked for.
 const MOST_AT_ONCE: usize = 500;
@@ -20,25 +21,6 @@ pub(super) struct ReadEntry {
     pub(super) time: EntryTime,
     /// Where it is known who else entered then.
     pub(super) noted_in: NotedIn,
-}
-
-/// Ids that may have been merged into a contact though no read names them.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::sync::feed) struct SuspectedIds {
-    /// One of these that leads nowhere may have become the contact.
-    pub(in crate::sync::feed) telling: BTreeSet<ContactId>,
-    /// Of these only one that leads to the contact.
-    pub(in crate::sync::feed) of_import: BTreeSet<ContactId>,
-}
-
-impl SuspectedIds {
-    pub(in crate::sync::feed) fn is_empty(&self) -> bool {
-        self.telling.is_empty() && self.of_import.is_empty()
-    }
-
-    pub(in crate::sync::feed) fn all(&self) -> impl Iterator<Item = ContactId> + '_ {
-        self.telling.union(&self.of_import).copied()
-    }
 }
 
 /// What is said of a contact.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::domain::contact::{HistoryEntry, MERGED_IDS};
 use crate::domain::lineage::CanonicalById;

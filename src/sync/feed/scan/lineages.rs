@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt};
 
 use super::Scan;
-use super::claim::{Claim, ReadEntry, SuspectedIds};
+use super::claim::{Claim, ReadEntry};
 use super::pages::PageRead;
 use crate::domain::contact::Contact;
 use crate::domain::ids::{ContactId, OccurrenceKey};
@@ -19,14 +19,15 @@ use crate::ports::crm::{ContactBatch, ContactRead, read_limit};
 use crate::ports::ledger::{EntryTime, KnownEntries};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
+use crate::sync::feed::aside::Suspicion;
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::feed::recent_entries::NotedIn;
-use crate::sync::feed::verdict::Suspicion;
+use crate::sync::feed::suspect_queue::SuspectedIds;
 
 /// Most reads at once.
 const SIDE_BY_SIDE: usize = 4;
-/// Most ids that are asked for one by one before rows are noted.
-const MOST_ALONE: usize = 20;
+/// Most ids that are asked for one by one before rows are noted. Whose ids were not asked for, waits.
+const MOST_ALONE: usize = 200;
 
 /// What reads say of contacts with conversions: nothing of the others is noted.
 type Claims = BTreeMap<ContactId, Claim>;
@@ -267,20 +268,28 @@ impl Scan<'_> {
             .chain(others)
             .filter(|id| !checked.leads.contains_key(id));
         let alone: Vec<_> = not_shown.copied().take(MOST_ALONE).collect();
-        for id in alone {
+        let reads: Vec<_> = alone.into_iter().map(|id| self.read_alone(id)).collect();
+        let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
+        while let Some(read) = reads.next().await {
             pulse::beat();
-            let leads = match self.crm.read_contacts(&who_is(vec![id])).await {
-                Ok(batch) => {
-                    let instead = batch.shown_instead.get(&id).copied();
-                    shown_ids(&batch).records.get(&id).copied().or(instead)
-                }
-                // Nobody waits for ever for an id that can't be read.
-                Err(error) if error.may_concern_a_part() => None,
-                Err(error) => return Err(error),
-            };
+            let (id, leads) = read?;
             checked.leads.insert(id, leads);
         }
         Ok(())
+    }
+
+    /// Where an id leads that is asked for alone.
+    async fn read_alone(&self, id: ContactId) -> Result<(ContactId, Option<ContactId>), UpstreamError> {
+        let leads = match self.crm.read_contacts(&who_is(vec![id])).await {
+            Ok(batch) => {
+                let instead = batch.shown_instead.get(&id).copied();
+                shown_ids(&batch).records.get(&id).copied().or(instead)
+            }
+            // Nobody waits for ever for an id that can't be read.
+            Err(error) if error.may_concern_a_part() => None,
+            Err(error) => return Err(error),
+        };
+        Ok((id, leads))
     }
 
     /// Of the suspected ids that led to a contact those that are joined with it: the search names them too, or they
@@ -299,7 +308,7 @@ impl Scan<'_> {
                 let has_led = leads == Some(Some(*own));
                 if has_led && (is_shown || self.history.has_led(pair)) {
                     joined.push(pair);
-                } else if has_led || is_shown || leads.flatten().is_none() && ids.telling.contains(&id) {
+                } else if has_led || is_shown || leads.is_none() || leads == Some(None) && ids.telling.contains(&id) {
                     checked.suspect(*own, Suspicion::Ids);
                 }
                 if leads.is_some() {

@@ -32,7 +32,6 @@ use crate::sync::contact_cache::{ContactCache, ReadPlan};
 use crate::sync::context::SyncContext;
 use crate::sync::feed::bounds::{Tracked, contact_query, date_entered};
 use crate::sync::feed::read_history::{Candidate, DatedStage, ReadHistory, ReadMark};
-pub(super) use crate::sync::feed::scan::claim::SuspectedIds;
 pub use crate::sync::feed::scan::fresh::FreshPoll;
 use crate::sync::feed::scan::pages::{PageReader, Unnoted, search_from, turn_page};
 

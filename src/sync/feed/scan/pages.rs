@@ -16,8 +16,9 @@ use crate::sync::absences::{Absences, AbsentContact};
 use crate::sync::contact_cache::ReadPlan;
 use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
+use crate::sync::feed::aside::Suspicion;
 use crate::sync::feed::read_history::ReadMark;
-use crate::sync::feed::verdict::{Evidence, Suspicion};
+use crate::sync::feed::verdict::Evidence;
 
 /// Contacts that are enough for one write, about a kilobyte each.
 const ENOUGH: usize = 1_000;
