@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
+use crate::domain::shown_state::ShownState;
 use crate::sync::contact_cache::ContactSnapshot;
 use crate::sync::feed::verdict::Verdict;
 
@@ -13,6 +14,8 @@ pub(super) struct ReadContact {
     /// All of it can be read, and it is as new as what searches showed.
     pub(super) is_current: bool,
     pub(super) verdict: Verdict,
+    /// What searches have shown of it.
+    pub(super) state: ShownState,
     /// All ids of its lineage, sorted.
     pub(super) lineage: Vec<ContactId>,
 }
