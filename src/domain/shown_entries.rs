@@ -3,11 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use jiff::Timestamp;
-
 use super::contact::{Contact, LIFECYCLE_STAGE};
 use super::ids::{ContactId, OccurrenceKey, PortalId};
-use super::shown_state::APART;
 
 /// How far (milliseconds) a time may be off for a contact that was merged, whose history may have lost entries by that.
 pub const LONGEST_SHIFT: i64 = 5_000;
@@ -16,9 +13,6 @@ pub const LONGEST_SHIFT: i64 = 5_000;
 const LONGEST_LONE_SHIFT: i64 = 24 * 3_600_000;
 /// Time zones differ by multiples of this (milliseconds).
 const ZONES_APART: i64 = 15 * 60_000;
-/// How far (milliseconds) the time of an entry that a search tells may be off.
-#[allow(clippy::cast_possible_truncation)]
-const APART_MS: i64 = APART.as_millis() as i64;
 
 /// What one read shows of a contact's way into a stage. Times in milliseconds, as keys have them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +29,6 @@ pub struct ShownEntries {
     /// The time of the oldest row of the history, whatever its value. HubSpot keeps so many rows and drops older ones: of
     /// the time before nothing is known. The beginning of time where it can't have dropped any.
     oldest: i64,
-    /// When the contact entered the stage last, as a search tells.
-    told: Option<i64>,
     /// How far a known entry and the one that stands for it may lie apart.
     longest: i64,
 }
@@ -64,7 +56,6 @@ impl ShownEntries {
             entries,
             rows,
             oldest: i64::MIN,
-            told: None,
             longest: LONGEST_SHIFT,
         }
     }
@@ -86,13 +77,6 @@ impl ShownEntries {
         self
     }
 
-    /// Adds when a search tells that the contact entered the stage last.
-    #[must_use]
-    pub fn with_told(mut self, last: Option<Timestamp>) -> Self {
-        self.told = last.map(Timestamp::as_millisecond);
-        self
-    }
-
     /// The contact that stands for all its ids.
     pub fn canonical(&self) -> ContactId {
         self.canonical
@@ -111,13 +95,9 @@ impl ShownEntries {
         self.contacts.iter().map(key).collect()
     }
 
-    /// Around each entry, the earliest and the latest time of a known one that it may stand for; and around the one that
-    /// the oldest row may repeat.
+    /// Around each entry, the earliest and the latest time of a known one that it may stand for.
     pub fn spans(&self) -> impl Iterator<Item = (i64, i64)> {
-        let is_entry = self.entries.contains(&self.oldest);
-        let dropped = self.told.filter(|told| is_entry && *told < self.oldest);
-        let dropped = dropped.map(|told| (told.saturating_sub(APART_MS), told.saturating_add(APART_MS)));
-        self.entries.iter().map(|at| self.span(*at)).chain(dropped)
+        self.entries.iter().map(|at| self.span(*at))
     }
 
     fn span(&self, at: i64) -> (i64, i64) {
@@ -165,23 +145,13 @@ impl ShownEntries {
         missing > self.oldest || apart <= LONGEST_SHIFT || apart % ZONES_APART == 0
     }
 
-    /// The known entry whose value the oldest row repeats. What came before that row nobody sees, so where an entry from
-    /// before is known, it is an entry itself only if the search tells so. The history of a merged contact has rows of
-    /// several: there the search is to tell that the last entry came before.
+    /// Of the oldest row nobody sees whether it repeats the value before. The read that found a later entry has seen that:
+    /// if it noted none here, there was none. Then this is the known entry before.
     fn repeated(&self, known: &BTreeSet<i64>) -> Option<i64> {
         let is_new = self.entries.contains(&self.oldest) && !known.contains(&self.oldest);
-        let told_before = self.told.is_some_and(|told| told < self.oldest);
-        let repeats = is_new && !self.is_told(known) && (self.contacts.len() == 1 || told_before);
-        known.range(..self.oldest).next_back().copied().filter(|_| repeats)
-    }
-
-    /// True if the entry that the search tells of is the oldest row: none that is known or shown is as near.
-    fn is_told(&self, known: &BTreeSet<i64>) -> bool {
-        self.told.is_some_and(|told| {
-            let apart = |at: &&i64| at.abs_diff(told);
-            let nearest = known.iter().chain(&self.entries).min_by_key(apart);
-            nearest == Some(&self.oldest) && self.oldest.abs_diff(told) <= APART_MS.unsigned_abs()
-        })
+        let later = known.range(self.oldest..).any(|at| self.rows.contains(at));
+        let was_seen = is_new && later && self.contacts.len() == 1;
+        known.range(..self.oldest).next_back().copied().filter(|_| was_seen)
     }
 }
 

@@ -9,7 +9,7 @@ use super::occurrence::stage_entries;
 
 /// How far the time of an entry and its row in the history may lie apart: HubSpot computes the one from the other
 /// (docs/reference/hubspot.md 4.3).
-pub const APART: SignedDuration = SignedDuration::from_mins(5);
+const APART: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a search showed of a contact. Ids of stages and times only: the ledger keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,17 +53,12 @@ impl ShownState {
         lacks.then_some(Behind::EntryMissing)
     }
 
-    /// When the contact entered this stage last.
-    pub fn entered_at(&self, stage: &str) -> Option<Timestamp> {
-        let mut entered = self.entered.iter();
-        entered.find(|(known, _)| known == stage).map(|(_, at)| *at)
-    }
-
     /// True if a read shows several entries into the stage, and `entry` is one that the search has not shown: then this
     /// read is the only one that shows it.
     pub fn is_unconfirmed(&self, read: &Contact, stage: &str, entry: Timestamp) -> bool {
-        let is_shown = |at: Timestamp| entry.duration_since(at).abs() <= APART;
-        stage_entries(read, stage, Timestamp::MIN).len() > 1 && !self.entered_at(stage).is_some_and(is_shown)
+        let shown = self.entered.iter().find(|(known, _)| known == stage);
+        let is_shown = |(_, at): &(String, Timestamp)| entry.duration_since(*at).abs() <= APART;
+        stage_entries(read, stage, Timestamp::MIN).len() > 1 && !shown.is_some_and(is_shown)
     }
 
     /// This state with what a later search has shown.

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
-use crate::domain::shown_state::ShownState;
 use crate::sync::contact_cache::ContactSnapshot;
 use crate::sync::feed::verdict::Verdict;
 
@@ -14,8 +13,6 @@ pub(super) struct ReadContact {
     /// All of it can be read, and it is as new as what searches showed.
     pub(super) is_current: bool,
     pub(super) verdict: Verdict,
-    /// What searches have shown of it.
-    pub(super) state: ShownState,
     /// All ids of its lineage, sorted.
     pub(super) lineage: Vec<ContactId>,
 }

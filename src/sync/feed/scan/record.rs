@@ -105,7 +105,6 @@ impl Scan<'_> {
             ReadContact {
                 is_current: contact.flaw.is_none() && state.compare_read(contact).is_none(),
                 verdict: judge.judge(contact, evidence, |state| self.is_unconfirmed(contact, state)),
-                state,
                 lineage: page.lineage_of(contact),
                 read: ContactSnapshot {
                     at: *asked,
@@ -275,7 +274,7 @@ impl Scan<'_> {
             let mut due = 0;
             for (((read, entered), lineage), of_lineage) in concerned.iter().zip(&lineages).zip(&canonical) {
                 let entries = entered.get(index).map_or(&[][..], Vec::as_slice);
-                let Some(shown) = occurrences.shown_entries(read, entries, lineage, of_lineage) else {
+                let Some(shown) = occurrences.shown_entries(read.contact(), entries, lineage, of_lineage) else {
                     continue;
                 };
                 for at in entries {
@@ -368,7 +367,7 @@ impl<'a> Occurrences<'a> {
     /// What this read shows of the contact's entries; `None` if there are none.
     fn shown_entries(
         &self,
-        read: &ReadContact,
+        contact: &Contact,
         entries: &[Timestamp],
         lineage: &[ContactId],
         canonical: &Canonical,
@@ -376,11 +375,7 @@ impl<'a> Occurrences<'a> {
         let trigger = (self.scan.portal.id, self.tracked.stage());
         let others = lineage.iter().chain(&canonical.others).copied();
         let times: Vec<_> = entries.iter().map(|at| at.as_millisecond()).collect();
-        let shown = || {
-            ShownEntries::new(trigger, canonical.contact, others, times)
-                .with_history_of(read.contact())
-                .with_told(read.state.entered_at(self.tracked.stage()))
-        };
+        let shown = || ShownEntries::new(trigger, canonical.contact, others, times).with_history_of(contact);
         (!entries.is_empty()).then(|| Arc::new(shown()))
     }
 }
