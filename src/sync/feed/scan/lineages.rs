@@ -248,27 +248,23 @@ impl Scan<'_> {
     ) -> Result<(), UpstreamError> {
         let ids: BTreeSet<ContactId> = suspected.iter().flat_map(|(_, ids)| ids.all()).collect();
         let all: Vec<_> = ids.iter().copied().collect();
-        let reads: Vec<_> = all
-            .chunks(read_limit(&[]))
-            .map(|ids| self.read_ids(ids.to_vec()))
-            .collect();
+        let chunks = all.chunks(read_limit(&[]));
+        let reads: Vec<_> = chunks.map(|ids| self.read_ids(ids.to_vec())).collect();
         let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
         while let Some(read) = reads.next().await {
             pulse::beat();
             let records = read?.records.into_iter();
             checked.leads.extend(records.map(|(id, record)| (id, Some(record))));
         }
-        let telling: BTreeSet<ContactId> = suspected
-            .iter()
-            .flat_map(|(_, ids)| ids.telling.iter().copied())
-            .collect();
+        let telling = suspected.iter().flat_map(|(_, ids)| ids.telling.iter().copied());
+        let telling: BTreeSet<ContactId> = telling.collect();
         let others = ids.difference(&telling);
         let not_shown = telling
             .iter()
             .chain(others)
             .filter(|id| !checked.leads.contains_key(id));
-        let alone: Vec<_> = not_shown.copied().take(MOST_ALONE).collect();
-        let reads: Vec<_> = alone.into_iter().map(|id| self.read_alone(id)).collect();
+        let alone = not_shown.copied().take(MOST_ALONE);
+        let reads: Vec<_> = alone.map(|id| self.read_alone(id)).collect();
         let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
         while let Some(read) = reads.next().await {
             pulse::beat();
